@@ -1,0 +1,38 @@
+"""Checks requests against the rules in their contracts."""
+
+import protovalidate
+from google.protobuf.message import Message
+
+from libs.errors import InvalidArgument, Violation
+
+
+class RequestValidator:
+    """Checks a message by its protovalidate rules; every broken rule names its field."""
+
+    def __init__(self) -> None:
+        self._validator = protovalidate.Validator()
+
+    def __call__(self, message: Message) -> None:
+        """Raises InvalidArgument with a violation for each broken rule."""
+        try:
+            self._validator.validate(message)
+        except protovalidate.ValidationError as error:
+            violations = [
+                Violation(_path(v), v.proto.message or "is not valid") for v in error.violations
+            ]
+            text = "; ".join(f"{v.field}: {v.description}" for v in violations[:5])
+            raise InvalidArgument(text, violations) from None
+
+
+def _path(violation: protovalidate.Violation) -> str:
+    field = violation.proto.field
+    if field is None:
+        return ""
+    parts = []
+    for element in field.elements:
+        name = element.field_name
+        subscript = element.subscript
+        if subscript is not None:
+            name = f"{name}[{subscript.value}]"
+        parts.append(name)
+    return ".".join(parts)

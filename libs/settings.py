@@ -1,0 +1,86 @@
+"""Settings: typed parts, each beside what it configures; environment over file over defaults."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+ENV_PREFIX = "COLONNADE_"
+
+
+class Part(BaseModel):
+    """A group of settings. Frozen; an unknown name is an error, so a typing mistake is found."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LogSettings(Part):
+    """What is logged."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    style: Literal["text", "json"] = "text"
+
+
+class ListenSettings(Part):
+    """Where a server listens. Port 0 takes a free one."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(0, ge=0, le=65535)
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        return self.host in ("127.0.0.1", "::1", "localhost")
+
+
+class AuthSettings(Part):
+    """Who may call. Without a keys file the suite listens on loopback only."""
+
+    keys_file: Path | None = None
+    internal_key_file: Path | None = None
+
+
+class DatabaseSettings(Part):
+    """A PostgreSQL server. Unset: the suite starts its own."""
+
+    url: SecretStr | None = None
+    pool_size: int = Field(10, ge=1, le=100)
+
+
+class RedisSettings(Part):
+    """A Redis server, 6.2 or later. Unset: the suite starts its own."""
+
+    url: SecretStr | None = None
+
+
+class VectorSettings(Part):
+    """A Qdrant server's gRPC address, ``host:port``. Unset: the suite starts its own."""
+
+    address: str | None = None
+    api_key: SecretStr | None = None
+    tls: bool = False
+
+
+class BlobSettings(Part):
+    """Where bytes are kept: ``file:///path`` or ``s3://bucket/prefix``. Unset: the data folder."""
+
+    url: str | None = None
+    options: dict[str, str] = Field(default_factory=dict)
+
+
+def differences(settings: BaseModel, defaults: BaseModel) -> dict[str, Any]:
+    """What of ``settings`` is not as by default, secrets masked."""
+    shown, usual = settings.model_dump(mode="json"), defaults.model_dump(mode="json")
+    return _difference(shown, usual)
+
+
+def _difference(shown: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for key, value in shown.items():
+        other = usual.get(key)
+        if isinstance(value, dict) and isinstance(other, dict):
+            if inner := _difference(value, other):
+                result[key] = inner
+        elif value != other:
+            result[key] = value
+    return result
