@@ -22,10 +22,10 @@ class LogSettings(Part):
 
 
 class ListenSettings(Part):
-    """Where a server listens. Port 0 takes a free one."""
+    """Where a server listens. Port 0 takes a free one; no port is the target's usual one."""
 
     host: str = "127.0.0.1"
-    port: int = Field(0, ge=0, le=65535)
+    port: int | None = Field(None, ge=0, le=65535)
 
     @property
     def is_loopback(self) -> bool:

@@ -42,7 +42,7 @@ def _tokens(text: str) -> list[tuple[str, str]]:
     while position < len(text):
         match = _TOKEN.match(text, position)
         if match is None:
-            raise _bad(f"cannot read {text[position : position + 20]!r} at character {position}")
+            raise _bad(f"cannot read {text[position:].lstrip()[:20]!r} at character {position}")
         kind = str(match.lastgroup)
         tokens.append((kind, match[kind]))
         position = match.end()

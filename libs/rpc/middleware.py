@@ -2,16 +2,15 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 from google.protobuf.message import Message
 
 Around = Callable[[str, grpc.aio.ServicerContext[Any, Any]], AbstractAsyncContextManager[None]]
 Check = Callable[[Message], None]
-Continuation = Callable[
-    [grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]
-]
+Continuation = Callable[[grpc.HandlerCallDetails], Awaitable["Handler | None"]]
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # generic for type checkers only
 
 
 class Middleware(grpc.aio.ServerInterceptor):
@@ -25,7 +24,7 @@ class Middleware(grpc.aio.ServerInterceptor):
 
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
-    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+    ) -> "Handler | None":
         handler = await continuation(handler_call_details)
         method = handler_call_details.method
         if handler is None or not self._applies(method):
@@ -34,7 +33,7 @@ class Middleware(grpc.aio.ServerInterceptor):
             return self._wrap_streaming(method, handler)
         return self._wrap_unary(method, handler)
 
-    def _wrap_unary(self, method: str, handler: Any) -> grpc.RpcMethodHandler[Any, Any]:
+    def _wrap_unary(self, method: str, handler: Any) -> Handler:
         inner = handler.stream_unary if handler.request_streaming else handler.unary_unary
 
         async def serve(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
@@ -48,7 +47,7 @@ class Middleware(grpc.aio.ServerInterceptor):
         )
         return make(serve, handler.request_deserializer, handler.response_serializer)
 
-    def _wrap_streaming(self, method: str, handler: Any) -> grpc.RpcMethodHandler[Any, Any]:
+    def _wrap_streaming(self, method: str, handler: Any) -> Handler:
         inner = handler.stream_stream if handler.request_streaming else handler.unary_stream
 
         async def serve(

@@ -1,0 +1,99 @@
+"""The one HTTP server of a process."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+log = logging.getLogger(__name__)
+
+AsgiApp = Callable[..., Any]
+
+
+def operations_app(
+    failures: Callable[[], dict[str, str]], metrics: Callable[[], bytes]
+) -> Starlette:
+    """``/healthz`` (alive), ``/readyz`` (every probe passed) and ``/metrics`` (Prometheus)."""
+
+    async def healthz(_: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def readyz(_: Request) -> Response:
+        failed = failures()
+        return JSONResponse({"ready": not failed, "failures": failed}, 503 if failed else 200)
+
+    async def show_metrics(_: Request) -> Response:
+        return Response(metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    return Starlette(
+        routes=[
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+            Route("/metrics", show_metrics),
+        ]
+    )
+
+
+class HttpServer:
+    """Serves one ASGI application; a module may put its own in place before it starts."""
+
+    def __init__(self, host: str, port: int, app: AsgiApp) -> None:
+        self.host = host
+        self.port = port
+        self.app = app
+        self._server: uvicorn.Server | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Listens. Raises OSError if the port is taken."""
+        config = uvicorn.Config(
+            self.app,
+            host=self.host,
+            port=self.port,
+            http="httptools",
+            loop="none",
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=5,
+        )
+        self._server = _QuietServer(config)
+        self._task = asyncio.create_task(self._server.serve(), name="http")
+        while not self._server.started:
+            if self._task.done():
+                await self._task
+                raise OSError(f"cannot listen on {self.host}:{self.port}")
+            await asyncio.sleep(0.005)
+        self.port = self._server.servers[0].sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Lets running requests end, for a few seconds."""
+        if self._server is None or self._task is None:
+            return
+        self._server.should_exit = True
+        with contextlib.suppress(SystemExit, asyncio.CancelledError):
+            await self._task
+
+
+class _QuietServer(uvicorn.Server):
+    """Leaves signals to the process and raises where uvicorn would exit."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Any:
+        yield
+
+    async def startup(self, sockets: Any = None) -> None:
+        try:
+            await super().startup(sockets)
+        except SystemExit:
+            address = f"{self.config.host}:{self.config.port}"
+            raise OSError(f"cannot listen on {address}; is another suite using it?") from None

@@ -1,0 +1,188 @@
+"""Opening pictures that strangers sent: what they are, upright sRGB pixels, thumbnails.
+
+The header is checked before a pixel is decoded, the format is told by content and never by name,
+and whatever goes wrong is a ``libs.errors`` error. Everything here blocks: call it in a thread.
+"""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from PIL import ExifTags, Image, ImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+
+from libs.errors import ColonnadeError, InvalidArgument, OutOfQuota
+from libs.image_colour import to_eight_bits, to_srgb
+from libs.image_formats import MIME_TYPES, opener, sniff
+
+# Shrinking from at least twice the wanted size keeps the resampling filter honest.
+_OVERSAMPLING = 2
+
+_TRANSPOSITIONS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_FIRST_SIDEWAYS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLimits:
+    """What is refused unread: files over ``max_bytes``, pictures over ``max_pixels``."""
+
+    max_bytes: int = 50 * 1024 * 1024
+    max_pixels: int = 200_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class ImageInfo:
+    """What the header says.
+
+    ``format`` is JPEG, PNG, WEBP, AVIF, HEIF, TIFF, GIF or BMP. ``width`` and ``height`` are in
+    pixels, as seen upright. ``orientation`` is the EXIF value 1 to 8; an illegal one counts as 1.
+    ``frames`` is the number of frames or pages; for GIF and TIFF, whose header does not tell,
+    2 stands for "more than one". Only the first frame is ever decoded.
+    """
+
+    format: str
+    mime: str
+    width: int
+    height: int
+    orientation: int
+    frames: int
+
+
+def inspect(data: bytes, limits: ImageLimits) -> ImageInfo:
+    """Reads the header only; damage further on shows when the picture is opened.
+
+    Raises ``InvalidArgument`` with reason UNSUPPORTED_IMAGE or DAMAGED_IMAGE, and ``OutOfQuota``
+    with reason IMAGE_TOO_LARGE.
+    """
+    with _opened(data, limits) as (format, image):
+        orientation = _orientation(image)
+        width, height = image.size if _upright(image, orientation) else image.size[::-1]
+        return ImageInfo(format, MIME_TYPES[format], width, height, orientation, _frames(image))
+
+
+def open_upright(
+    data: bytes, limits: ImageLimits, target: tuple[int, int] | None = None
+) -> Image.Image:
+    """The first frame as an upright sRGB picture (mode RGB) without metadata.
+
+    Transparent parts become white. ``target`` is the upright (width, height) that the caller will
+    shrink to: the picture may then come smaller than stored, which is much faster, but with either
+    side at least twice the target's where the stored one was. Raises what ``inspect`` raises.
+    """
+    with _opened(data, limits) as (_, image):
+        orientation = _orientation(image)
+        if target is not None and not _upright(image, orientation):
+            target = target[::-1]
+        # Pillow turns TIFF pages upright by itself while loading.
+        turn = None if isinstance(image, TiffImageFile) else _TRANSPOSITIONS.get(orientation)
+        pixels = to_srgb(_loaded(image, target), image.info.get("icc_profile"))
+        pixels.info = {}
+        return pixels if turn is None else pixels.transpose(turn)
+
+
+def thumbnail_jpeg(data: bytes, max_side: int, quality: int, limits: ImageLimits) -> bytes:
+    """An upright JPEG whose longer side is at most ``max_side`` pixels; never enlarged.
+
+    It carries no EXIF, comment or profile. ``quality`` is 1 to 95. Raises what ``inspect`` raises.
+    """
+    info = inspect(data, limits)
+    size = _fitted(info.width, info.height, max_side)
+    image = open_upright(data, limits, size)
+    if image.size != size:
+        image = image.resize(size, Image.Resampling.BICUBIC)
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+@contextmanager
+def _opened(data: bytes, limits: ImageLimits) -> Iterator[tuple[str, ImageFile.ImageFile]]:
+    """Format and lazily opened picture; any failure inside the block means a damaged file."""
+    _check_bytes(data, limits)
+    format = sniff(data)
+    open_file = opener(format)
+    try:
+        with open_file(io.BytesIO(data), "") as image:
+            _check_pixels(image, limits)
+            yield format, image
+    except (ColonnadeError, MemoryError):
+        raise
+    except Image.DecompressionBombError as error:
+        raise _too_large(str(error)) from error
+    except Exception as error:  # hostile bytes make decoders raise nearly anything
+        raise InvalidArgument.of(
+            "image",
+            f"the {format} file is damaged ({error}); send it again",
+            reason="DAMAGED_IMAGE",
+        ) from error
+
+
+def _check_bytes(data: bytes, limits: ImageLimits) -> None:
+    if not data:
+        raise InvalidArgument.of("image", "the file is empty", reason="DAMAGED_IMAGE")
+    if len(data) > limits.max_bytes:
+        raise _too_large(f"{len(data)} bytes; at most {limits.max_bytes} are accepted")
+
+
+def _check_pixels(image: Image.Image, limits: ImageLimits) -> None:
+    width, height = image.size
+    if width * height > limits.max_pixels:
+        raise _too_large(
+            f"{width} x {height} pixels; at most {limits.max_pixels} in all are accepted"
+        )
+
+
+def _too_large(text: str) -> OutOfQuota:
+    # A retry of the same picture can never succeed, hence no time to wait for.
+    return OutOfQuota(f"image: {text}", retry_after=0.0, reason="IMAGE_TOO_LARGE")
+
+
+def _orientation(image: ImageFile.ImageFile) -> int:
+    """The EXIF orientation, 1 to 8; 1 where it is absent, illegal or unreadable."""
+    if isinstance(image, PngImageFile) and "exif" not in image.info:
+        return 1  # Pillow would decode all pixels to look for a chunk behind them
+    try:
+        value = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # broken metadata must not cost the picture
+        return 1
+    return value if value in _TRANSPOSITIONS else 1
+
+
+def _upright(image: ImageFile.ImageFile, orientation: int) -> bool:
+    """Whether ``image.size`` is the size as seen; Pillow swaps that of a TIFF by itself."""
+    return orientation < _FIRST_SIDEWAYS or isinstance(image, TiffImageFile)
+
+
+def _frames(image: ImageFile.ImageFile) -> int:
+    """Counting a GIF or TIFF walks the whole file; whether there is a second is known at once."""
+    if image.format in ("GIF", "TIFF"):
+        return 2 if getattr(image, "is_animated", False) else 1
+    return int(getattr(image, "n_frames", 1))
+
+
+def _loaded(image: ImageFile.ImageFile, target: tuple[int, int] | None) -> Image.Image:
+    """The pixels as stored, at 8 bits, at about ``_OVERSAMPLING`` times ``target`` if larger."""
+    if target is None:
+        image.load()
+        return to_eight_bits(image)
+    width, height = target[0] * _OVERSAMPLING, target[1] * _OVERSAMPLING
+    image.draft("RGB", (width, height))
+    image.load()
+    factor = min(image.width // width, image.height // height)
+    plain = to_eight_bits(image)
+    return plain.reduce(factor) if factor > 1 else plain
+
+
+def _fitted(width: int, height: int, max_side: int) -> tuple[int, int]:
+    scale = min(1.0, max_side / max(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))

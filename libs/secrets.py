@@ -1,0 +1,45 @@
+"""What is derived from the one secret of an installation."""
+
+import base64
+import hashlib
+import secrets
+from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken
+
+from libs.rpc.paging import PageTokens
+
+
+class Secrets:
+    """Signs page tokens and seals what must not be readable in the database."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+        key = hashlib.sha256(b"seal" + secret).digest()
+        self._fernet = Fernet(base64.urlsafe_b64encode(key))
+
+    @classmethod
+    def of_file(cls, path: Path) -> "Secrets":
+        """From the file at ``path``; a new one, readable by its owner only, if there is none."""
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draft = path.with_suffix(".new")
+            draft.touch(mode=0o600)
+            draft.write_text(secrets.token_hex(32))
+            draft.rename(path)
+        return cls(path.read_text().strip().encode())
+
+    def page_tokens(self) -> PageTokens:
+        """The page tokens of this installation; every replica reads every other's."""
+        return PageTokens(self._secret)
+
+    def seal(self, text: str) -> str:
+        """``text``, encrypted."""
+        return self._fernet.encrypt(text.encode()).decode()
+
+    def unseal(self, sealed: str) -> str:
+        """What ``seal`` was given. Raises ValueError if the secret is another one now."""
+        try:
+            return self._fernet.decrypt(sealed.encode()).decode()
+        except InvalidToken:
+            raise ValueError("sealed with another secret; is this the right secret file?") from None

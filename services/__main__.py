@@ -1,0 +1,146 @@
+"""``python -m services --target=…``: the one way to start any part of the suite."""
+
+import argparse
+import asyncio
+import json
+import logging
+import secrets
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from libs.app import App, closure
+from libs.clock import SystemClock
+from libs.embedded.errors import EngineError
+from libs.errors import ColonnadeError
+from libs.rpc.auth import Authenticator, read_keys
+from libs.rpc.server import RpcServer
+from libs.settings import differences
+from libs.telemetry import Metrics, set_up_logging
+from services.engines import Engines, engines, required
+from services.migrate import migrate
+from services.process import Process
+from services.settings import GRPC_PORTS, HTTP_PORTS, Settings, load_settings
+from services.targets import MODULES, TARGETS
+
+log = logging.getLogger("services")
+USAGE_ERROR = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one target until it is told to stop; the exit code."""
+    arguments = _parse(argv)
+    try:
+        settings = _settings(arguments)
+    except (ValidationError, OSError) as error:
+        return _refuse(f"the settings are not usable: {error}")
+    if arguments.print_config:
+        print(json.dumps(differences(settings, Settings.model_construct()), indent=2))
+        return 0
+    if problem := _exposed(settings):
+        return _refuse(problem)
+    if arguments.check_config:
+        return 0
+    set_up_logging(settings.log.level, settings.log.style)
+    try:
+        return _run(arguments.target, settings)
+    except (EngineError, OSError, ValueError, ColonnadeError) as error:
+        return _refuse(str(error), code=1)
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m services", description=__doc__)
+    parser.add_argument("--target", choices=TARGETS, default="all", help="what to run")
+    parser.add_argument("--config", type=Path, help="a TOML file with settings")
+    parser.add_argument("--data", type=Path, help="the data folder")
+    parser.add_argument("--print-config", action="store_true", help="show what is not default")
+    parser.add_argument("--check-config", action="store_true", help="check the settings and end")
+    return parser.parse_args(argv)
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    overrides = {"data": arguments.data} if arguments.data else {}
+    settings = load_settings(arguments.config, **overrides)
+    grpc, http = settings.grpc, settings.http
+    if grpc.port is None:
+        grpc = grpc.model_copy(update={"port": GRPC_PORTS.get(arguments.target)})
+    if http.port is None:
+        http = http.model_copy(update={"port": HTTP_PORTS.get(arguments.target)})
+    return settings.model_copy(update={"grpc": grpc, "http": http})
+
+
+def _exposed(settings: Settings) -> str | None:
+    """Why the settings would open the suite to the network without keys, if they would."""
+    for name, listen in (("grpc.host", settings.grpc), ("http.host", settings.http)):
+        if not listen.is_loopback and settings.auth.keys_file is None:
+            return (
+                f"{name} is {listen.host}, which others can reach, but there are no API keys. "
+                "Make one with `colonnade keys create` and set auth.keys_file, or listen on "
+                "127.0.0.1"
+            )
+    return None
+
+
+def _refuse(problem: str, code: int = USAGE_ERROR) -> int:
+    print(f"colonnade: {problem}", file=sys.stderr)
+    return code
+
+
+def _run(target: str, settings: Settings) -> int:
+    data = settings.data.absolute()
+    if target == "all":
+        data.mkdir(parents=True, exist_ok=True)
+        with engines(settings, data) as started, _socket_folder() as folder:
+            migrate(started)
+            asyncio.run(_serve(target, settings, started, folder / "suite.sock"))
+        return 0
+    if target == "migrate":
+        migrate(required(settings))
+        return 0
+    asyncio.run(_serve(target, settings, required(settings), None))
+    return 0
+
+
+@contextmanager
+def _socket_folder() -> Iterator[Path]:
+    # A socket's path may have about 100 bytes, and a data folder's path can be longer.
+    with tempfile.TemporaryDirectory(prefix="colonnade-") as folder:
+        yield Path(folder)
+
+
+async def _serve(target: str, settings: Settings, started: Engines, socket: Path | None) -> None:
+    authenticator, internal_key = _authentication(settings, alone=socket is not None)
+    metrics = Metrics()
+    rpc = RpcServer(authenticator, metrics.rpc)
+    app = App(settings, settings.data.absolute(), SystemClock(), rpc, metrics)
+    app.share(started)
+    app.share(Process(target, socket, internal_key))
+    addresses = [f"{settings.grpc.host}:{settings.grpc.port}"] if settings.grpc.port else []
+    if socket is not None:
+        addresses.append(f"unix:{socket}")
+    await app.run(closure(MODULES, target), addresses, grace=settings.grace)
+
+
+def _authentication(settings: Settings, *, alone: bool) -> tuple[Authenticator, str]:
+    """Who may call, and the key with which the services call each other.
+
+    A suite in one process makes a key up for itself; separate processes share one by a file.
+    """
+    auth = settings.auth
+    if auth.keys_file is None:
+        return Authenticator(), ""
+    if auth.internal_key_file is not None:
+        internal = auth.internal_key_file.read_text().strip()
+    elif alone:
+        internal = secrets.token_urlsafe(32)
+    else:
+        raise ValueError("set auth.internal_key_file: with API keys the services need one too")
+    return Authenticator(read_keys(auth.keys_file), internal), internal
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,112 @@
+"""The parts that services share: opened once a process, found by their type."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from colonnade.catalog.v1 import catalog_service_pb2
+from colonnade.clustering.v1 import clustering_service_pb2
+from colonnade.embedding.v1 import embedding_service_pb2
+from colonnade.scheduler.v1 import scheduler_service_pb2
+
+from libs.app import App
+from libs.blobs.objects import open_blobs
+from libs.events.connection import open_redis
+from libs.http_server import HttpServer, operations_app
+from libs.rpc.peers import Peers
+from libs.secrets import Secrets
+from services.engines import Engines
+from services.process import Process
+from services.settings import Settings
+
+SERVICES = {
+    "catalog": catalog_service_pb2.DESCRIPTOR.services_by_name["CatalogService"],
+    "embedding": embedding_service_pb2.DESCRIPTOR.services_by_name["EmbeddingService"],
+    "clustering": clustering_service_pb2.DESCRIPTOR.services_by_name["ClusteringService"],
+    "scheduler": scheduler_service_pb2.DESCRIPTOR.services_by_name["SchedulerService"],
+}
+
+
+@asynccontextmanager
+async def open_http(app: App[Settings]) -> AsyncIterator[None]:
+    """Serves health, readiness and metrics, unless the settings give no port for it."""
+    listen = app.settings.http
+    operations = operations_app(lambda: dict(app.failures), app.metrics.render)
+    server = HttpServer(listen.host, listen.port or 0, operations)
+    app.share(server)
+    if listen.port is not None:
+        app.on_start(server.start)
+    try:
+        yield
+    finally:
+        await server.stop()
+
+
+@asynccontextmanager
+async def open_secrets(app: App[Settings]) -> AsyncIterator[None]:
+    """Shares what is derived from the secret of the installation."""
+    app.share(Secrets.of_file(app.settings.secret_file or app.data / "secret"))
+    yield
+
+
+@asynccontextmanager
+async def open_peers(app: App[Settings]) -> AsyncIterator[None]:
+    """Shares the channels to the services: over the private socket if they are in here."""
+    process = app.need(Process)
+    addresses = app.settings.peers.model_dump()
+    if process.socket is not None:
+        addresses = dict.fromkeys(addresses, f"unix:{process.socket}")
+    key = process.internal_key
+    peers = Peers(addresses, SERVICES, {"authorization": f"Bearer {key}"} if key else {})
+    app.share(peers)
+    try:
+        yield
+    finally:
+        await peers.close()
+
+
+@asynccontextmanager
+async def open_blob_store(app: App[Settings]) -> AsyncIterator[None]:
+    """Shares the blob store."""
+    engines = app.need(Engines)
+    app.share(open_blobs(engines.blob_url, engines.blob_options))
+    yield
+
+
+@asynccontextmanager
+async def open_redis_client(app: App[Settings]) -> AsyncIterator[None]:
+    """Shares a client of Redis."""
+    redis = open_redis(app.need(Engines).redis_url)
+    app.share(redis)
+    try:
+        yield
+    finally:
+        await redis.aclose()
+
+
+@asynccontextmanager
+async def open_vectors(app: App[Settings]) -> AsyncIterator[None]:
+    """Shares the vector index."""
+    from libs.vectors.qdrant import QdrantIndex
+
+    address = app.need(Engines).vectors
+    target = f"{address.host}:{address.port}"
+    index = QdrantIndex(target, api_key=address.api_key, tls=address.tls)
+    app.share(index)
+    try:
+        yield
+    finally:
+        await index.close()
+
+
+@asynccontextmanager
+async def open_jobs(app: App[Settings]) -> AsyncIterator[None]:
+    """Shares the Celery application of the process."""
+    from libs.jobs.celery import make_app
+    from services.jobs import QUEUES, Jobs
+
+    jobs = Jobs(make_app(app.need(Engines).redis_url, QUEUES))
+    app.share(jobs)
+    try:
+        yield
+    finally:
+        jobs.queue.close()

@@ -1,0 +1,131 @@
+"""All settings of a suite: one field for each part, each part beside what it configures."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from gateway.settings import GatewaySettings
+from libs.settings import (
+    ENV_PREFIX,
+    AuthSettings,
+    BlobSettings,
+    DatabaseSettings,
+    ListenSettings,
+    LogSettings,
+    Part,
+    RedisSettings,
+    VectorSettings,
+)
+from services.catalog.settings import CatalogSettings
+from services.clustering.settings import ClusteringSettings
+from services.embedding.settings import EmbeddingSettings
+from services.scheduler.settings import SchedulerSettings
+
+GRPC_PORTS = {
+    "all": 50051,
+    "catalog": 50051,
+    "embedding": 50052,
+    "clustering": 50053,
+    "scheduler": 50054,
+}
+HTTP_PORTS = {"all": 8080, "gateway": 8080}
+
+
+class PeerSettings(Part):
+    """Where the services are when they do not share a process: ``host:port`` or ``dns:///…``."""
+
+    catalog: str = "127.0.0.1:50051"
+    embedding: str = "127.0.0.1:50052"
+    clustering: str = "127.0.0.1:50053"
+    scheduler: str = "127.0.0.1:50054"
+
+
+class DatabaseOverrides(Part):
+    """Databases of single services, where they differ from ``database``."""
+
+    catalog: DatabaseSettings = DatabaseSettings()
+    clustering: DatabaseSettings = DatabaseSettings()
+    scheduler: DatabaseSettings = DatabaseSettings()
+
+
+class WorkerSettings(Part):
+    """How background jobs run. Exactly one process of an installation runs beat."""
+
+    concurrency: int = Field(4, ge=1, le=64)
+    beat: bool = True
+
+
+class Settings(BaseSettings):
+    """Environment (``COLONNADE_CATALOG__MAX_PIXELS=…``) over a TOML file over the defaults."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid"
+    )
+
+    env: str = Field("dev", pattern="^[a-z][a-z0-9-]{0,30}$")
+    data: Path = Path(".data/suite")
+    secret_file: Path | None = None
+    shutdown_delay: float = Field(0.0, ge=0)
+    grace: float = Field(10.0, ge=0)
+    log: LogSettings = LogSettings()
+    auth: AuthSettings = AuthSettings()
+    grpc: ListenSettings = ListenSettings()
+    http: ListenSettings = ListenSettings()
+    peers: PeerSettings = PeerSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    databases: DatabaseOverrides = DatabaseOverrides()
+    redis: RedisSettings = RedisSettings()
+    vectors: VectorSettings = VectorSettings()
+    blobs: BlobSettings = BlobSettings()
+    worker: WorkerSettings = WorkerSettings()
+    catalog: CatalogSettings = CatalogSettings()
+    embedding: EmbeddingSettings = EmbeddingSettings()
+    clustering: ClusteringSettings = ClusteringSettings()
+    scheduler: SchedulerSettings = SchedulerSettings()
+    gateway: GatewaySettings = GatewaySettings()
+
+    def database_url(self, service: str) -> str | None:
+        """The database that the settings name for ``service``, if they do."""
+        own: DatabaseSettings = getattr(self.databases, service)
+        url = own.url or self.database.url
+        return url.get_secret_value() if url else None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then the environment."""
+        return init_settings, env_settings
+
+
+def load_settings(file: Path | None, **overrides: Any) -> Settings:
+    """The settings of this process. ``overrides`` (from the command line) win over all else.
+
+    Raises pydantic's ValidationError naming each wrong setting, and OSError for a missing file.
+    """
+    if file is None:
+        return Settings(**overrides)
+    if not file.is_file():
+        raise FileNotFoundError(f"there is no settings file {file}")
+
+    class WithFile(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls, settings_cls: type[BaseSettings], *sources: Any, **named: Any
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            arguments, environment = named["init_settings"], named["env_settings"]
+            return arguments, environment, TomlConfigSettingsSource(settings_cls, file)
+
+    return WithFile(**overrides)
