@@ -1,0 +1,1 @@
+"""The ``colonnade`` command: a client of the suite, and the way to start it."""

@@ -1,0 +1,99 @@
+"""``colonnade channels``."""
+
+import os
+from typing import Annotated
+
+import typer
+from colonnade.scheduler.v1 import scheduler_service_pb2 as scheduler
+from colonnade.scheduler.v1.channel_pb2 import Channel
+
+from cli.connection import Suite
+from cli.names import below, persona_name
+from cli.output import JsonOption, err, last_part, line, print_json, table, word
+from cli.run import USAGE, with_suite
+
+app = typer.Typer(help="The accounts on which a persona publishes.", no_args_is_help=True)
+
+
+@app.command()
+def create(
+    persona: str,
+    account: Annotated[str, typer.Argument(help="The account's id at the provider.")],
+    provider: Annotated[str, typer.Option(help="The kind of provider.")] = "buffer",
+    channel_id: Annotated[str, typer.Option("--id", help="Its id here.")] = "",
+    display_name: Annotated[str, typer.Option(help="What people call it.")] = "",
+    endpoint: Annotated[str, typer.Option(help="The provider's address, if not the usual.")] = "",
+    token_env: Annotated[
+        str, typer.Option(help="The environment variable that holds the provider's key.")
+    ] = "COLONNADE_PROVIDER_TOKEN",
+    json: JsonOption = False,
+) -> None:
+    """Connects a channel. The key is read from the environment, so that no history keeps it."""
+    if provider.upper() not in _providers():
+        err.print(f"[red]provider[/red]: one of {', '.join(_providers()).lower()}")
+        raise typer.Exit(USAGE)
+    if token_env not in os.environ:
+        err.print(f"[red]token-env[/red]: the environment has no {token_env}; set it to the key")
+        raise typer.Exit(USAGE)
+    channel = Channel(
+        display_name=display_name,
+        provider=Channel.Provider.Value(f"PROVIDER_{provider.upper()}"),
+        endpoint=endpoint,
+        provider_channel_id=account,
+        access_token=os.environ[token_env],
+    )
+    request = scheduler.CreateChannelRequest(
+        parent=persona_name(persona), channel_id=channel_id, channel=channel
+    )
+    made = with_suite(lambda suite: suite.scheduler.CreateChannel(request))
+    print_json(made) if json else line(f"connected [bold]{made.name}[/bold] ({made.service})")
+
+
+def _providers() -> list[str]:
+    return [name.removeprefix("PROVIDER_") for name in Channel.Provider.keys()[1:]]
+
+
+@app.command("list")
+def list_channels(persona: str, json: JsonOption = False) -> None:
+    """Lists the channels of a persona."""
+    channels = with_suite(lambda suite: all_channels(suite, persona_name(persona)))
+    if json:
+        return print_json(channels)
+    table(
+        f"Channels of {persona_name(persona)}",
+        ("channel", "name", "provider", "service", "state"),
+        [
+            (
+                last_part(c.name),
+                c.display_name,
+                word(Channel.Provider, c.provider),
+                c.service,
+                word(Channel.State, c.state) + (f": {c.state_reason}" if c.state_reason else ""),
+            )
+            for c in channels
+        ],
+    )
+    return None
+
+
+async def all_channels(suite: Suite, parent: str) -> list[Channel]:
+    """Every channel of a persona, page by page."""
+    found: list[Channel] = []
+    token = ""
+    while True:
+        page = await suite.scheduler.ListChannels(
+            scheduler.ListChannelsRequest(parent=parent, page_size=200, page_token=token)
+        )
+        found.extend(page.channels)
+        token = page.next_page_token
+        if not token:
+            return found
+
+
+@app.command()
+def delete(persona: str, channel: str) -> None:
+    """Deletes a channel on which nothing waits."""
+    name = below(persona_name(persona), "channels", channel)
+    request = scheduler.DeleteChannelRequest(name=name)
+    with_suite(lambda suite: suite.scheduler.DeleteChannel(request))
+    line(f"deleted [bold]{name}[/bold]")

@@ -1,0 +1,73 @@
+"""How the command reaches the suite."""
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from colonnade.catalog.v1 import catalog_service_pb2
+from colonnade.catalog.v1.catalog_service_pb2_grpc import CatalogServiceStub
+from colonnade.clustering.v1 import clustering_service_pb2
+from colonnade.clustering.v1.clustering_service_pb2_grpc import ClusteringServiceStub
+from colonnade.embedding.v1 import embedding_service_pb2
+from colonnade.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
+from colonnade.scheduler.v1 import scheduler_service_pb2
+from colonnade.scheduler.v1.scheduler_service_pb2_grpc import SchedulerServiceStub
+
+from libs.rpc.peers import Peers
+
+DEFAULT_ADDRESS = "127.0.0.1:50051"
+DESCRIPTORS = {
+    "catalog": catalog_service_pb2.DESCRIPTOR.services_by_name["CatalogService"],
+    "embedding": embedding_service_pb2.DESCRIPTOR.services_by_name["EmbeddingService"],
+    "clustering": clustering_service_pb2.DESCRIPTOR.services_by_name["ClusteringService"],
+    "scheduler": scheduler_service_pb2.DESCRIPTOR.services_by_name["SchedulerService"],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the suite is, and the key to show it."""
+
+    addresses: Mapping[str, str]
+    key: str
+
+    @classmethod
+    def from_environment(cls) -> "Target":
+        """``COLONNADE_ADDRESS`` for all services, ``COLONNADE_PEERS__CATALOG`` and so on for one
+        that is elsewhere, ``COLONNADE_API_KEY`` for the key."""
+        everywhere = os.environ.get("COLONNADE_ADDRESS", DEFAULT_ADDRESS)
+        addresses = {
+            name: os.environ.get(f"COLONNADE_PEERS__{name.upper()}", everywhere)
+            for name in DESCRIPTORS
+        }
+        return cls(addresses, os.environ.get("COLONNADE_API_KEY", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """Stubs of every service; their failures are raised as ``libs.errors``."""
+
+    catalog: CatalogServiceStub
+    embedding: EmbeddingServiceStub
+    clustering: ClusteringServiceStub
+    scheduler: SchedulerServiceStub
+    peers: Peers
+
+
+@asynccontextmanager
+async def connect(target: Target | None = None) -> AsyncIterator[Suite]:
+    """The suite that the environment names. Nothing is sent before the first call."""
+    target = target or Target.from_environment()
+    metadata = {"authorization": f"Bearer {target.key}"} if target.key else {}
+    peers = Peers(target.addresses, DESCRIPTORS, metadata)
+    try:
+        yield Suite(
+            peers.stub(CatalogServiceStub, "catalog"),
+            peers.stub(EmbeddingServiceStub, "embedding"),
+            peers.stub(ClusteringServiceStub, "clustering"),
+            peers.stub(SchedulerServiceStub, "scheduler"),
+            peers,
+        )
+    finally:
+        await peers.close()

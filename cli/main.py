@@ -1,0 +1,33 @@
+"""The ``colonnade`` command."""
+
+import typer
+
+from cli import channels, clusters, gaps, keys, personas, photos, pillars, posts, suite
+
+app = typer.Typer(
+    name="colonnade",
+    help="A content studio: from a folder of photos to a planned, published feed.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("up")(suite.up)
+app.command("status")(suite.status)
+app.command("doctor")(suite.doctor)
+app.command("gaps")(gaps.gaps)
+app.add_typer(personas.app, name="personas")
+app.add_typer(pillars.app, name="pillars")
+app.add_typer(photos.app, name="photos")
+app.add_typer(clusters.app, name="clusters")
+app.add_typer(channels.app, name="channels")
+app.add_typer(posts.app, name="posts")
+app.add_typer(keys.app, name="keys")
+
+
+def main() -> None:
+    """Runs the command that the arguments name."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,18 @@
+"""Short names on the command line: ``nora`` stands for ``personas/nora``."""
+
+from collections.abc import Sequence
+
+
+def persona_name(text: str) -> str:
+    """``personas/nora`` from ``nora`` or from itself."""
+    return text if text.startswith("personas/") else f"personas/{text}"
+
+
+def below(parent: str, collection: str, text: str) -> str:
+    """``personas/nora/pillars/food`` from ``food``, or from itself."""
+    return text if text.startswith("personas/") else f"{parent}/{collection}/{text}"
+
+
+def split_list(values: Sequence[str]) -> list[str]:
+    """The items of options that may be repeated or hold commas."""
+    return [item.strip() for value in values for item in value.split(",") if item.strip()]

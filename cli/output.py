@@ -1,0 +1,79 @@
+"""What the command prints: tables and lines for people, JSON for programs."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+def print_json(value: Message | dict[str, Any] | Sequence[Message]) -> None:
+    """One JSON document on standard output."""
+    if isinstance(value, Message):
+        document: Any = as_dict(value)
+    elif isinstance(value, dict):
+        document = value
+    else:
+        document = [as_dict(message) for message in value]
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def as_dict(message: Message) -> dict[str, Any]:
+    """A message as JSON data, with every scalar field."""
+    data: dict[str, Any] = MessageToDict(message, always_print_fields_with_no_presence=True)
+    return data
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table; a column whose name starts with ``#`` is a number."""
+    grid = Table(title=title, title_justify="left", header_style="bold")
+    for column in columns:
+        justify = "right" if column.startswith("#") else "left"
+        grid.add_column(column.lstrip("#"), justify=justify, overflow="fold")  # type: ignore[arg-type]
+    for row in rows:
+        grid.add_row(*(escape(str(cell)) for cell in row))
+    out.print(grid)
+
+
+def line(text: str) -> None:
+    """A line of ours, with rich markup."""
+    out.print(text)
+
+
+def when(moment: Timestamp | None) -> str:
+    """A time in the zone of this machine, or a dash."""
+    if moment is None or not moment.seconds:
+        return "-"
+    return moment.ToDatetime(UTC).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def timestamp(moment: datetime) -> Timestamp:
+    """A protobuf timestamp of a time with a zone."""
+    stamp = Timestamp()
+    stamp.FromDatetime(moment)
+    return stamp
+
+
+def word(enum: Any, value: int) -> str:
+    """The name of an enum value for people: ``STATE_NEEDS_REVIEW`` gives ``needs review``."""
+    name: str = enum.Name(value)
+    prefix = enum.Name(0).removesuffix("UNSPECIFIED")
+    return name.removeprefix(prefix).lower().replace("_", " ")
+
+
+def last_part(name: str) -> str:
+    """The id at the end of a resource name."""
+    return name.rpartition("/")[2]

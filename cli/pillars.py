@@ -1,0 +1,105 @@
+"""``colonnade pillars``."""
+
+from typing import Annotated
+
+import typer
+from colonnade.catalog.v1 import catalog_service_pb2 as catalog
+from colonnade.catalog.v1.pillar_pb2 import Pillar
+
+from cli.connection import Suite
+from cli.names import below, persona_name
+from cli.output import JsonOption, last_part, line, print_json, table, word
+from cli.run import with_suite
+
+app = typer.Typer(help="The themes of a persona.", no_args_is_help=True)
+
+
+@app.command()
+def create(
+    persona: str,
+    display_name: Annotated[str, typer.Argument(help="What people call it.")],
+    weight: Annotated[int, typer.Option(help="Its share of the posts in per cent.")],
+    pillar_id: Annotated[str, typer.Option("--id", help="Its id; made from the name.")] = "",
+    priority: Annotated[int, typer.Option(help="1 to 5, 5 highest.")] = 3,
+    posts_per_week: Annotated[int | None, typer.Option(help="Posts a week.")] = None,
+    description: Annotated[str, typer.Option(help="What belongs in it.")] = "",
+    json: JsonOption = False,
+) -> None:
+    """Creates a pillar."""
+    pillar = Pillar(
+        display_name=display_name,
+        weight=weight,
+        priority=priority,
+        posts_per_week=posts_per_week,
+        description=description,
+    )
+    request = catalog.CreatePillarRequest(
+        parent=persona_name(persona), pillar_id=pillar_id, pillar=pillar
+    )
+    made = with_suite(lambda suite: suite.catalog.CreatePillar(request))
+    print_json(made) if json else line(f"created [bold]{made.name}[/bold], weight {made.weight}")
+
+
+@app.command("list")
+def list_pillars(persona: str, json: JsonOption = False) -> None:
+    """Lists the pillars of a persona."""
+    pillars = with_suite(lambda suite: all_pillars(suite, persona_name(persona)))
+    if json:
+        return print_json(pillars)
+    table(
+        f"Pillars of {persona_name(persona)}",
+        ("pillar", "name", "#weight", "#priority", "#photos", "state"),
+        [
+            (
+                last_part(p.name),
+                p.display_name,
+                p.weight,
+                p.priority,
+                p.photo_count,
+                word(Pillar.State, p.state),
+            )
+            for p in pillars
+        ],
+    )
+    return None
+
+
+async def all_pillars(suite: Suite, parent: str) -> list[Pillar]:
+    """Every pillar of a persona, page by page."""
+    found: list[Pillar] = []
+    token = ""
+    while True:
+        page = await suite.catalog.ListPillars(
+            catalog.ListPillarsRequest(parent=parent, page_size=200, page_token=token)
+        )
+        found.extend(page.pillars)
+        token = page.next_page_token
+        if not token:
+            return found
+
+
+@app.command()
+def update(
+    persona: str,
+    pillar: str,
+    weight: Annotated[int | None, typer.Option(help="Its share of the posts.")] = None,
+    priority: Annotated[int | None, typer.Option(help="1 to 5, 5 highest.")] = None,
+    display_name: Annotated[str | None, typer.Option(help="What people call it.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Changes a pillar."""
+    given = {"weight": weight, "priority": priority, "display_name": display_name}
+    changes = {key: value for key, value in given.items() if value is not None}
+    name = below(persona_name(persona), "pillars", pillar)
+    request = catalog.UpdatePillarRequest(pillar=Pillar(name=name, **changes))  # type: ignore[arg-type]
+    request.update_mask.paths.extend(changes)
+    changed = with_suite(lambda suite: suite.catalog.UpdatePillar(request))
+    print_json(changed) if json else line(f"changed [bold]{changed.name}[/bold]")
+
+
+@app.command()
+def delete(persona: str, pillar: str) -> None:
+    """Deletes a pillar that has no photos."""
+    name = below(persona_name(persona), "pillars", pillar)
+    with_suite(lambda suite: suite.catalog.DeletePillar(catalog.DeletePillarRequest(name=name)))
+    line(f"deleted [bold]{name}[/bold]")
