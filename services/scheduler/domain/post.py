@@ -1,0 +1,181 @@
+"""A post as an operator sees it: states, caption and time."""
+
+import re
+import unicodedata
+from collections import deque
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from libs.errors import FailedPrecondition, InvalidArgument
+from services.scheduler.domain.publication import PublicationState
+
+MAX_TEXT: Final = 2200
+MAX_HASHTAGS: Final = 30
+PAST_GRACE: Final = timedelta(seconds=60)
+HORIZON: Final = timedelta(days=365)
+
+_HASHTAG = re.compile(r"#(\w+)")
+
+
+class PostState(StrEnum):
+    """Where a post stands."""
+
+    DRAFT = "draft"
+    AWAITING_IMAGE = "awaiting_image"
+    READY = "ready"
+    SCHEDULED = "scheduled"
+    POSTING = "posting"
+    POSTED = "posted"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+_S = PostState
+
+ALLOWED_MOVES: Final[dict[PostState, frozenset[PostState]]] = {
+    _S.DRAFT: frozenset({_S.AWAITING_IMAGE, _S.READY, _S.SCHEDULED, _S.CANCELLED}),
+    _S.AWAITING_IMAGE: frozenset({_S.READY, _S.CANCELLED}),
+    _S.READY: frozenset({_S.SCHEDULED, _S.CANCELLED}),
+    _S.SCHEDULED: frozenset({_S.POSTING, _S.DRAFT, _S.CANCELLED}),
+    _S.POSTING: frozenset({_S.POSTED, _S.FAILED, _S.SCHEDULED}),
+    _S.FAILED: frozenset({_S.SCHEDULED, _S.CANCELLED}),
+    _S.POSTED: frozenset(),
+    _S.CANCELLED: frozenset(),
+}
+
+
+def move(state: PostState, to: PostState) -> None:
+    """Passes if a post may go from ``state`` to ``to``.
+
+    Raises ``FailedPrecondition`` (ILLEGAL_STATE_MOVE; metadata from, to, allowed) if not.
+    """
+    if to not in ALLOWED_MOVES[state]:
+        raise _illegal(state, to)
+
+
+def path(state: PostState, to: PostState) -> tuple[PostState, ...]:
+    """The fewest moves from ``state`` to ``to``, without the start; empty if they are equal.
+
+    What is learnt of publications may jump (a scheduled post is found posted); the row still
+    takes each move, and each gets its event. Raises ``FailedPrecondition`` if there is no way.
+    """
+    waiting: deque[tuple[PostState, tuple[PostState, ...]]] = deque([(state, ())])
+    seen = {state}
+    while waiting:
+        current, moves = waiting.popleft()
+        if current is to:
+            return moves
+        for following in sorted(ALLOWED_MOVES[current] - seen):
+            seen.add(following)
+            waiting.append((following, (*moves, following)))
+    raise _illegal(state, to)
+
+
+def _illegal(state: PostState, to: PostState) -> FailedPrecondition:
+    allowed = sorted(ALLOWED_MOVES[state])
+    return FailedPrecondition(
+        f"a post that is {state} cannot become {to}; "
+        f"allowed: {', '.join(allowed) or 'nothing, this state is final'}",
+        reason="ILLEGAL_STATE_MOVE",
+        metadata={"from": state, "to": to, "allowed": ",".join(allowed)},
+    )
+
+
+# A publication in doubt keeps its post in `posting`: neither failed nor free to be sent again.
+_FROM_PUBLICATION: Final[dict[PublicationState, PostState]] = {
+    PublicationState.DRAFT: _S.DRAFT,
+    PublicationState.READY: _S.SCHEDULED,
+    PublicationState.SUBMITTING: _S.POSTING,
+    PublicationState.RETRY_WAIT: _S.SCHEDULED,
+    PublicationState.UNKNOWN: _S.POSTING,
+    PublicationState.RECONCILING: _S.POSTING,
+    PublicationState.SCHEDULED: _S.SCHEDULED,
+    PublicationState.PUBLISHING: _S.POSTING,
+    PublicationState.POSTED: _S.POSTED,
+    PublicationState.FAILED: _S.FAILED,
+    PublicationState.CANCELLED: _S.CANCELLED,
+    PublicationState.MISSED: _S.FAILED,
+    PublicationState.NEEDS_REVIEW: _S.POSTING,
+}
+
+
+def post_state_of(publications: Iterable[PublicationState]) -> PostState | None:
+    """The state that a post's publications give it; None if it has none (it keeps its own).
+
+    Cancelled ones count only if all are. While any is under way, the post is; a post is posted
+    when all are, and failed when nothing is under way any more and one did not get out.
+    """
+    states = {_FROM_PUBLICATION[publication] for publication in publications}
+    if len(states) < 2:
+        return next(iter(states), None)
+    states -= {_S.CANCELLED}
+    if _S.POSTING in states or {_S.POSTED, _S.SCHEDULED} <= states:
+        return _S.POSTING
+    order = (_S.SCHEDULED, _S.FAILED, _S.POSTED, _S.DRAFT)
+    return next(state for state in order if state in states)
+
+
+def final_text(caption: str, hashtags: Sequence[str] = ()) -> str:
+    """The text that every channel gets: the caption, a blank line, the hashtags.
+
+    Hashtags come with or without ``#``; repetitions (in any case, also of one in the caption)
+    are left out. The text is in NFC, so that a provider's copy can be compared with it.
+    Raises ``InvalidArgument`` on ``post.caption`` or ``post.hashtags``.
+    """
+    caption = unicodedata.normalize("NFC", caption).strip()
+    in_caption = _HASHTAG.findall(caption)
+    added = _new_hashtags(hashtags, in_caption)
+    text = "\n\n".join(part for part in (caption, " ".join(f"#{tag}" for tag in added)) if part)
+    _check_length(text, len(added) + len(in_caption))
+    return text
+
+
+def _new_hashtags(hashtags: Sequence[str], in_caption: Sequence[str]) -> list[str]:
+    seen = {tag.casefold() for tag in in_caption}
+    added = []
+    for hashtag in hashtags:
+        tag = unicodedata.normalize("NFC", hashtag).strip().removeprefix("#")
+        if not re.fullmatch(r"\w+", tag):
+            raise InvalidArgument.of(
+                "post.hashtags", f"{hashtag!r} is not one word of letters, digits and underscores"
+            )
+        if tag.casefold() not in seen:
+            seen.add(tag.casefold())
+            added.append(tag)
+    return added
+
+
+def _check_length(text: str, hashtags: int) -> None:
+    if hashtags > MAX_HASHTAGS:
+        raise InvalidArgument.of(
+            "post.hashtags", f"{hashtags} hashtags in all, at most {MAX_HASHTAGS} are allowed"
+        )
+    if len(text) > MAX_TEXT:
+        raise InvalidArgument.of(
+            "post.caption",
+            f"{len(text)} characters with the hashtags, at most {MAX_TEXT} are allowed",
+        )
+
+
+def check_scheduled_time(
+    at: datetime, now: datetime, grace: timedelta = PAST_GRACE, horizon: timedelta = HORIZON
+) -> None:
+    """Passes a time that may be scheduled: not past by more than ``grace``, not too far away.
+
+    Raises ``InvalidArgument`` on ``post.scheduled_time``.
+    """
+    field = "post.scheduled_time"
+    if at.tzinfo is None:
+        raise InvalidArgument.of(field, "has no time zone; give an offset or UTC")
+    if at < now - grace:
+        raise InvalidArgument.of(field, f"{_utc(at)} is in the past; choose a time after now")
+    if at > now + horizon:
+        raise InvalidArgument.of(
+            field, f"{_utc(at)} is too far away; choose a time before {_utc(now + horizon)}"
+        )
+
+
+def _utc(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

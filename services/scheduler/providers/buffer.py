@@ -1,0 +1,301 @@
+"""Publishing through Buffer: it keeps the post and publishes it at its time.
+
+Buffer has no idempotency key and no webhooks. What a lost answer left behind is found by
+channel, caption and due time (hence ``customScheduled``); what became of a post, by asking.
+"""
+
+import unicodedata
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from libs.http import HttpClient
+from services.scheduler.domain.publication import to_milliseconds
+from services.scheduler.domain.reconciliation import CREATED_MARGIN
+from services.scheduler.domain.submission import FailureKind
+from services.scheduler.providers import limits
+from services.scheduler.providers.base import (
+    Channel,
+    Credentials,
+    NotSent,
+    Problem,
+    PublishRequest,
+    ReadFailed,
+    RemoteChannel,
+    RemotePost,
+    RemoteState,
+    Submitted,
+)
+from services.scheduler.providers.buffer_answers import refusal_of
+from services.scheduler.providers.buffer_api import (
+    CHANNELS,
+    CREATE_POST,
+    DELETE_POST,
+    ORGANIZATIONS,
+    POST,
+    POSTS,
+    PREFLIGHT,
+    BufferApi,
+    submit_failed,
+)
+
+BUFFER_URL: Final = "https://api.buffer.com"
+PAGE_SIZE: Final = 50
+
+# Fields that Buffer demands with every post of a network.
+_METADATA: Final[dict[str, dict[str, Any]]] = {
+    "instagram": {"instagram": {"type": "post", "shouldShareToFeed": True}},
+    "facebook": {"facebook": {"type": "post"}},
+    "googlebusiness": {"google": {"type": "whats_new", "detailsWhatsNew": {"button": "none"}}},
+}
+# Networks that take a photo with a text and nothing that we do not know.
+SERVICES: Final = frozenset(
+    {*_METADATA, "bluesky", "linkedin", "mastodon", "threads", "tiktok", "twitter"}
+)
+
+
+class BufferPublisher:
+    """The ``Publisher`` port on Buffer's GraphQL API."""
+
+    name = "buffer"
+
+    def __init__(
+        self,
+        http: HttpClient,
+        *,
+        url: str = BUFFER_URL,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._api = BufferApi(http, url, now)
+
+    async def preflight(self, channel: Channel, request: PublishRequest) -> list[Problem]:
+        """What Buffer or the network behind it would refuse. Raises ``ReadFailed``."""
+        if channel.service not in SERVICES:
+            message = f"posts to {channel.service} through Buffer are not supported"
+            return [Problem("SERVICE_UNSUPPORTED", "post.channel", message)]
+        data = await self._api.query(
+            channel.credentials,
+            PREFLIGHT,
+            {
+                "channel": {"id": channel.id},
+                "limits": {"channelIds": [channel.id], "date": to_wire(request.due_at)},
+            },
+        )
+        with _expected_form():
+            return [*limits.check(channel.service, request), *_channel_problems(data)]
+
+    async def submit(self, channel: Channel, request: PublishRequest) -> Submitted:
+        """``createPost``, once. Raises ``NotSent`` or ``OutcomeUnknown``."""
+        data = await self._api.mutate(
+            channel.credentials, CREATE_POST, {"input": create_post_input(channel, request)}
+        )
+        payload = _object(data.get("createPost"))
+        post_id = _object(payload.get("post")).get("id")
+        if isinstance(post_id, str) and post_id:
+            return Submitted(post_id, payload)
+        raise submit_failed(refusal_of(payload), channel.credentials)
+
+    async def find(
+        self, channel: Channel, request: PublishRequest, since: datetime
+    ) -> list[RemotePost]:
+        """The channel's posts since ``since`` − 2 min that equal ``request``, oldest first.
+
+        Raises ``ReadFailed``.
+        """
+        made = {"channelIds": [channel.id], "createdAt": {"start": to_wire(since - CREATED_MARGIN)}}
+        return [post async for post in self._posts(channel, made) if matches(post, request)]
+
+    async def status(self, channel: Channel, posts: Mapping[str, datetime]) -> list[RemotePost]:
+        """How the posts of ``channel``'s organization stand; see the port. Raises ``ReadFailed``.
+
+        One query finds all that still have the due time we know, further ones the rest.
+        """
+        if not posts:
+            return []
+        window = {
+            "start": to_wire(min(posts.values())),
+            "end": to_wire(max(posts.values()) + timedelta(milliseconds=1)),
+        }
+        found = {
+            post.id: post
+            async for post in self._posts(channel, {"dueAt": window})
+            if post.id in posts
+        }
+        for post_id in posts.keys() - found.keys():
+            if post := await self._post(channel, post_id):
+                found[post_id] = post
+        return list(found.values())
+
+    async def withdraw(self, channel: Channel, provider_post_id: str) -> None:
+        """``deletePost``; one that is gone already passes. Raises as the port says."""
+        variables = {"input": {"id": provider_post_id}}
+        try:
+            data = await self._api.mutate(channel.credentials, DELETE_POST, variables)
+        except NotSent as error:
+            if error.kind is FailureKind.PERMANENT and _is_not_found(error.message):
+                return
+            raise
+        payload = _object(data.get("deletePost"))
+        if payload.get("id") or _is_not_found(str(payload.get("message", ""))):
+            return
+        raise submit_failed(refusal_of(payload), channel.credentials)
+
+    async def channels(self, credentials: Credentials) -> list[RemoteChannel]:
+        """The channels of all organizations of the account. Raises ``ReadFailed``."""
+        found = []
+        with _expected_form():
+            account = (await self._api.query(credentials, ORGANIZATIONS, {}))["account"]
+            for organization in account["organizations"]:
+                variables = {"input": {"organizationId": organization["id"]}}
+                data = await self._api.query(credentials, CHANNELS, variables)
+                found += [_remote_channel(channel) for channel in data["channels"]]
+        return found
+
+    def may_poll(self, credentials: Credentials) -> bool:
+        """Whether a fifth of the day's requests is left, which is kept for publishing."""
+        return self._api.has_reserve(credentials)
+
+    async def _posts(
+        self, channel: Channel, post_filter: Mapping[str, Any]
+    ) -> AsyncIterator[RemotePost]:
+        variables: dict[str, Any] = {
+            "first": PAGE_SIZE,
+            "input": {
+                "organizationId": channel.organization_id,
+                "filter": post_filter,
+                "sort": [{"field": "createdAt", "direction": "asc"}],
+            },
+        }
+        while True:
+            data = await self._api.query(channel.credentials, POSTS, variables)
+            with _expected_form():
+                posts = [_remote_post(edge["node"]) for edge in data["posts"]["edges"] or ()]
+                page_info = data["posts"]["pageInfo"]
+                has_more, variables["after"] = page_info["hasNextPage"], page_info["endCursor"]
+            for post in posts:
+                yield post
+            if not has_more:
+                return
+
+    async def _post(self, channel: Channel, post_id: str) -> RemotePost | None:
+        try:
+            data = await self._api.query(channel.credentials, POST, {"input": {"id": post_id}})
+        except ReadFailed as error:
+            if error.kind is FailureKind.PERMANENT:
+                return None
+            raise
+        with _expected_form():
+            return _remote_post(data["post"])
+
+
+def create_post_input(channel: Channel, request: PublishRequest) -> dict[str, Any]:
+    """The ``CreatePostInput`` for ``request``."""
+    wire: dict[str, Any] = {
+        "channelId": channel.id,
+        "schedulingType": "automatic",
+        "mode": "customScheduled",
+        "dueAt": to_wire(request.due_at),
+        "text": request.text,
+        "assets": [
+            {"image": {"url": image.url, "metadata": {"altText": image.alt_text}}}
+            for image in request.images
+        ],
+    }
+    if metadata := _METADATA.get(channel.service):
+        wire["metadata"] = metadata
+    return wire
+
+
+def matches(post: RemotePost, request: PublishRequest) -> bool:
+    """Whether ``post`` is what ``request`` asked for: caption, due time, and picture if echoed.
+
+    Buffer may copy pictures to storage of its own; only an address on our host can contradict.
+    """
+    if _comparable(post.text) != _comparable(request.text) or post.due_at is None:
+        return False
+    dues = {to_milliseconds(due) for due in (request.due_at, *request.earlier_due_at)}
+    # Whether Buffer keeps milliseconds is not documented.
+    dues |= {due.replace(microsecond=0) for due in dues}
+    ours = {image.url for image in request.images}
+    hosts = {urlsplit(url).netloc for url in ours}
+    echoed = {url for url in post.media_urls if urlsplit(url).netloc in hosts}
+    return to_milliseconds(post.due_at) in dues and echoed <= ours
+
+
+def to_wire(at: datetime) -> str:
+    """``2026-12-01T15:00:00.000Z``."""
+    return to_milliseconds(at).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+def _comparable(text: str) -> str:
+    return unicodedata.normalize("NFC", text.replace("\r\n", "\n")).strip()
+
+
+def _is_not_found(message: str) -> bool:
+    return "not found" in message.lower()
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+@contextmanager
+def _expected_form() -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, TypeError, ValueError) as error:
+        raise ReadFailed(
+            FailureKind.CLIENT_BUG, f"Buffer's answer is not of the form that we know: {error!r}"
+        ) from error
+
+
+def _time(value: str | None) -> datetime | None:
+    return datetime.fromisoformat(value) if value else None
+
+
+def _remote_post(node: Mapping[str, Any]) -> RemotePost:
+    error = node.get("error") or {}
+    return RemotePost(
+        id=node["id"],
+        channel_id=node["channelId"],
+        state=RemoteState(node["status"]),
+        text=node["text"],
+        created_at=datetime.fromisoformat(node["createdAt"]),
+        due_at=_time(node["dueAt"]),
+        sent_at=_time(node["sentAt"]),
+        external_link=node["externalLink"],
+        error_message=error.get("message"),
+        support_url=error.get("supportUrl"),
+        media_urls=tuple(asset["source"] for asset in node["assets"]),
+    )
+
+
+def _remote_channel(channel: Mapping[str, Any]) -> RemoteChannel:
+    return RemoteChannel(
+        id=channel["id"],
+        organization_id=channel["organizationId"],
+        service=channel["service"],
+        name=channel["name"],
+        display_name=channel["displayName"] or channel["name"],
+        timezone=channel["timezone"],
+        is_disconnected=channel["isDisconnected"],
+        is_locked=channel["isLocked"],
+        is_queue_paused=channel["isQueuePaused"],
+    )
+
+
+def _channel_problems(data: Mapping[str, Any]) -> list[Problem]:
+    channel, limits_of_day = data["channel"], data["dailyPostingLimits"]
+    found = (
+        (channel["isDisconnected"], "CHANNEL_DISCONNECTED", "reconnect the channel in Buffer"),
+        (channel["isLocked"], "CHANNEL_LOCKED", "unlock the channel in Buffer"),
+        (channel["isQueuePaused"], "QUEUE_PAUSED", "resume the channel's queue in Buffer"),
+        (
+            any(limit["isAtLimit"] for limit in limits_of_day),
+            "DAILY_LIMIT",
+            "the network's limit for this day is reached; choose another day",
+        ),
+    )
+    return [Problem(code, "post.channel", message) for is_so, code, message in found if is_so]
