@@ -1,0 +1,1 @@
+"""Bytes by key: a folder or a bucket."""

@@ -1,0 +1,1 @@
+"""One Postgres database a service: engine, transactions, outbox, migrations, leases."""

@@ -1,0 +1,1 @@
+"""Facts that others may care about: streams, consumer groups, retries, dead letters."""
