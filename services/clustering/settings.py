@@ -1,7 +1,24 @@
 """Settings of the clustering service."""
 
+from pydantic import Field
+
 from libs.settings import Part
 
 
 class ClusteringSettings(Part):
-    """Settings of the clustering service."""
+    """How items are embedded and grouped."""
+
+    # How many photos one call to the embedding service takes.
+    embed_batch: int = Field(16, ge=1, le=64)
+    # How many such calls are under way at once.
+    embed_concurrency: int = Field(2, ge=1, le=32)
+    # The cosine expected within a group: 0.25 gives fewer, broader groups, 0.55 finer ones.
+    granularity: float = Field(0.40, ge=0.05, le=0.95)
+    # The fewest items that make a cluster.
+    min_size: int = Field(4, ge=2, le=1000)
+    # How many versions of the clusters of a scope are kept.
+    keep_versions: int = Field(10, ge=2)
+    # How often a run whose worker died is taken up again before it fails.
+    max_attempts: int = Field(3, ge=1)
+    # How often waiting runs are looked for, in seconds.
+    sweep_seconds: float = Field(5.0, gt=0)

@@ -1,0 +1,27 @@
+"""The events that this service tells, as messages of the contract."""
+
+from colonnade.events.v1 import event_pb2
+
+from libs.db.outbox import Outbox
+from services.clustering.domain.item import Collection, Item
+
+
+class OutboxAnnouncements:
+    """See ports.Announcements."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+
+    def embedded(self, item: Item, collection: Collection, scene: str) -> None:
+        payload = event_pb2.PhotoEmbedded(
+            photo=item.name, model=collection.model, revision=collection.revision, scene=scene
+        )
+        self._outbox.append("photo.embedded", item.name, payload.SerializeToString())
+
+    def embedding_failed(self, item: Item, reason: str, message: str) -> None:
+        payload = event_pb2.PhotoEmbeddingFailed(photo=item.name, reason=reason, message=message)
+        self._outbox.append("photo.embedding_failed", item.name, payload.SerializeToString())
+
+    def clusters_updated(self, scope: str, version: int) -> None:
+        payload = event_pb2.ClustersUpdated(scope=scope, version=version)
+        self._outbox.append("clusters.updated", scope, payload.SerializeToString())

@@ -1,0 +1,189 @@
+"""Clusters, their versions and members, in PostgreSQL."""
+
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Row, and_, delete, func, literal, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from libs.rpc.paging import Page, PageRequest
+from services.clustering.domain.cluster import (
+    Cluster,
+    ClusterState,
+    Hero,
+    HeroPart,
+    Member,
+    Origin,
+    ScopeState,
+)
+from services.clustering.tables import cluster_versions, clusters, members, scopes
+
+_SHOWN = (
+    *clusters.c,
+    cluster_versions.c.version,
+    cluster_versions.c.member_count,
+    cluster_versions.c.cohesion,
+    cluster_versions.c.hero_item,
+    cluster_versions.c.hero_score,
+    cluster_versions.c.hero_parts,
+)
+
+
+class ClusterRepository:
+    """See ports.Clusters."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def get(self, scope: str, cluster_id: str) -> Cluster | None:
+        found = await self._connection.execute(
+            select(*_SHOWN)
+            .outerjoin_from(clusters, cluster_versions)
+            .where(clusters.c.id == cluster_id, clusters.c.scope == scope)
+            .order_by(cluster_versions.c.version.desc())
+            .limit(1)
+        )
+        row = found.one_or_none()
+        return to_cluster(row) if row else None
+
+    async def list(self, scope: str, version: int, page: PageRequest) -> Page[Cluster]:
+        place = tuple_(-cluster_versions.c.member_count, cluster_versions.c.cluster_id)
+        statement = (
+            select(*_SHOWN)
+            .join_from(clusters, cluster_versions)
+            .where(cluster_versions.c.scope == scope, cluster_versions.c.version == version)
+            .where(clusters.c.state == ClusterState.ACTIVE)
+            .order_by(cluster_versions.c.member_count.desc(), cluster_versions.c.cluster_id)
+            .limit(page.size + 1)
+        )
+        if page.after:
+            count, cluster_id = page.after
+            after = tuple_(-int(count), literal(cluster_id, clusters.c.id.type))
+            statement = statement.where(place > after)
+        found = [to_cluster(row) for row in await self._connection.execute(statement)]
+        if len(found) <= page.size:
+            return Page(found)
+        last = found[page.size - 1]
+        return Page(found[: page.size], (last.member_count, last.id))
+
+    async def members(self, cluster: Cluster, page: PageRequest) -> Page[Member]:
+        statement = (
+            select(members)
+            .where(members.c.cluster_id == cluster.id, members.c.version == cluster.version)
+            .order_by(members.c.position, members.c.item)
+            .limit(page.size + 1)
+        )
+        if page.after:
+            position, item = page.after
+            after = tuple_(int(position), str(item))
+            statement = statement.where(tuple_(members.c.position, members.c.item) > after)
+        found = [_member(row) for row in await self._connection.execute(statement)]
+        if len(found) <= page.size:
+            return Page(found)
+        last = found[page.size - 1]
+        return Page(found[: page.size], (last.position, last.item))
+
+    async def scope(self, scope: str) -> ScopeState:
+        found = await self._connection.execute(select(scopes).where(scopes.c.scope == scope))
+        row = found.one_or_none()
+        return to_scope(row) if row else ScopeState(scope)
+
+    async def ever(self, scope: str) -> dict[str, Cluster]:
+        found = await self._connection.execute(
+            select(*_SHOWN)
+            .outerjoin_from(clusters, cluster_versions)
+            .where(clusters.c.scope == scope)
+            .distinct(clusters.c.id)
+            .order_by(clusters.c.id, cluster_versions.c.version.desc())
+        )
+        return {row.key: to_cluster(row) for row in found}
+
+    async def member_sets(self, scope: str, version: int) -> dict[str, tuple[str, ...]]:
+        found = await self._connection.execute(
+            select(clusters.c.key, func.array_agg(members.c.item).label("names"))
+            .join_from(members, clusters)
+            .where(members.c.scope == scope, members.c.version == version)
+            .group_by(clusters.c.key)
+        )
+        return {row.key: tuple(row.names) for row in found}
+
+    async def drop_item(self, item: str) -> None:
+        gone = await self._connection.execute(
+            delete(members)
+            .where(members.c.item == item, members.c.version == _newest())
+            .returning(members.c.scope, members.c.version, members.c.cluster_id)
+        )
+        row = gone.one_or_none()
+        if row is not None:
+            await self._recount(row.scope, row.version, row.cluster_id, item)
+
+    async def _recount(self, scope: str, version: int, cluster_id: str, item: str) -> None:
+        here = and_(
+            cluster_versions.c.scope == scope,
+            cluster_versions.c.version == version,
+            cluster_versions.c.cluster_id == cluster_id,
+        )
+        left = cluster_versions.c.member_count - 1
+        await self._connection.execute(
+            update(cluster_versions).where(here).values(member_count=left)
+        )
+        nearest = (
+            select(members.c.item)
+            .where(members.c.cluster_id == cluster_id, members.c.version == version)
+            .order_by(members.c.position)
+            .limit(1)
+            .scalar_subquery()
+        )
+        await self._connection.execute(
+            update(cluster_versions)
+            .where(here, cluster_versions.c.hero_item == item)
+            .values(hero_item=func.coalesce(nearest, ""), hero_score=0, hero_parts=[])
+        )
+
+
+def _newest() -> Any:
+    """The newest version of the scope of a member's row."""
+    return (
+        select(scopes.c.version)
+        .where(scopes.c.scope == members.c.scope)
+        .correlate(members)
+        .scalar_subquery()
+    )
+
+
+def to_scope(row: Row[Any]) -> ScopeState:
+    """What is remembered of a scope, from its row."""
+    return ScopeState(row.scope, row.version, row.state_key, row.next_key, row.collection)
+
+
+def to_cluster(row: Row[Any]) -> Cluster:
+    """A cluster from its row, with its version where the row has one."""
+    cluster = Cluster(
+        id=row.id,
+        scope=row.scope,
+        key=row.key,
+        title=row.title,
+        create_time=row.create_time,
+        update_time=row.update_time,
+        summary=row.summary,
+        prompt_hint=row.prompt_hint,
+        title_pinned=row.title_pinned,
+        state=ClusterState(row.state),
+        origin=Origin(row.origin),
+        merged_into=row.merged_into,
+        row_version=row.row_version,
+    )
+    if getattr(row, "version", None) is None:
+        return cluster
+    parts = tuple(HeroPart(**part) for part in row.hero_parts)
+    return replace(
+        cluster,
+        version=row.version,
+        member_count=row.member_count,
+        cohesion=row.cohesion,
+        hero=Hero(row.hero_item, row.hero_score, parts) if row.hero_item else None,
+    )
+
+
+def _member(row: Row[Any]) -> Member:
+    return Member(row.item, row.similarity, row.position, row.duplicate_of, row.locked)

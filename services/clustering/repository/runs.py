@@ -1,0 +1,94 @@
+"""Clustering runs in PostgreSQL."""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, func, literal, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from libs.rpc.paging import Page, PageRequest
+from services.clustering.domain.run import ACTIVE, Mode, Run, RunState, Stats
+from services.clustering.tables import runs
+
+
+class RunRepository:
+    """See ports.Runs."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, run: Run) -> Run:
+        values = {
+            "id": run.id,
+            "scope": run.scope,
+            "mode": run.mode,
+            "state": run.state,
+            "create_time": run.create_time,
+        }
+        statement = insert(runs).values(values).on_conflict_do_nothing().returning(*runs.c)
+        row = (await self._connection.execute(statement)).one_or_none()
+        return to_run(row) if row else await self._active(run.scope)
+
+    async def _active(self, scope: str) -> Run:
+        found = await self._connection.execute(
+            select(runs).where(runs.c.scope == scope, runs.c.state.in_(ACTIVE))
+        )
+        return to_run(found.one())
+
+    async def get(self, scope: str, run_id: str) -> Run | None:
+        found = await self._connection.execute(
+            select(runs).where(runs.c.id == run_id, runs.c.scope == scope)
+        )
+        row = found.one_or_none()
+        return to_run(row) if row else None
+
+    async def list(self, scope: str, page: PageRequest) -> Page[Run]:
+        statement = (
+            select(runs)
+            .where(runs.c.scope == scope)
+            .order_by(runs.c.create_time.desc(), runs.c.id.desc())
+            .limit(page.size + 1)
+        )
+        if page.after:
+            moment, run_id = page.after
+            after = tuple_(datetime.fromisoformat(str(moment)), literal(run_id, runs.c.id.type))
+            statement = statement.where(tuple_(runs.c.create_time, runs.c.id) < after)
+        found = [to_run(row) for row in await self._connection.execute(statement)]
+        if len(found) <= page.size:
+            return Page(found)
+        last = found[page.size - 1]
+        return Page(found[: page.size], (last.create_time.isoformat(), last.id))
+
+    async def cancel(self, run: Run) -> None:
+        ended = func.now() if run.state is RunState.CANCELLED else None
+        await self._connection.execute(
+            update(runs).where(runs.c.id == run.id).values(state=run.state, end_time=ended)
+        )
+
+
+def stats_row(stats: Stats) -> dict[str, object]:
+    """Statistics as they are stored."""
+    return asdict(stats)
+
+
+def to_run(row: Row[Any]) -> Run:
+    """A run from its row."""
+    return Run(
+        id=row.id,
+        scope=row.scope,
+        mode=Mode(row.mode),
+        create_time=row.create_time,
+        state=RunState(row.state),
+        done=row.done,
+        total=row.total,
+        phase=row.phase,
+        error_reason=row.error_reason,
+        error_message=row.error_message,
+        stats=Stats(**row.stats),
+        version=row.version,
+        attempt=row.attempt,
+        start_time=row.start_time,
+        end_time=row.end_time,
+    )

@@ -1,0 +1,79 @@
+"""Asking for clustering runs, looking at them, stopping them."""
+
+from dataclasses import replace
+
+from libs.clock import Clock
+from libs.errors import NotFound
+from libs.ids import uuid7
+from libs.jobs.queue import JobQueue
+from libs.names import pattern
+from libs.rpc.paging import Page, PageRequest
+from libs.rpc.requests import RequestKey
+from services.clustering.domain.run import Mode, Run, cancelled_state
+from services.clustering.ports import Store, Transaction
+
+RUN_TASK = "clustering.run"
+QUEUE = "clustering"
+
+
+def run_name(scope: str, run_id: str) -> str:
+    """The resource name of a run."""
+    return f"{scope}/clusteringRuns/{run_id}"
+
+
+def split_run_name(name: str) -> tuple[str, str]:
+    """Scope and id of a run's name."""
+    kind, owner, run_id = pattern("{kind}/{owner}/clusteringRuns/{run}").parse(name)
+    return f"{kind}/{owner}", run_id
+
+
+async def create_run(
+    store: Store, queue: JobQueue, clock: Clock, scope: str, mode: Mode, request: RequestKey
+) -> Run:
+    """A new run, or the one that is active in the scope already; a worker is told of it."""
+    async with store.begin() as tx:
+        known = await tx.requests.claim(request.id, request.method, request.fingerprint)
+        if known is not None:
+            return await _existing(tx, known)
+        run = await tx.runs.add(Run(uuid7(), scope, mode, clock.now()))
+        await tx.requests.record(request.id, run_name(scope, run.id))
+        await tx.commit()
+    # After the commit: a worker must find the row. If the message is lost, the sweep finds it.
+    await queue.enqueue(RUN_TASK, run.id, QUEUE)
+    return run
+
+
+async def get_run(store: Store, name: str) -> Run:
+    """The run of that name. Raises NotFound."""
+    async with store.read() as tx:
+        return await _existing(tx, name)
+
+
+async def list_runs(store: Store, scope: str, page: PageRequest) -> Page[Run]:
+    """The runs of a scope, newest first."""
+    async with store.read() as tx:
+        return await tx.runs.list(scope, page)
+
+
+async def cancel_run(store: Store, name: str, request: RequestKey) -> Run:
+    """Stops a run: at once while it is queued, else as soon as its worker looks.
+
+    Raises FailedPrecondition (RUN_ENDED) when it has succeeded or failed.
+    """
+    async with store.begin() as tx:
+        run = await _existing(tx, name)
+        if await tx.requests.claim(request.id, request.method, request.fingerprint) is not None:
+            return run
+        run = replace(run, state=cancelled_state(run))
+        await tx.runs.cancel(run)
+        await tx.requests.record(request.id, name)
+        await tx.commit()
+        return run
+
+
+async def _existing(tx: Transaction, name: str) -> Run:
+    scope, run_id = split_run_name(name)
+    run = await tx.runs.get(scope, run_id)
+    if run is None:
+        raise NotFound("clustering run", name)
+    return run
