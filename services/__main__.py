@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -16,6 +17,7 @@ from pydantic import ValidationError
 from libs.app import App, closure
 from libs.clock import SystemClock
 from libs.embedded.errors import EngineError
+from libs.embedded.supervise import supervise
 from libs.errors import ColonnadeError
 from libs.rpc.auth import Authenticator, read_keys
 from libs.rpc.server import RpcServer
@@ -119,6 +121,8 @@ async def _serve(target: str, settings: Settings, started: Engines, socket: Path
     app = App(settings, settings.data.absolute(), SystemClock(), rpc, metrics)
     app.share(started)
     app.share(Process(target, socket, internal_key))
+    for engine in started.children:
+        app.loop(f"supervisor of {type(engine).__name__}", partial(supervise, engine))
     addresses = [f"{settings.grpc.host}:{settings.grpc.port}"] if settings.grpc.port else []
     if socket is not None:
         addresses.append(f"unix:{socket}")

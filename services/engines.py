@@ -1,17 +1,20 @@
 """The engines that a suite stands on: given by settings, or started as children."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from pydantic import SecretStr
 
+from libs.embedded.engine import Engine
 from libs.embedded.postgres import PostgresServer
 from libs.embedded.qdrant import QdrantServer
 from libs.embedded.redis import RedisServer
 from services.settings import Settings
 
+E = TypeVar("E", bound=Engine[Any])
 DATABASES = ("catalog", "clustering", "scheduler")
 
 
@@ -19,8 +22,7 @@ DATABASES = ("catalog", "clustering", "scheduler")
 class VectorAddress:
     """Where a Qdrant answers gRPC."""
 
-    host: str
-    port: int
+    target: str
     api_key: str | None = None
     tls: bool = False
 
@@ -34,6 +36,7 @@ class Engines:
     vectors: VectorAddress
     blob_url: str
     blob_options: Mapping[str, str]
+    children: tuple[Engine[Any], ...] = ()
 
     def database_url(self, service: str) -> str:
         """The database of ``service``, with its own role where the suite manages roles."""
@@ -46,38 +49,41 @@ def engines(settings: Settings, data: Path) -> Iterator[Engines]:
 
     Blocks, and belongs to the main thread before the event loop exists: starting a child forks.
     """
+    children: list[Engine[Any]] = []
     with ExitStack() as stack:
+
+        def started(engine: E) -> E:
+            children.append(engine)
+            return stack.enter_context(engine)
+
         yield Engines(
-            databases=_databases(stack, settings, data),
-            redis_url=_redis(stack, settings, data),
-            vectors=_vectors(stack, settings, data),
+            databases=_databases(settings, lambda: started(PostgresServer(data / "postgres"))),
+            redis_url=_plain(settings.redis.url) or started(RedisServer(data / "redis")).url,
+            vectors=_given_vectors(settings) or _own(started(QdrantServer(data / "vectors"))),
             blob_url=settings.blobs.url or f"file://{(data / 'blobs').absolute()}",
             blob_options=settings.blobs.options,
+            children=tuple(children),
         )
 
 
-def _databases(stack: ExitStack, settings: Settings, data: Path) -> dict[str, str]:
-    own = {name: settings.database_url(name) for name in DATABASES}
-    if all(own.values()):
-        return {name: url for name, url in own.items() if url}
-    server = stack.enter_context(PostgresServer(data / "postgres"))
-    return {name: url or server.ensure_service(name) for name, url in own.items()}
+def _databases(settings: Settings, start: Callable[[], PostgresServer]) -> dict[str, str]:
+    given = {name: settings.database_url(name) for name in DATABASES}
+    if all(given.values()):
+        return {name: url for name, url in given.items() if url}
+    server = start()
+    return {name: url or server.ensure_service(name) for name, url in given.items()}
 
 
-def _redis(stack: ExitStack, settings: Settings, data: Path) -> str:
-    url = _plain(settings.redis.url)
-    return url or stack.enter_context(RedisServer(data / "redis")).url
+def _given_vectors(settings: Settings) -> VectorAddress | None:
+    if not settings.vectors.address:
+        return None
+    key = _plain(settings.vectors.api_key)
+    return VectorAddress(settings.vectors.address, key, settings.vectors.tls)
 
 
-def _vectors(stack: ExitStack, settings: Settings, data: Path) -> VectorAddress:
-    if settings.vectors.address:
-        host, _, port = settings.vectors.address.rpartition(":")
-        key = _plain(settings.vectors.api_key)
-        return VectorAddress(host, int(port), key, settings.vectors.tls)
-    server = QdrantServer(data / "vectors")
-    address = server.start()
-    stack.callback(server.stop)
-    return VectorAddress(address.host, address.grpc_port, address.api_key)
+def _own(server: QdrantServer) -> VectorAddress:
+    address = server.address
+    return VectorAddress(address.target, address.api_key)
 
 
 def _plain(secret: SecretStr | None) -> str | None:
@@ -97,11 +103,8 @@ def required(settings: Settings) -> Engines:
             f"set {', '.join(missing)} (COLONNADE_DATABASE__URL and so on); "
             "only --target=all starts engines of its own"
         )
-    with ExitStack() as stack:
-        return Engines(
-            databases,
-            redis or "",
-            _vectors(stack, settings, Path()),
-            settings.blobs.url or "",
-            settings.blobs.options,
-        )
+    vectors = _given_vectors(settings)
+    assert vectors is not None
+    return Engines(
+        databases, redis or "", vectors, settings.blobs.url or "", settings.blobs.options
+    )

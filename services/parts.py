@@ -89,8 +89,7 @@ async def open_vectors(app: App[Settings]) -> AsyncIterator[None]:
     from libs.vectors.qdrant import QdrantIndex
 
     address = app.need(Engines).vectors
-    target = f"{address.host}:{address.port}"
-    index = QdrantIndex(target, api_key=address.api_key, tls=address.tls)
+    index = QdrantIndex(address.target, api_key=address.api_key, tls=address.tls)
     app.share(index)
     try:
         yield

@@ -30,7 +30,7 @@ _MODULES = (
     Module(
         "clustering-jobs",
         "services.clustering.jobs:open",
-        ("vectors", "peers", "jobs"),
+        ("vectors", "blobs", "jobs"),
         hidden=True,
     ),
     Module(

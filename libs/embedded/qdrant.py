@@ -33,8 +33,15 @@ class QdrantServer(Engine[QdrantAddress]):
                 "there is no qdrant-edge-py: install colonnade[local], or set the address of a "
                 "running Qdrant"
             )
-        port = self._launch(self._child, lambda child: "ready on port" in child.output())
-        return QdrantAddress(LOOPBACK, port, kept_secret(self.data / "api-key"))
+        self._launch(self._child, lambda child: "ready on port" in child.output())
+        return self.address
+
+    @property
+    def address(self) -> QdrantAddress:
+        """Where it answers, once it was started."""
+        if self.port is None:
+            raise EngineError("the edge server of Qdrant is not started")
+        return QdrantAddress(LOOPBACK, self.port, kept_secret(self.data / "api-key"))
 
     def _child(self, port: int) -> ChildProcess:
         key = self.data / "api-key"

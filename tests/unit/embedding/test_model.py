@@ -1,0 +1,183 @@
+"""The embedder with a model of a few numbers: results, errors, limits, readiness."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from libs.aio import BlockingPool
+from libs.errors import ColonnadeError, FailedPrecondition, InvalidArgument, OutOfQuota, Unavailable
+from libs.images import ImageLimits
+from services.embedding.batcher import Batcher, BatchLimits, Lane
+from services.embedding.model import Embedder, EmbedderOptions, Embedding
+from services.embedding.session import Floats
+from tests.support.pictures import encoded
+from tests.support.wait import eventually
+from tests.unit.embedding.cards import card
+from tests.unit.embedding.fake_session import FakeSession
+
+CARD = card(input__mean=[0.0, 0.0, 0.0], input__std=[255.0, 255.0, 255.0])
+
+
+@pytest.fixture
+def session() -> Iterator[FakeSession]:
+    fake = FakeSession()
+    yield fake
+    fake.gate.set()
+
+
+@asynccontextmanager
+async def embedding(
+    session: FakeSession,
+    run: Callable[[Floats], Floats] | None = None,
+    **options: Any,
+) -> AsyncIterator[Embedder]:
+    chosen = EmbedderOptions(**options)
+    with closing(BlockingPool("decode", 2)) as decoding, closing(BlockingPool("run", 1)) as pool:
+        async with Batcher(run or session.run, pool, limits=chosen.batch) as batcher:
+            try:
+                yield Embedder(CARD, session, batcher, decoding, chosen)
+            finally:
+                session.gate.set()
+
+
+def red(level: int) -> bytes:
+    return encoded(Image.new("RGB", (40, 30), (level, 0, 0)))
+
+
+async def test_an_embedding_has_unit_length_and_says_what_it_is(session: FakeSession) -> None:
+    async with embedding(session) as embedder:
+        result = await embedder.embed_image(red(255))
+    assert result.vector.dtype == np.float32
+    assert result.vector.tolist() == pytest.approx([2**-0.5, 0.0, 0.0, 2**-0.5])
+    assert (result.model, result.revision) == ("test-model", "0123456789ab")
+    assert (result.dimension, result.fingerprint) == (4, CARD.preprocessing.fingerprint)
+
+
+async def test_results_come_in_the_order_of_the_images(session: FakeSession) -> None:
+    levels = [(7 * position) % 256 for position in range(100)]
+    async with embedding(session, batch=BatchLimits(max_batch=5)) as embedder:
+        results = await embedder.embed_images([red(level) for level in levels], Lane.BULK)
+        stats = embedder.stats
+    vectors = np.stack([each.vector for each in results if isinstance(each, Embedding)])
+    assert (vectors[:, 0] / vectors[:, 3] * 255).round().astype(int).tolist() == levels
+    assert stats.items == 100
+
+
+async def test_one_bad_image_does_not_fail_the_others(session: FakeSession) -> None:
+    images = [
+        red(1),
+        b"no image",
+        red(2),
+        red(3)[:-40],
+        red(4),
+        encoded(Image.new("L", (300, 300))),
+    ]
+    async with embedding(session, images=ImageLimits(max_pixels=50_000)) as embedder:
+        results = await embedder.embed_images(images)
+    reasons = [each.reason if isinstance(each, ColonnadeError) else "" for each in results]
+    assert reasons == ["", "UNSUPPORTED_IMAGE", "", "DAMAGED_IMAGE", "", "IMAGE_TOO_LARGE"]
+
+
+async def test_no_images_give_no_results(session: FakeSession) -> None:
+    async with embedding(session) as embedder:
+        assert await embedder.embed_images([]) == []
+
+
+async def test_the_error_of_a_single_image_is_raised(session: FakeSession) -> None:
+    async with embedding(session) as embedder:
+        with pytest.raises(InvalidArgument):
+            await embedder.embed_image(b"no image")
+
+
+async def test_images_that_wait_for_decoding_count_as_waiting(session: FakeSession) -> None:
+    session.gate.clear()
+    async with embedding(session, batch=BatchLimits(max_batch=1, queue_size=3)) as embedder:
+        calls = [asyncio.create_task(embedder.embed_image(red(level))) for level in range(3)]
+        await asyncio.sleep(0)
+        with pytest.raises(OutOfQuota) as raised:
+            await embedder.embed_image(red(9))
+        assert raised.value.reason == "QUEUE_FULL"
+        session.gate.set()
+        assert len(await asyncio.gather(*calls)) == 3
+        assert await embedder.embed_image(red(9))
+
+
+async def test_a_large_call_does_not_fill_the_queue(session: FakeSession) -> None:
+    async with embedding(session, batch=BatchLimits(max_batch=2, queue_size=5)) as embedder:
+        results = await embedder.embed_images([red(level) for level in range(40)])
+    assert all(isinstance(each, Embedding) for each in results)
+
+
+async def test_a_cancelled_call_leaves_nothing_behind(session: FakeSession) -> None:
+    session.gate.clear()
+    async with embedding(session, batch=BatchLimits(max_batch=2, queue_size=10)) as embedder:
+        call = asyncio.create_task(embedder.embed_images([red(level) for level in range(20)]))
+
+        async def queued() -> bool:
+            return embedder.stats.queued > 0
+
+        await eventually(queued)
+        call.cancel()
+        await asyncio.gather(call, return_exceptions=True)
+        assert embedder.stats.queued == 0
+        session.gate.set()
+        results = await asyncio.gather(*(embedder.embed_image(red(level)) for level in range(9)))
+        assert len(results) == 9
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 0.0])
+async def test_a_vector_that_means_nothing_is_an_error(session: FakeSession, value: float) -> None:
+    def run(batch: Floats) -> Floats:
+        return np.full((len(batch), 4), value, dtype=np.float32)
+
+    async with embedding(session, run) as embedder:
+        with pytest.raises(FailedPrecondition) as raised:
+            await embedder.embed_image(red(1))
+        assert raised.value.reason == "UNUSABLE_VECTOR"
+        with pytest.raises(FailedPrecondition):
+            await embedder.warm_up()
+
+
+async def test_a_vector_of_another_dimension_is_an_error(session: FakeSession) -> None:
+    async with embedding(session, lambda batch: np.ones((len(batch), 5), np.float32)) as embedder:
+        with pytest.raises(FailedPrecondition, match="no usable vector"):
+            await embedder.embed_image(red(1))
+
+
+async def test_a_failing_model_is_unavailable(session: FakeSession) -> None:
+    def run(batch: Floats) -> Floats:
+        raise RuntimeError("out of memory")
+
+    async with embedding(session, run) as embedder:
+        with pytest.raises(Unavailable, match="test-model failed"):
+            await embedder.embed_image(red(1))
+        with pytest.raises(Unavailable):
+            await embedder.probe()
+
+
+async def test_warming_up_runs_one_image_and_a_full_batch(session: FakeSession) -> None:
+    async with embedding(session, batch=BatchLimits(max_batch=6)) as embedder:
+        await embedder.warm_up()
+    assert session.sizes == [1, 6]
+
+
+async def test_a_probe_runs_the_model_unless_it_just_worked(session: FakeSession) -> None:
+    async with embedding(session) as embedder:
+        await embedder.probe()
+        await embedder.probe()
+    assert session.sizes == [1]
+
+
+async def test_a_probe_gives_up_in_time(session: FakeSession) -> None:
+    session.gate.clear()
+    async with embedding(session) as embedder:
+        started = time.monotonic()
+        with pytest.raises(Unavailable, match="no answer"):
+            await embedder.probe(timeout=0.05)
+        assert time.monotonic() - started < 5
