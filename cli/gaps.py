@@ -35,10 +35,9 @@ def show_report(report: GapReport) -> None:
             "#scheduled",
             "#spent",
             "#gap",
-            "#days left",
+            "#days",
             "#score",
-            "status",
-            "priority",
+            "status, priority",
         ),
         [_row(gap) for gap in report.pillars],
     )
@@ -62,6 +61,5 @@ def _row(gap: PillarGap) -> tuple[object, ...]:
         f"{gap.gap:.1f}",
         days,
         f"{gap.coverage_score:.1f}",
-        word(PillarGap.Status, gap.status),
-        word(PillarGap.Priority, gap.priority),
+        f"{word(PillarGap.Status, gap.status)}, {word(PillarGap.Priority, gap.priority)}",
     )

@@ -15,9 +15,9 @@ from cli.walk import Found
 from libs.errors import ColonnadeError, DeadlineExceeded, InvalidArgument, Unavailable
 
 _CHUNK = 256 * 1024
-_IMAGE_SUFFIXES = frozenset(
-    [".jpg", ".jpeg", ".jpe", ".png", ".webp", ".avif", ".heic", ".heif"]
-    + [".tif", ".tiff", ".gif", ".bmp"]
+_IMAGE_SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".png", ".webp", ".avif"),
+    *(".heic", ".heif", ".tif", ".tiff", ".gif", ".bmp"),
 )
 _NOT_AN_IMAGE = "UNSUPPORTED_IMAGE"
 
@@ -114,7 +114,8 @@ async def _import_one(suite: Suite, found: Found, to: Destination) -> Line:
 def _refused(found: Found, error: ColonnadeError) -> Line:
     """A file that is no image and does not claim to be one is passed over; the rest has failed."""
     claims = found.path.suffix.lower() in _IMAGE_SUFFIXES
-    harmless = error.reason == _NOT_AN_IMAGE and not claims
+    empty = found.path.stat().st_size == 0
+    harmless = not claims and (empty or error.reason == _NOT_AN_IMAGE)
     message = error.message
     if isinstance(error, InvalidArgument) and error.violations:
         message = error.violations[0].description

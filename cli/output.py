@@ -14,8 +14,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+# A pipe has no width of its own; tables should not be squeezed into 80 columns for it.
+_PIPE_WIDTH = 140
+out = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else _PIPE_WIDTH)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 

@@ -53,8 +53,9 @@ def engines(settings: Settings, data: Path) -> Iterator[Engines]:
     with ExitStack() as stack:
 
         def started(engine: E) -> E:
+            stack.enter_context(engine)
             children.append(engine)
-            return stack.enter_context(engine)
+            return engine
 
         yield Engines(
             databases=_databases(settings, lambda: started(PostgresServer(data / "postgres"))),

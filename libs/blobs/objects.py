@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import obstore
 from obstore.exceptions import BaseError
-from obstore.store import LocalStore, S3Store
+from obstore.store import LocalStore, MemoryStore, S3Store
 
 from libs.errors import InvalidArgument, NotFound, Unavailable
 
@@ -51,10 +51,10 @@ class ObjectBlobs:
     """A ``libs.blobs.store.BlobStore`` over an object store.
 
     A put becomes visible as a whole: the folder gets a finished file by renaming, the bucket a
-    finished upload.
+    finished upload. With a ``MemoryStore`` it is a store for tests.
     """
 
-    def __init__(self, store: LocalStore | S3Store) -> None:
+    def __init__(self, store: LocalStore | S3Store | MemoryStore) -> None:
         self._store = store
 
     async def put(self, key: str, data: bytes | AsyncIterator[bytes]) -> None:

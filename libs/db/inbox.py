@@ -39,6 +39,6 @@ class Inbox:
             insert(self._table)
             .values(event_id=event_id, consumer=consumer)
             .on_conflict_do_nothing()
+            .returning(self._table.c.event_id)
         )
-        done = await self._connection.execute(statement)
-        return done.rowcount == 1
+        return (await self._connection.execute(statement)).first() is not None

@@ -70,6 +70,7 @@ class Relay:
             row_factory=namedtuple_row,
             application_name=f"relay {self._channel}",
             connect_timeout=5,
+            options="-c timezone=UTC",
         )
         async with connection:
             await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel)))
@@ -81,8 +82,9 @@ class Relay:
                     await self._news(connection)
 
     async def _news(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        """Returns when the outbox has something new, or after ``poll`` seconds."""
         async for _ in connection.notifies(timeout=self._poll, stop_after=1):
-            return
+            pass
 
     async def _move(self, connection: psycopg.AsyncConnection[Any]) -> int:
         """Sends one batch; answers its size, 0 if there is nothing or another relay is at it."""

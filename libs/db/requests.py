@@ -3,7 +3,7 @@
 import hashlib
 
 from sqlalchemy import Column, DateTime, MetaData, Table, Text, func, select, update
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.errors import AlreadyExists
@@ -69,9 +69,9 @@ class RequestLog:
 
     async def _insert(self, request_id: str, method: str, fingerprint: str) -> bool:
         values = {"request_id": request_id, "method": method, "fingerprint": fingerprint}
-        statement = postgres_insert(self._table).values(values).on_conflict_do_nothing()
-        done = await self._connection.execute(statement)
-        return done.rowcount == 1
+        statement = insert(self._table).values(values).on_conflict_do_nothing()
+        added = await self._connection.execute(statement.returning(self._table.c.request_id))
+        return added.first() is not None
 
 
 def _reused(request_id: str, method: str) -> AlreadyExists:

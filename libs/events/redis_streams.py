@@ -48,6 +48,7 @@ class Consumer:
         self._metrics = metrics or ConsumerMetrics()
         self._lanes = Lanes({kind: s.size for kind, s in subscriptions.items()})
         self._calls: set[asyncio.Task[None]] = set()
+        self._crash: asyncio.Future[None]
         self._stopping = False
         self._room = asyncio.Event()
         self._postponed = asyncio.Event()
@@ -55,10 +56,11 @@ class Consumer:
     async def run(self) -> None:
         """Works until it is cancelled; then finishes what is in work, for up to ``grace``."""
         self._stopping = False
+        self._crash = asyncio.get_running_loop().create_future()
         loops = [asyncio.create_task(self._read()), asyncio.create_task(self._tend())]
         try:
-            # Neither ends by itself: the first that does has failed, and so has this.
-            await asyncio.gather(*loops)
+            # None of these ends by itself: the first that does has failed, and so has this.
+            await asyncio.gather(*loops, self._crash)
         finally:
             self._stopping = True
             await cancel_and_wait(loops)
@@ -116,6 +118,8 @@ class Consumer:
 
     def _called(self, call: asyncio.Task[None]) -> None:
         self._calls.discard(call)
+        if not call.cancelled() and (error := call.exception()) and not self._crash.done():
+            self._crash.set_exception(error)
         self._room.set()
         self._start_calls()
 

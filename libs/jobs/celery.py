@@ -84,7 +84,8 @@ def async_task(
 
         asyncio.run_coroutine_threadsafe(call(), loop()).result()
 
-    app.task(run, name=name, ignore_result=True)
+    # Not shared: by default Celery would add the task to every other application as well.
+    app.task(run, name=name, shared=False)
 
 
 class CeleryQueue:

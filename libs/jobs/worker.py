@@ -34,6 +34,8 @@ class InProcessWorker:
         In that case the worker goes on trying by itself.
         """
         self._app.finalize()
+        # The pool's threads look their tasks up in Celery's default application.
+        self._app.set_default()
         self._thread = threading.Thread(target=self._run, name="celery-worker", daemon=True)
         self._thread.start()
         self._ready.wait(timeout)
@@ -54,6 +56,10 @@ class InProcessWorker:
             self._thread = None
             self._ready.clear()
         return stopped
+
+    def is_alive(self) -> bool:
+        """Whether the worker runs. If it does not and nobody stopped it, the log says why."""
+        return self._thread is not None and self._thread.is_alive()
 
     def _run(self) -> None:
         worker = WorkController(

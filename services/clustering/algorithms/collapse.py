@@ -27,10 +27,13 @@ def collapse(units: Matrix, threshold: float, exact_max: int, seed: int) -> Indi
 
 
 class Leaders:
-    """Leaders so far; ``positions`` are the numbers of the added rows that became one."""
+    """Leaders so far; ``positions`` are the numbers of the added rows that became one, -1 for the
+    known ones.
+    """
 
     def __init__(self, known: Matrix, threshold: float) -> None:
         self._known = known
+        self._fresh = known[:0]
         self._threshold = threshold - _ROUNDING
         self._added = 0
         self.positions: Indices = np.full(len(known), -1, dtype=np.int64)
@@ -44,22 +47,28 @@ class Leaders:
         return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
 
     def _add_block(self, block: Matrix) -> Indices:
-        known, closeness = _nearest(block, self._known)
+        found, closeness = self._nearest(block)
         within = block @ block.T
-        found = np.full(len(block), -1, dtype=np.int64)
+        leaders = len(self.positions)
         fresh: list[int] = []
         for row in range(len(block)):
-            best, leader = float(closeness[row]), int(known[row])
-            if fresh and (inner := within[row, fresh]).max() > best:
-                best, leader = float(inner.max()), len(self._known) + int(inner.argmax())
-            if best < self._threshold:
-                leader = len(self._known) + len(fresh)
+            if fresh and (inner := within[row, fresh]).max() > closeness[row]:
+                closeness[row], found[row] = inner.max(), leaders + int(inner.argmax())
+            if closeness[row] < self._threshold:
+                found[row] = leaders + len(fresh)
                 fresh.append(row)
-            found[row] = leader
-        self._known = np.vstack([self._known, block[fresh]])
+        self._fresh = np.vstack([self._fresh, block[fresh]])
         self.positions = np.append(self.positions, self._added + np.array(fresh, dtype=np.int64))
         self._added += len(block)
         return found
+
+    def _nearest(self, block: Matrix) -> tuple[Indices, Matrix]:
+        """The nearest leader of each row, the earlier one on a tie, and its cosine."""
+        old, close_old = _nearest(block, self._known)
+        new, close_new = _nearest(block, self._fresh)
+        newer = close_new > close_old
+        nearest = np.where(newer, new + len(self._known), old)
+        return nearest, np.where(newer, close_new, close_old)
 
 
 def _nearest(rows: Matrix, others: Matrix) -> tuple[Indices, Matrix]:

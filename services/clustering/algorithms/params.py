@@ -12,6 +12,20 @@ class Params:
     ``granularity`` (rho, the cosine expected within a group) is the one knob for people: .25 gives
     fewer and broader groups, .55 more and finer ones. ``near_duplicate`` belongs to the embedding
     model and comes from its card; two vectors at or above this cosine are one photo.
+
+    A group has at least ``min_size`` photos whose mean pairwise cosine after centring, on the
+    first ``dimensions`` main axes, is at least ``min_cohesion``. ``count_cap`` keeps large groups
+    from growing picky; members more than ``outlier_z`` deviations further out than usual are left
+    outside; items choose anew ``refine_passes`` times.
+
+    Up to ``direct_max`` photos are compared pair by pair. Above that a ``sample`` is summarised in
+    ``micro_clusters``, and up to ``rounds`` times the photos left over are looked at again.
+
+    Up to ``first_fit`` photos an update is a full fit. Later a full fit is due when the collection
+    has grown by ``growth`` (by ``growth_when_small`` under ``small_below`` photos), or when new
+    photos stay outside more often than the fitted ones by ``pool_share_max``. New groups are
+    looked for among the latest ``pool_max`` photos outside; groups merge at a Bayes factor of
+    ``merge_margin``.
     """
 
     granularity: float = 0.40

@@ -52,8 +52,7 @@ def _without_small_groups(state: State) -> State:
 
 def _renumbered(state: State, kept: npt.NDArray[np.bool_], photos: Indices) -> State:
     ids, photo_of = state.ids[kept], np.searchsorted(photos, state.photo_of[kept])
-    fitted_before = state.labels[: state.fitted] < 0
-    fitted_now = photos[photos < state.fitted]
+    fitted = int((photos < state.fitted).sum())
     return replace(
         state,
         ids=ids,
@@ -61,8 +60,8 @@ def _renumbered(state: State, kept: npt.NDArray[np.bool_], photos: Indices) -> S
         leaders=_leaders(state, ids, photo_of, photos),
         vectors=state.vectors[photos],
         labels=state.labels[photos],
-        fitted=len(fitted_now),
-        fitted_outside=round(state.fitted_outside * len(fitted_now) / max(len(fitted_before), 1)),
+        fitted=fitted,
+        fitted_outside=round(state.fitted_outside * fitted / max(state.fitted, 1)),
     )
 
 

@@ -2,14 +2,17 @@
 
 import re
 import unicodedata
-from collections import deque
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 from libs.errors import FailedPrecondition, InvalidArgument
-from services.scheduler.domain.publication import PublicationState
+from services.scheduler.domain.moves import shortest
+from services.scheduler.domain.names import POST, Key
+from services.scheduler.domain.photo import Snapshot
+from services.scheduler.domain.publication import WITHDRAWABLE, Publication, PublicationState
 
 MAX_TEXT: Final = 2200
 MAX_HASHTAGS: Final = 30
@@ -34,6 +37,8 @@ class PostState(StrEnum):
 
 _S = PostState
 
+ENDED: Final = frozenset({_S.POSTED, _S.FAILED, _S.CANCELLED})
+
 ALLOWED_MOVES: Final[dict[PostState, frozenset[PostState]]] = {
     _S.DRAFT: frozenset({_S.AWAITING_IMAGE, _S.READY, _S.SCHEDULED, _S.CANCELLED}),
     _S.AWAITING_IMAGE: frozenset({_S.READY, _S.CANCELLED}),
@@ -44,6 +49,52 @@ ALLOWED_MOVES: Final[dict[PostState, frozenset[PostState]]] = {
     _S.POSTED: frozenset(),
     _S.CANCELLED: frozenset(),
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Post:
+    """A photo with a caption and a time, and one publication for each channel.
+
+    ``photo`` and ``pillar`` are resource names; ``final_text`` is what goes out. ``media`` is None
+    until the picture was taken over from the catalog. ``version`` grows with every change.
+    """
+
+    persona: str
+    id: str
+    photo: str
+    photo_sha256: str
+    pillar: str
+    caption: str
+    hashtags: tuple[str, ...]
+    final_text: str
+    alt_text: str
+    scheduled_time: datetime
+    create_time: datetime
+    update_time: datetime
+    publications: tuple[Publication, ...] = ()
+    state: PostState = PostState.SCHEDULED
+    strategy: str = "manual"
+    slot_reason: str = ""
+    posted_time: datetime | None = None
+    media: Snapshot | None = None
+    version: int = 1
+
+    @property
+    def key(self) -> Key:
+        """The ids in its name."""
+        return Key(self.persona, self.id)
+
+    @property
+    def name(self) -> str:
+        """Its resource name."""
+        return POST.format(self.persona, self.id)
+
+    def publication(self, id: str) -> Publication:
+        """Its publication with this id. Raises KeyError."""
+        for publication in self.publications:
+            if publication.id == id:
+                return publication
+        raise KeyError(id)
 
 
 def move(state: PostState, to: PostState) -> None:
@@ -61,16 +112,10 @@ def path(state: PostState, to: PostState) -> tuple[PostState, ...]:
     What is learnt of publications may jump (a scheduled post is found posted); the row still
     takes each move, and each gets its event. Raises ``FailedPrecondition`` if there is no way.
     """
-    waiting: deque[tuple[PostState, tuple[PostState, ...]]] = deque([(state, ())])
-    seen = {state}
-    while waiting:
-        current, moves = waiting.popleft()
-        if current is to:
-            return moves
-        for following in sorted(ALLOWED_MOVES[current] - seen):
-            seen.add(following)
-            waiting.append((following, (*moves, following)))
-    raise _illegal(state, to)
+    moves = shortest(ALLOWED_MOVES, state, to)
+    if moves is None:
+        raise _illegal(state, to)
+    return moves
 
 
 def _illegal(state: PostState, to: PostState) -> FailedPrecondition:
@@ -117,6 +162,29 @@ def post_state_of(publications: Iterable[PublicationState]) -> PostState | None:
     return next(state for state in order if state in states)
 
 
+def check_cancellable(post: Post) -> None:
+    """Passes a post that no provider has.
+
+    Raises ``FailedPrecondition`` (ILLEGAL_STATE_MOVE) if one has it or may have it.
+    """
+    if post.state is not PostState.CANCELLED:
+        path(post.state, PostState.CANCELLED)
+    for publication in post.publications:
+        if publication.state not in WITHDRAWABLE:
+            allowed = sorted(ALLOWED_MOVES[post.state] - {PostState.CANCELLED})
+            raise FailedPrecondition(
+                f"{publication.name} is {publication.state}: the provider has it or may have it, "
+                "so the post cannot be cancelled here; delete it there",
+                reason="ILLEGAL_STATE_MOVE",
+                metadata={
+                    "publication": publication.name,
+                    "from": post.state,
+                    "to": PostState.CANCELLED,
+                    "allowed": ",".join(allowed),
+                },
+            )
+
+
 def final_text(caption: str, hashtags: Sequence[str] = ()) -> str:
     """The text that every channel gets: the caption, a blank line, the hashtags.
 
@@ -160,13 +228,17 @@ def _check_length(text: str, hashtags: int) -> None:
 
 
 def check_scheduled_time(
-    at: datetime, now: datetime, grace: timedelta = PAST_GRACE, horizon: timedelta = HORIZON
+    at: datetime,
+    now: datetime,
+    grace: timedelta = PAST_GRACE,
+    horizon: timedelta = HORIZON,
+    *,
+    field: str = "post.scheduled_time",
 ) -> None:
     """Passes a time that may be scheduled: not past by more than ``grace``, not too far away.
 
-    Raises ``InvalidArgument`` on ``post.scheduled_time``.
+    Raises ``InvalidArgument`` on ``field``.
     """
-    field = "post.scheduled_time"
     if at.tzinfo is None:
         raise InvalidArgument.of(field, "has no time zone; give an offset or UTC")
     if at < now - grace:

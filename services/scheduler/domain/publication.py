@@ -7,16 +7,21 @@ is sent again only from a state that proves that nothing was created the time be
                         ├── retry_wait   provably not created; goes back to submitting
                         ├── ready        provably not created; held until the channel is mended
                         └── unknown → reconciling → scheduled | retry_wait | needs_review
+
+A person who sends one in ``needs_review`` again has it looked up first: it is reconciled anew.
 """
 
 import hashlib
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from libs.errors import FailedPrecondition
+from services.scheduler.domain.moves import shortest
+from services.scheduler.domain.names import PUBLICATION
 
 
 class PublicationState(StrEnum):
@@ -58,8 +63,77 @@ ALLOWED_MOVES: Final[dict[PublicationState, frozenset[PublicationState]]] = {
     _S.FAILED: frozenset({_S.READY, _S.CANCELLED}),
     _S.CANCELLED: frozenset(),
     _S.MISSED: frozenset({_S.READY, _S.CANCELLED}),
-    _S.NEEDS_REVIEW: frozenset({_S.READY, _S.SCHEDULED, _S.POSTED, _S.FAILED, _S.CANCELLED}),
+    _S.NEEDS_REVIEW: frozenset(
+        {_S.READY, _S.RECONCILING, _S.SCHEDULED, _S.POSTED, _S.FAILED, _S.CANCELLED}
+    ),
 }
+
+ENDED: Final = frozenset({_S.POSTED, _S.FAILED, _S.CANCELLED, _S.MISSED})
+# Nothing of it is at a provider, or a person says so.
+WITHDRAWABLE: Final = frozenset(
+    {_S.DRAFT, _S.READY, _S.RETRY_WAIT, _S.FAILED, _S.MISSED, _S.NEEDS_REVIEW, _S.CANCELLED}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a publication is not out: ``reason`` UPPER_SNAKE, ``message`` for people."""
+
+    reason: str
+    message: str
+    retryable: bool = False
+    support_uri: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """One post on one channel: what was tried and what came of it.
+
+    ``due_at`` is the time wanted, ``remote_due_at`` the one that the provider was given.
+    ``attempts`` counts calls that were not throttled, ``tries`` those since a person last asked to
+    send it. The flags are what ``submission`` and ``reconciliation`` ask for; ``token`` is the
+    fencing token of the last attempt or look. ``media_token`` opens the picture to whoever has it.
+    """
+
+    id: str
+    persona: str
+    post: str
+    channel: str
+    provider: str
+    photo_sha256: str
+    due_at: datetime
+    media_token: str = field(repr=False)
+    state: PublicationState = PublicationState.READY
+    state_reason: str = ""
+    next_attempt_at: datetime | None = None
+    attempts: int = 0
+    tries: int = 0
+    was_unknown: bool = False
+    retried_once: bool = False
+    duplicate_refusal: bool = False
+    provider_post_id: str = ""
+    provider_state: str = ""
+    permalink: str = ""
+    remote_due_at: datetime | None = None
+    submitted_at: datetime | None = None
+    posted_at: datetime | None = None
+    ended_at: datetime | None = None
+    problem: Problem | None = None
+    token: int = 0
+
+    @property
+    def name(self) -> str:
+        """Its resource name."""
+        return PUBLICATION.format(self.persona, self.post, self.id)
+
+    def moved(self, to: PublicationState, now: datetime, **changes: Any) -> "Publication":
+        """This publication in state ``to``, with ``changes``; the reason of the old state goes.
+
+        Raises ``FailedPrecondition`` as ``move`` does.
+        """
+        move(self.state, to)
+        ended_at = now if to in ENDED else None
+        return replace(self, **{"state_reason": "", **changes}, state=to, ended_at=ended_at)
 
 
 def move(state: PublicationState, to: PublicationState) -> None:
@@ -67,15 +141,29 @@ def move(state: PublicationState, to: PublicationState) -> None:
 
     Raises ``FailedPrecondition`` (ILLEGAL_STATE_MOVE; metadata from, to, allowed) if not.
     """
-    if to in ALLOWED_MOVES[state]:
-        return
+    if to not in ALLOWED_MOVES[state]:
+        raise _illegal(state, to)
+
+
+def _illegal(state: PublicationState, to: PublicationState) -> FailedPrecondition:
     allowed = sorted(ALLOWED_MOVES[state])
-    raise FailedPrecondition(
+    return FailedPrecondition(
         f"a publication that is {state} cannot become {to}; "
         f"allowed: {', '.join(allowed) or 'nothing, this state is final'}",
         reason="ILLEGAL_STATE_MOVE",
         metadata={"from": state, "to": to, "allowed": ",".join(allowed)},
     )
+
+
+def path(state: PublicationState, to: PublicationState) -> tuple[PublicationState, ...]:
+    """The fewest moves from ``state`` to ``to``, without the start; empty if they are equal.
+
+    Raises ``FailedPrecondition`` if there is no way.
+    """
+    moves = shortest(ALLOWED_MOVES, state, to)
+    if moves is None:
+        raise _illegal(state, to)
+    return moves
 
 
 def to_milliseconds(at: datetime) -> datetime:
@@ -86,14 +174,14 @@ def to_milliseconds(at: datetime) -> datetime:
 
 def fingerprint(channel: str, text: str, media_sha256: Sequence[str], due_at: datetime) -> str:
     """SHA-256 (hex) of what a publication puts where and when; stored with each attempt."""
-    fields = (
+    parts = (
         channel,
         unicodedata.normalize("NFC", text),
         *media_sha256,
         to_milliseconds(due_at).isoformat(),
     )
     digest = hashlib.sha256()
-    for field in fields:
-        encoded = field.encode()
+    for part in parts:
+        encoded = part.encode()
         digest.update(len(encoded).to_bytes(8, "big") + encoded)
     return digest.hexdigest()

@@ -1,0 +1,109 @@
+"""What the demo sets up: a persona, three pillars, and which folder goes to which."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cli.walk import Found, walk
+
+
+@dataclass(frozen=True, slots=True)
+class PillarPlan:
+    """A pillar and the top folders whose photos go into it."""
+
+    id: str
+    display_name: str
+    weight: int
+    description: str
+    folders: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that a demo makes of one folder of photos."""
+
+    persona_id: str
+    persona_name: str
+    time_zone: str
+    voice: str
+    folder: Path
+    pillars: Sequence[PillarPlan]
+    captions: Mapping[str, str] = field(default_factory=dict)
+
+
+SAMPLE_PILLARS = (
+    PillarPlan(
+        "slow-mornings",
+        "Slow mornings",
+        45,
+        "Coffee, flowers, soft light; the first quiet hour of a day.",
+        ("coffee", "flowers"),
+    ),
+    PillarPlan(
+        "out-there",
+        "Out there",
+        35,
+        "Streets, shores and hills; reasons to leave the house.",
+        ("city", "sea", "mountains"),
+    ),
+    PillarPlan(
+        "worn-well", "Worn well", 20, "Clothes and cloth with a long life ahead.", ("clothes",)
+    ),
+)
+
+
+def sample_plan(folder: Path) -> Plan:
+    """The plan for the library that the demo draws."""
+    return Plan(
+        "mila",
+        "Mila Sand",
+        "Europe/Lisbon",
+        "Warm, unhurried, a little dry. Speaks of small things as if they mattered.",
+        folder,
+        SAMPLE_PILLARS,
+        {
+            "slow-mornings": "The kettle can wait. The light cannot.",
+            "out-there": "Somewhere between the last house and the first wave.",
+            "worn-well": "Bought once, mended twice, worn for years.",
+        },
+    )
+
+
+def plan_for(folder: Path) -> Plan:
+    """A plan for any folder: its top folders are spread over three pillars, largest first."""
+    sizes: dict[str, int] = {}
+    for found in walk(folder):
+        sizes[top_folder(found)] = sizes.get(top_folder(found), 0) + 1
+    shares: list[list[str]] = [[], [], []]
+    totals = [0, 0, 0]
+    for name in sorted(sizes, key=lambda name: (-sizes[name], name)):
+        smallest = totals.index(min(totals))
+        shares[smallest].append(name)
+        totals[smallest] += sizes[name]
+    names = (("first", "First theme", 50), ("second", "Second theme", 30), ("third", "Third", 20))
+    pillars = tuple(
+        PillarPlan(
+            id, title, weight, f"Photos of {', '.join(share) or 'nothing yet'}.", tuple(share)
+        )
+        for (id, title, weight), share in zip(names, shares, strict=True)
+    )
+    captions = {pillar.id: f"From the theme {pillar.display_name.lower()}." for pillar in pillars}
+    return Plan("yours", "Your photos", "UTC", "", folder, pillars, captions)
+
+
+def top_folder(found: Found) -> str:
+    """The first folder on a file's path; the empty name for files that lie in none."""
+    head, slash, _ = found.relative.partition("/")
+    return head if slash else ""
+
+
+def by_pillar(plan: Plan) -> dict[str, list[Found]]:
+    """The files of the plan's folder by the id of the pillar that they go into.
+
+    What lies in no planned folder goes to the first pillar.
+    """
+    owner = {folder: pillar.id for pillar in plan.pillars for folder in pillar.folders}
+    files: dict[str, list[Found]] = {pillar.id: [] for pillar in plan.pillars}
+    for found in walk(plan.folder):
+        files[owner.get(top_folder(found), plan.pillars[0].id)].append(found)
+    return files

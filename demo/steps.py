@@ -1,0 +1,219 @@
+"""The steps of the main job. Each looks at what is there, does what is missing, and says so."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from colonnade.catalog.v1 import catalog_service_pb2 as catalog
+from colonnade.catalog.v1.gap_report_pb2 import GapReport
+from colonnade.catalog.v1.persona_pb2 import LibraryStats, Persona
+from colonnade.catalog.v1.photo_pb2 import Photo
+from colonnade.catalog.v1.pillar_pb2 import Pillar
+from colonnade.clustering.v1 import clustering_service_pb2 as clustering
+from colonnade.clustering.v1.cluster_pb2 import Cluster
+from colonnade.clustering.v1.clustering_run_pb2 import ClusteringRun
+from colonnade.scheduler.v1 import scheduler_service_pb2 as scheduler
+from colonnade.scheduler.v1.channel_pb2 import Channel
+from colonnade.scheduler.v1.post_pb2 import Post
+
+from cli.clusters import all_clusters, run_clustering
+from cli.connection import Suite
+from cli.importer import Destination, Report, import_files
+from cli.output import timestamp
+from cli.photos import import_progress, some_photos
+from cli.posts import some_posts, watch_post
+from demo.children import TOKEN
+from demo.plan import Plan, by_pillar
+from demo.show import Show
+from libs.errors import AlreadyExists, FailedPrecondition
+
+EMBED_TIMEOUT = 1800.0
+# What Buffer takes for Instagram: width over height from 4:5 to 1.91:1, at least 320 pixels wide.
+_NARROWEST, _WIDEST, _LEAST_WIDTH = 0.8, 1.91, 320
+
+
+async def persona(suite: Suite, plan: Plan, show: Show) -> Persona:
+    """The persona of the plan."""
+    wanted = Persona(display_name=plan.persona_name, time_zone=plan.time_zone, voice=plan.voice)
+    request = catalog.CreatePersonaRequest(persona_id=plan.persona_id, persona=wanted)
+    try:
+        made = await suite.catalog.CreatePersona(request)
+        show.done(f"persona {made.display_name} ({made.name}), {made.time_zone}")
+    except AlreadyExists:
+        name = f"personas/{plan.persona_id}"
+        made = await suite.catalog.GetPersona(catalog.GetPersonaRequest(name=name))
+        show.there(f"persona {made.display_name} ({made.name})")
+    return made
+
+
+async def pillars(suite: Suite, parent: str, plan: Plan, show: Show) -> None:
+    """The pillars of the plan, with their weights."""
+    for planned in plan.pillars:
+        wanted = Pillar(
+            display_name=planned.display_name,
+            weight=planned.weight,
+            description=planned.description,
+        )
+        request = catalog.CreatePillarRequest(parent=parent, pillar_id=planned.id, pillar=wanted)
+        try:
+            made = await suite.catalog.CreatePillar(request)
+            show.done(f"pillar {made.display_name}, weight {made.weight} %: {made.description}")
+        except AlreadyExists:
+            show.there(f"pillar {planned.display_name}, weight {planned.weight} %")
+
+
+async def photos(suite: Suite, parent: str, plan: Plan) -> Report:
+    """Every file of the plan's folder, imported under the pillar that its folder belongs to."""
+    files = by_pillar(plan)
+    whole = Report()
+    with import_progress(sum(map(len, files.values()))) as advance:
+        for pillar, found in files.items():
+            to = Destination(parent, f"{parent}/pillars/{pillar}")
+            report = await import_files(suite, found, to, progress=advance)
+            whole.lines.extend(report.lines)
+    return whole
+
+
+async def embedded(suite: Suite, parent: str, show: Show) -> LibraryStats:
+    """Waits until no photo waits for its embedding any more."""
+    deadline = asyncio.get_running_loop().time() + EMBED_TIMEOUT
+    request = catalog.GetLibraryStatsRequest(name=f"{parent}/libraryStats")
+    with show.progress("embedding") as advance:
+        while True:
+            stats = await suite.catalog.GetLibraryStats(request)
+            advance(stats.photos - stats.embedding_pending, stats.photos)
+            if not stats.embedding_pending:
+                return stats
+            if asyncio.get_running_loop().time() > deadline:
+                raise FailedPrecondition(
+                    f"{stats.embedding_pending} photos still wait for their embedding"
+                )
+            await asyncio.sleep(0.2)
+
+
+async def duplicates(suite: Suite, parent: str, show: Show) -> None:
+    """Shows groups of near-duplicates with their file names."""
+    request = clustering.FindDuplicatesRequest(parent=parent)
+    answer = await suite.clustering.FindDuplicates(request)
+    names = await _file_names(suite, parent)
+    copies = sum(len(group.duplicates) for group in answer.groups)
+    show.done(
+        f"{copies} near-duplicates in {len(answer.groups)} groups (cosine ≥ {answer.min_score:.2f})"
+    )
+    for group in answer.groups[:4]:
+        others = ", ".join(
+            f"{names.get(near.item, near.item)} ({near.score:.3f})" for near in group.duplicates[:3]
+        )
+        show.detail(f"keep {names.get(group.keeper, group.keeper)}: {others}")
+
+
+async def clusters(suite: Suite, parent: str, show: Show) -> list[Cluster]:
+    """Groups the photos and shows the groups."""
+
+    def progress(run: ClusteringRun) -> None:
+        show.step(f"clustering: {run.progress.phase or 'queued'}")
+
+    run = await run_clustering(suite, parent, ClusteringRun.MODE_AUTO, progress)
+    if run.error.message:
+        raise FailedPrecondition(f"clustering failed: {run.error.message}")
+    stats = run.stats
+    found = await all_clusters(suite, parent)
+    if stats.noop:
+        show.there(f"{len(found)} clusters, nothing has changed since they were made")
+    else:
+        show.done(
+            f"version {run.version}: {stats.clustered} of {stats.items} photos in "
+            f"{stats.clusters} clusters, {stats.unclustered} like nothing else, "
+            f"{stats.duration_millis} ms"
+        )
+    names = await _file_names(suite, parent)
+    show.clusters(found, names)
+    return found
+
+
+async def gap_report(suite: Suite, parent: str) -> GapReport:
+    """What each pillar lacks over 30 days."""
+    request = catalog.AnalyzeGapsRequest(parent=parent, horizon_days=30)
+    return (await suite.catalog.AnalyzeGaps(request)).gap_report
+
+
+async def channel(suite: Suite, parent: str, account: str, endpoint: str, show: Show) -> None:
+    """Connects the persona's Instagram account at the stand-in of Buffer."""
+    wanted = Channel(
+        display_name="Instagram by Buffer",
+        provider=Channel.PROVIDER_BUFFER,
+        endpoint=endpoint,
+        provider_channel_id=account,
+        access_token=TOKEN,
+    )
+    request = scheduler.CreateChannelRequest(parent=parent, channel_id="instagram", channel=wanted)
+    try:
+        made = await suite.scheduler.CreateChannel(request)
+        show.done(f"channel {made.name} ({made.service}, through {endpoint})")
+    except AlreadyExists:
+        show.there(f"channel {parent}/channels/instagram")
+
+
+async def posts(
+    suite: Suite, parent: str, plan: Plan, found: Sequence[Cluster], show: Show
+) -> list[Post]:
+    """One post a pillar: the first is due now, the others on the next days.
+
+    A post is recognised by its caption, so that a second demo makes no second one.
+    """
+    there = {post.caption: post for post in await some_posts(suite, parent, "", 1000)}
+    heroes = [cluster.hero.item for cluster in found]
+    made: list[Post] = []
+    for day, pillar in enumerate(plan.pillars):
+        caption = plan.captions[pillar.id]
+        if caption in there:
+            made.append(there[caption])
+            show.there(f"post “{caption}”")
+            continue
+        photo = await _choose(suite, parent, pillar.id, heroes)
+        if photo is None:
+            show.detail(f"{pillar.display_name} has no photo that could be posted")
+            continue
+        due = datetime.now(UTC) + timedelta(days=day)
+        post = Post(
+            photo=photo.name,
+            caption=caption,
+            hashtags=["#colonnade", f"#{pillar.id.replace('-', '')}"],
+            alt_text=photo.alt_text or f"A photo of the theme {pillar.display_name}",
+            scheduled_time=timestamp(due),
+        )
+        made.append(
+            await suite.scheduler.CreatePost(scheduler.CreatePostRequest(parent=parent, post=post))
+        )
+        when = "now" if day == 0 else f"in {day} day{'s' if day > 1 else ''}"
+        show.done(f"post “{caption}” with {photo.file_name}, due {when}")
+    return made
+
+
+async def _choose(suite: Suite, parent: str, pillar: str, heroes: Sequence[str]) -> Photo | None:
+    """A usable photo of a pillar that Instagram takes: best a hero, else the best one."""
+    condition = f'pillar = "{parent}/pillars/{pillar}" AND usage = "UNUSED"'
+    usable = [
+        photo
+        for photo in await some_photos(
+            suite, parent, f'{condition} AND embedding.state = "READY"', 2000
+        )
+        if photo.width >= _LEAST_WIDTH and _NARROWEST <= photo.width / photo.height <= _WIDEST
+    ]
+    ranked = sorted(usable, key=lambda p: (p.name not in heroes, -_quality(p), p.name))
+    return ranked[0] if ranked else None
+
+
+def _quality(photo: Photo) -> float:
+    values = [measure.value for measure in photo.analysis.measures]
+    return sum(values) / len(values) if values else 0.0
+
+
+async def published(suite: Suite, post: Post, show: Show) -> Post:
+    """Waits until a post is out, and shows where."""
+    with show.waiting(f"publishing “{post.caption}”"):
+        return await watch_post(suite, post)
+
+
+async def _file_names(suite: Suite, parent: str) -> dict[str, str]:
+    return {photo.name: photo.file_name for photo in await some_photos(suite, parent, "", 5000)}

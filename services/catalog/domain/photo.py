@@ -1,0 +1,162 @@
+"""A picture in the library, and how posts use it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from libs.errors import FailedPrecondition, InvalidArgument
+from services.catalog.domain.names import PHOTO, PILLAR
+
+
+class Usage(StrEnum):
+    """Whether posts use a photo."""
+
+    UNUSED = "UNUSED"
+    SCHEDULED = "SCHEDULED"
+    POSTED = "POSTED"
+
+
+class EmbeddingState(StrEnum):
+    """Where the embedding of a photo stands."""
+
+    PENDING = "PENDING"
+    READY = "READY"
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """Where the embedding of a photo stands, what made it, and why it failed."""
+
+    state: EmbeddingState = EmbeddingState.PENDING
+    model: str = ""
+    revision: str = ""
+    error_reason: str = ""
+    error_message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One measured property of a photo, 0..1, higher is better."""
+
+    id: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """When a photo may be used: not before ``embargo_time``, not after ``expire_time``."""
+
+    embargo_time: datetime | None = None
+    expire_time: datetime | None = None
+    notice: str = ""
+    held: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What the bytes of a photo are. ``width`` and ``height`` are in pixels when upright."""
+
+    sha256: str
+    mime_type: str
+    size_bytes: int
+    width: int
+    height: int
+    thumbnail_sha256: str
+    taken_time: datetime | None = None
+    measures: tuple[Measure, ...] = ()
+
+    @property
+    def quality(self) -> float | None:
+        """The mean of what was measured, 0..1."""
+        return _mean([measure.value for measure in self.measures])
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """An image in the library; it belongs to one persona and one of its pillars.
+
+    ``scene`` is the id of the photo that all photos of one scene are gathered around, its own where
+    it stands alone. ``posted_time`` is when the last post that uses it went out.
+    """
+
+    persona: str
+    id: str
+    pillar: str
+    picture: Picture
+    create_time: datetime
+    update_time: datetime
+    scene: str
+    file_name: str = ""
+    source_path: str = ""
+    tags: tuple[str, ...] = ()
+    alt_text: str = ""
+    caption: str = ""
+    usage: Usage = Usage.UNUSED
+    posted_time: datetime | None = None
+    embedding: Embedding = Embedding()
+    rights: Rights = Rights()
+    version: int = 1
+
+    @property
+    def name(self) -> str:
+        """The resource name; empty for one that is not stored."""
+        return PHOTO.format(self.persona, self.id) if self.id else ""
+
+    @property
+    def pillar_name(self) -> str:
+        """The resource name of its pillar."""
+        return PILLAR.format(self.persona, self.pillar)
+
+
+@dataclass(frozen=True, slots=True)
+class PostUse:
+    """What a post does with a photo: its state and, once it is out, since when."""
+
+    state: str
+    posted_time: datetime | None = None
+
+    @property
+    def usage(self) -> Usage:
+        """How this post alone uses the photo. A state that is not known here uses it."""
+        if self.state == "CANCELLED":
+            return Usage.UNUSED
+        out = self.state == "POSTED" or (self.state == "FAILED" and self.posted_time is not None)
+        return Usage.POSTED if out else Usage.SCHEDULED
+
+
+def usage_of(uses: Sequence[PostUse]) -> tuple[Usage, datetime | None]:
+    """How all posts together use a photo, and when the last of them went out."""
+    usages = {use.usage for use in uses}
+    times = [use.posted_time for use in uses if use.posted_time is not None]
+    usage = next((u for u in (Usage.SCHEDULED, Usage.POSTED) if u in usages), Usage.UNUSED)
+    return usage, max(times, default=None)
+
+
+def without_repeats(tags: Iterable[str]) -> tuple[str, ...]:
+    """The tags in their order, each once."""
+    return tuple(dict.fromkeys(tags))
+
+
+def check_rights(rights: Rights) -> None:
+    """Raises InvalidArgument if the photo could never be used."""
+    embargo, expire = rights.embargo_time, rights.expire_time
+    if embargo is not None and expire is not None and expire <= embargo:
+        raise InvalidArgument.of(
+            "photo.rights.expire_time", "must be later than embargo_time, or it can never be used"
+        )
+
+
+def check_deletable(photo: Photo) -> None:
+    """Raises FailedPrecondition (PHOTO_IN_USE) while a post that is not out uses the photo."""
+    if photo.usage is Usage.SCHEDULED:
+        raise FailedPrecondition(
+            f"a post that is not out yet uses {photo.name}; cancel the post first",
+            reason="PHOTO_IN_USE",
+            metadata={"photo": photo.name},
+        )
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None

@@ -1,0 +1,105 @@
+"""A theme of a persona, with the share of its posts that it should get."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from libs.errors import FailedPrecondition, InvalidArgument
+from services.catalog.domain.names import PERSONA, PILLAR
+from services.catalog.domain.texts import comparable, display_name
+
+DEFAULT_PRIORITY = 3
+MAX_WEIGHT = 100
+
+
+class PillarState(StrEnum):
+    """Whether a pillar counts."""
+
+    ACTIVE = "ACTIVE"
+    INACTIVE = "INACTIVE"
+
+
+@dataclass(frozen=True, slots=True)
+class Guidelines:
+    """What the content of a pillar should be like."""
+
+    tone: str = ""
+    topics: tuple[str, ...] = ()
+    avoid_topics: tuple[str, ...] = ()
+    style_notes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pillar:
+    """A strategic theme. ``weight`` is in per cent; ``priority`` 5 is highest.
+
+    ``posts_per_week`` None means its weight of three posts a week in all. ``photo_count`` is what
+    was counted when the pillar was read.
+    """
+
+    persona: str
+    id: str
+    display_name: str
+    create_time: datetime
+    update_time: datetime
+    description: str = ""
+    weight: int = 0
+    priority: int = DEFAULT_PRIORITY
+    posts_per_week: int | None = None
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+    guidelines: Guidelines | None = None
+    state: PillarState = PillarState.ACTIVE
+    photo_count: int = 0
+    version: int = 1
+
+    @property
+    def name(self) -> str:
+        """The resource name."""
+        return PILLAR.format(self.persona, self.id)
+
+    @property
+    def display_key(self) -> str:
+        """Equal for display names that count as the same."""
+        return comparable(self.display_name)
+
+    def weighs(self, now: datetime) -> bool:
+        """Whether its weight counts in the sum: active and not ended."""
+        return self.state is PillarState.ACTIVE and not self.ended(now)
+
+    def ended(self, now: datetime) -> bool:
+        """Whether its time is over."""
+        return self.end_time is not None and self.end_time <= now
+
+    def planned(self, now: datetime) -> bool:
+        """Whether posts are planned for it: active, started and not ended."""
+        return self.weighs(now) and (self.start_time is None or self.start_time <= now)
+
+
+def checked_pillar(pillar: Pillar) -> Pillar:
+    """``pillar`` in the form in which it is kept. Raises InvalidArgument."""
+    start, end = pillar.start_time, pillar.end_time
+    if start is not None and end is not None and end <= start:
+        raise InvalidArgument.of("pillar.end_time", "must be later than start_time")
+    return replace(
+        pillar,
+        display_name=display_name(pillar.display_name, "pillar.display_name"),
+        priority=pillar.priority or DEFAULT_PRIORITY,
+    )
+
+
+def check_weight(pillar: Pillar, others: int, now: datetime) -> None:
+    """Passes if the pillar's weight fits beside ``others``, the sum of the other ones that count.
+
+    Raises FailedPrecondition (WEIGHTS_EXCEED_100; metadata sum, left) if not.
+    """
+    total = others + pillar.weight
+    if total <= MAX_WEIGHT or not pillar.weighs(now):
+        return
+    left = MAX_WEIGHT - others
+    raise FailedPrecondition(
+        f"the weights of the active pillars of {PERSONA.format(pillar.persona)} would sum to "
+        f"{total}; {left} of {MAX_WEIGHT} is left for this one",
+        reason="WEIGHTS_EXCEED_100",
+        metadata={"sum": str(total), "left": str(left)},
+    )

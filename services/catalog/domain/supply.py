@@ -1,0 +1,107 @@
+"""What can be done with the photos of a pillar."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from services.catalog.domain.photo import EmbeddingState, Usage
+
+
+class Standing(StrEnum):
+    """The one thing that can be said of a photo."""
+
+    USABLE = "usable"
+    PENDING = "pending"
+    SCHEDULED = "scheduled"
+    SPENT = "spent"
+    HELD = "held"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What decides where a photo stands. ``embargoed`` and ``lapsed`` are by its rights."""
+
+    usage: Usage = Usage.UNUSED
+    embedding: EmbeddingState = EmbeddingState.READY
+    held: bool = False
+    embargoed: bool = False
+    lapsed: bool = False
+
+    @property
+    def standing(self) -> Standing:
+        """Where such a photo stands: what posts did outweighs what people and machines say."""
+        if self.usage is Usage.POSTED:
+            return Standing.SPENT
+        if self.usage is Usage.SCHEDULED:
+            return Standing.SCHEDULED
+        if self.held or self.embargoed or self.lapsed:
+            return Standing.HELD
+        if self.embedding is EmbeddingState.FAILED:
+            return Standing.HELD
+        pending = self.embedding is EmbeddingState.PENDING
+        return Standing.PENDING if pending else Standing.USABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """``scenes`` scenes of a pillar with ``size`` photos each that are in one condition.
+
+    ``posted`` of these photos went out within the time that counts for shares. ``newest`` is when
+    the last of them came in.
+    """
+
+    pillar: str
+    condition: Condition
+    size: int
+    scenes: int
+    posted: int
+    newest: datetime
+
+    @property
+    def photos(self) -> int:
+        """How many photos these are."""
+        return self.size * self.scenes
+
+
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """The photos of a pillar by what can be done with them; all but ``effective`` are counts."""
+
+    total: int = 0
+    usable: int = 0
+    effective: float = 0.0
+    pending: int = 0
+    awaiting_vote: int = 0
+    scheduled: int = 0
+    spent: int = 0
+    held: int = 0
+
+
+def scene_value(photos: int) -> float:
+    """What ``photos`` usable photos of one scene are worth: 1, 1.25, 1.375, … below 1.5.
+
+    The first counts in full; each further one adds half of what the one before it added, starting
+    with a quarter: 1 + 0.5 · (1 − 2^−(n−1)).
+    """
+    return 1 + 0.5 * (1 - 2.0 ** (1 - photos)) if photos else 0.0
+
+
+def supply_of(stocks: Iterable[Stock]) -> Supply:
+    """The supply that these stocks of one pillar make up."""
+    counts = dict.fromkeys(Standing, 0)
+    effective = 0.0
+    for stock in stocks:
+        standing = stock.condition.standing
+        counts[standing] += stock.photos
+        if standing is Standing.USABLE:
+            effective += stock.scenes * scene_value(stock.size)
+    return Supply(
+        total=sum(counts.values()),
+        usable=counts[Standing.USABLE],
+        effective=effective,
+        pending=counts[Standing.PENDING],
+        scheduled=counts[Standing.SCHEDULED],
+        spent=counts[Standing.SPENT],
+        held=counts[Standing.HELD],
+    )

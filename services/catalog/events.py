@@ -1,0 +1,54 @@
+"""What the catalog tells the world, on its outbox."""
+
+from colonnade.events.v1 import event_pb2
+
+from libs.db.outbox import Outbox
+from services.catalog.convert.values import timestamp
+from services.catalog.domain.blobs import thumbnail_key
+from services.catalog.domain.photo import Photo
+from services.catalog.domain.pillar import Pillar
+
+CREATED = "photo.created"
+UPDATED = "photo.updated"
+DELETED = "photo.deleted"
+
+
+class OutboxPhotoEvents:
+    """See ``ports.PhotoEvents``."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+
+    def created(self, photo: Photo, pillar: Pillar) -> None:
+        """See PhotoEvents."""
+        picture = photo.picture
+        message = event_pb2.PhotoCreated(
+            photo=photo.name,
+            pillar=photo.pillar_name,
+            pillar_display_name=pillar.display_name,
+            sha256=picture.sha256,
+            thumbnail_key=thumbnail_key(picture),
+            file_name=photo.file_name,
+            source_path=photo.source_path,
+            tags=photo.tags,
+            width=picture.width,
+            height=picture.height,
+            quality=picture.quality,
+            create_time=timestamp(photo.create_time),
+        )
+        self._outbox.append(CREATED, photo.name, message.SerializeToString())
+
+    def updated(self, photo: Photo, pillar: Pillar) -> None:
+        """See PhotoEvents."""
+        message = event_pb2.PhotoUpdated(
+            photo=photo.name,
+            pillar=photo.pillar_name,
+            pillar_display_name=pillar.display_name,
+            tags=photo.tags,
+        )
+        self._outbox.append(UPDATED, photo.name, message.SerializeToString())
+
+    def deleted(self, photo: Photo) -> None:
+        """See PhotoEvents."""
+        message = event_pb2.PhotoDeleted(photo=photo.name)
+        self._outbox.append(DELETED, photo.name, message.SerializeToString())

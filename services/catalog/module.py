@@ -1,0 +1,66 @@
+"""Opens the catalog service in a process."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from colonnade.catalog.v1 import catalog_service_pb2
+from colonnade.catalog.v1.catalog_service_pb2_grpc import add_CatalogServiceServicer_to_server
+from redis.asyncio import Redis
+
+from libs.app import App
+from libs.blobs.objects import ObjectBlobs
+from libs.db.engine import Database
+from libs.db.migrate import require_current
+from libs.events.names import group_name, stream_name
+from libs.events.redis_streams import Consumer
+from libs.events.stream import Subscription
+from libs.secrets import Secrets
+from services.catalog.consumers import Consumers
+from services.catalog.deps import MIGRATIONS, decode_pool, trace, use_cases
+from services.catalog.repository.catalog import CatalogDatabase
+from services.catalog.servicer import CatalogServicer
+from services.catalog.tables import SCHEMA
+from services.catalog.usecases.facts import FactCases
+from services.engines import Engines
+from services.settings import Settings
+
+
+@asynccontextmanager
+async def open(app: App[Settings]) -> AsyncIterator[None]:
+    """Serves the catalog and listens to what other services tell about photos."""
+    settings = app.settings
+    url = app.need(Engines).database_url(SCHEMA)
+    await asyncio.to_thread(require_current, url, SCHEMA, MIGRATIONS)
+    pool_size = settings.database.pool_size
+    database = Database(url, application_name="colonnade catalog", pool_size=pool_size)
+    pool = decode_pool(settings.catalog)
+    cases = use_cases(settings.catalog, database, app.need(ObjectBlobs), pool, app.clock)
+    tokens = app.need(Secrets).page_tokens()
+    servicer = CatalogServicer(cases, tokens, app.clock, settings.catalog.max_bytes)
+    descriptor = catalog_service_pb2.DESCRIPTOR.services_by_name["CatalogService"]
+    app.rpc.add(descriptor, add_CatalogServiceServicer_to_server, servicer)
+    app.probe(descriptor.full_name, database.ping)
+    _listen(app, Consumers(FactCases(CatalogDatabase(database, app.clock, trace), app.clock)))
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(pool.close)
+        await database.close()
+
+
+def _listen(app: App[Settings], consumers: Consumers) -> None:
+    heard: Mapping[str, Mapping[str, Subscription]] = {
+        "clustering": consumers.of_embeddings(),
+        "scheduler": consumers.of_posts(),
+    }
+    for service, subscriptions in heard.items():
+        consumer = Consumer(
+            app.need(Redis),
+            stream=stream_name(app.settings.env, service),
+            group=group_name(SCHEMA),
+            consumer=f"{SCHEMA}-{socket.gethostname()}",
+            subscriptions=subscriptions,
+        )
+        app.loop(f"catalog consumer of {service}", consumer.run)

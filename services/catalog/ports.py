@@ -1,0 +1,245 @@
+"""What the use cases need of the outside."""
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import BinaryIO, Protocol
+from zoneinfo import ZoneInfo
+
+from libs.rpc.filtering import Condition
+from libs.rpc.paging import Page, PageRequest
+from services.catalog.domain.gaps import GapReport
+from services.catalog.domain.names import Key
+from services.catalog.domain.persona import LibraryStats, Persona
+from services.catalog.domain.photo import Photo, Picture, PostUse
+from services.catalog.domain.pillar import Pillar
+from services.catalog.domain.supply import Stock
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Which rows of a list: all that meet the conditions, one page of them, in which order."""
+
+    page: PageRequest
+    conditions: Sequence[Condition] = field(default_factory=tuple)
+    descending: bool = False
+
+
+class Personas(Protocol):
+    """Where personas are kept."""
+
+    async def add(self, persona: Persona) -> None:
+        """Raises AlreadyExists if the id or the display name is taken."""
+
+    async def get(self, id: str) -> Persona:
+        """Raises NotFound."""
+
+    async def locked(self, id: str) -> Persona:
+        """Like ``get``; until the end of the transaction nobody else changes the persona."""
+
+    async def pinned(self, id: str) -> Persona:
+        """Like ``locked``, but any number of transactions may hold it at once."""
+
+    async def save(self, persona: Persona) -> None:
+        """Raises AlreadyExists if the display name is taken."""
+
+    async def delete(self, id: str) -> None:
+        """Raises FailedPrecondition (NOT_EMPTY) if it has pillars."""
+
+    async def page(self, listing: Listing) -> Page[Persona]:
+        """One page, by time of creation."""
+
+    async def stats(self, id: str) -> LibraryStats:
+        """Raises NotFound."""
+
+
+class Pillars(Protocol):
+    """Where pillars are kept."""
+
+    async def add(self, pillar: Pillar) -> None:
+        """Raises AlreadyExists if the id or the display name is taken."""
+
+    async def get(self, key: Key) -> Pillar:
+        """Raises NotFound."""
+
+    async def save(self, pillar: Pillar) -> None:
+        """Raises AlreadyExists if the display name is taken."""
+
+    async def delete(self, key: Key) -> None:
+        """Raises FailedPrecondition (NOT_EMPTY) if it has photos."""
+
+    async def page(self, persona: str, listing: Listing) -> Page[Pillar]:
+        """One page, by time of creation. Raises NotFound for an unknown persona."""
+
+    async def weight_beside(self, key: Key, now: datetime) -> int:
+        """The sum of the weights that count at ``now``, without that of ``key``."""
+
+    async def of_persona(self, persona: str) -> Sequence[Pillar]:
+        """All of them, without their photos counted; empty for an unknown persona."""
+
+    async def heaviest(self, persona: str) -> Pillar | None:
+        """The pillar of highest weight, active ones first, then the oldest."""
+
+
+class Photos(Protocol):
+    """Where photos are kept."""
+
+    async def add(self, photo: Photo) -> bool:
+        """False if the persona has these bytes. Raises NotFound if the pillar is gone."""
+
+    async def get(self, key: Key) -> Photo:
+        """Raises NotFound."""
+
+    async def locked(self, key: Key) -> Photo | None:
+        """The photo, if there is one; until the end of the transaction nobody else changes it."""
+
+    async def of_content(self, persona: str, sha256: str) -> Photo | None:
+        """The photo that has these bytes."""
+
+    async def save(self, photo: Photo) -> None:
+        """Raises NotFound if the pillar is gone."""
+
+    async def delete(self, key: Key) -> None:
+        """Removes it and what posts do with it."""
+
+    async def page(self, persona: str, listing: Listing) -> Page[Photo]:
+        """One page, by time of creation. Raises NotFound for an unknown persona."""
+
+    async def scene_of(self, key: Key) -> str:
+        """The scene of a photo, which cannot change before the transaction ends.
+
+        That of a photo that is gone is its id.
+        """
+
+    async def join_scenes(self, persona: str, scene: str, other: str) -> None:
+        """Moves all photos of the persona from ``scene`` into ``other``."""
+
+    async def use(self, photo: str, post: str, use: PostUse, version: int) -> bool:
+        """Notes what a post does with the photo; False if a newer version of it is noted."""
+
+    async def uses(self, photo: str) -> Sequence[PostUse]:
+        """What all posts do with the photo."""
+
+    async def stocks(
+        self, persona: str, as_of: datetime, shares_since: datetime
+    ) -> Sequence[Stock]:
+        """The photos that were there at ``as_of``, counted; posts count from ``shares_since``."""
+
+
+class GapReports(Protocol):
+    """Where gap reports are kept."""
+
+    async def add(self, report: GapReport) -> None:
+        """Keeps a report."""
+
+    async def get(self, key: Key) -> GapReport:
+        """Raises NotFound."""
+
+
+class UnusedBlobs(Protocol):
+    """The blobs that no photo uses, and since when that is known."""
+
+    async def keep(self, keys: Iterable[str]) -> None:
+        """Forgets that these are unused. Waits for a removal that has begun."""
+
+    async def used(self, digests: Sequence[str]) -> set[str]:
+        """Those of the digests that a photo uses, as its original or its thumbnail."""
+
+    async def mark(self, keys: Sequence[str], now: datetime) -> None:
+        """Notes that these are unused, unless that is noted already."""
+
+    async def due(self, before: datetime, count: int) -> Sequence[str]:
+        """Keys found unused before that moment, locked until the end of the transaction."""
+
+    async def forget(self, keys: Sequence[str]) -> None:
+        """Removes the notes."""
+
+
+class Requests(Protocol):
+    """The requests that were served."""
+
+    async def claim(self, request_id: str, method: str, fingerprint: str) -> str | None:
+        """None for whoever is first; else the result. Raises AlreadyExists for another request."""
+
+    async def record(self, request_id: str, result: str) -> None:
+        """Keeps the result of the request."""
+
+
+class Inbox(Protocol):
+    """The events that were handled."""
+
+    async def first_time(self, event_id: str, consumer: str) -> bool:
+        """Whether this event is new to the consumer; from now on it is not."""
+
+
+class PhotoEvents(Protocol):
+    """What the world is told once the transaction is committed."""
+
+    def created(self, photo: Photo, pillar: Pillar) -> None:
+        """A photo came in."""
+
+    def updated(self, photo: Photo, pillar: Pillar) -> None:
+        """A photo moved or its texts changed."""
+
+    def deleted(self, photo: Photo) -> None:
+        """A photo is gone."""
+
+
+class Reading(Protocol):
+    """The catalog, to be read; each statement stands alone."""
+
+    @property
+    def personas(self) -> Personas: ...
+    @property
+    def pillars(self) -> Pillars: ...
+    @property
+    def photos(self) -> Photos: ...
+    @property
+    def reports(self) -> GapReports: ...
+
+
+class Changing(Reading, Protocol):
+    """One transaction; what is not committed is undone."""
+
+    @property
+    def blobs(self) -> UnusedBlobs: ...
+    @property
+    def requests(self) -> Requests: ...
+    @property
+    def inbox(self) -> Inbox: ...
+    @property
+    def photo_events(self) -> PhotoEvents: ...
+    async def commit(self) -> None:
+        """Makes everything so far lasting, and lets the events go."""
+
+
+class Catalog(Protocol):
+    """Where everything of the catalog is kept."""
+
+    def reading(self) -> AbstractAsyncContextManager[Reading]:
+        """For reads."""
+
+    def changing(self) -> AbstractAsyncContextManager[Changing]:
+        """For changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A picture and its thumbnail, a JPEG."""
+
+    picture: Picture
+    thumbnail: bytes
+
+
+class Pictures(Protocol):
+    """Decodes pictures, a few at a time."""
+
+    async def examine(self, file: BinaryIO, sha256: str, zone: ZoneInfo) -> Examined:
+        """What is in ``file``. Camera times without a zone are taken as times in ``zone``.
+
+        Raises InvalidArgument (UNSUPPORTED_IMAGE, DAMAGED_IMAGE), OutOfQuota (IMAGE_TOO_LARGE).
+        """
+
+    async def for_publishing(self, data: bytes) -> bytes:
+        """An upright JPEG of moderate size without metadata."""

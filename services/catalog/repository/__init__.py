@@ -1,0 +1,1 @@
+"""The catalog in PostgreSQL. Returns what the domain knows, never rows."""

@@ -1,0 +1,84 @@
+"""Gap reports and notes on unused blobs in PostgreSQL."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from libs.errors import NotFound
+from services.catalog.domain.gaps import GapReport
+from services.catalog.domain.names import GAP_REPORT, Key
+from services.catalog.repository.rows import Document
+from services.catalog.tables import GAP_REPORTS, PHOTOS, UNUSED_BLOBS
+
+_NOTE = UNUSED_BLOBS.c
+_REPORT = Document(GapReport)
+
+
+class GapReportRepository:
+    """See ``ports.GapReports``."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, report: GapReport) -> None:
+        """See GapReports."""
+        await self._connection.execute(
+            GAP_REPORTS.insert().values(
+                persona_id=report.persona,
+                id=report.id,
+                body=_REPORT.store(report),
+                create_time=report.create_time,
+            )
+        )
+
+    async def get(self, key: Key) -> GapReport:
+        """See GapReports."""
+        table = GAP_REPORTS.c
+        rows = sa.select(table.body).where(table.persona_id == key.persona, table.id == key.id)
+        body = (await self._connection.execute(rows)).scalar_one_or_none()
+        if body is None:
+            raise NotFound("gap report", GAP_REPORT.format(*key))
+        return _REPORT.load(body)
+
+
+class UnusedBlobRepository:
+    """See ``ports.UnusedBlobs``."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def keep(self, keys: Iterable[str]) -> None:
+        """See UnusedBlobs. In one order, so that two of these cannot wait for each other."""
+        for key in sorted(keys):
+            await self.forget([key])
+
+    async def used(self, digests: Sequence[str]) -> set[str]:
+        """See UnusedBlobs."""
+        columns = (PHOTOS.c.sha256, PHOTOS.c.thumbnail_sha256)
+        rows = sa.union(*(sa.select(c.label("digest")).where(c.in_(digests)) for c in columns))
+        return set((await self._connection.execute(rows)).scalars())
+
+    async def mark(self, keys: Sequence[str], now: datetime) -> None:
+        """See UnusedBlobs."""
+        if keys:
+            notes = [{"key": key, "since": now} for key in keys]
+            statement = insert(UNUSED_BLOBS).on_conflict_do_nothing()
+            await self._connection.execute(statement, notes)
+
+    async def due(self, before: datetime, count: int) -> Sequence[str]:
+        """See UnusedBlobs. Keys that somebody else works on are left out."""
+        rows = (
+            sa.select(_NOTE.key)
+            .where(_NOTE.since <= before)
+            .order_by(_NOTE.key)
+            .limit(count)
+            .with_for_update(skip_locked=True)
+        )
+        return (await self._connection.execute(rows)).scalars().all()
+
+    async def forget(self, keys: Sequence[str]) -> None:
+        """See UnusedBlobs."""
+        await self._connection.execute(UNUSED_BLOBS.delete().where(_NOTE.key.in_(keys)))

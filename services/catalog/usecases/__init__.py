@@ -1,0 +1,1 @@
+"""What a caller can do with the catalog: a class for each noun, a method for each deed."""

@@ -1,0 +1,113 @@
+"""A channel: an account at a provider through which a persona publishes."""
+
+import ipaddress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from urllib.parse import SplitResult, urlsplit
+
+from libs.errors import FailedPrecondition, InvalidArgument
+from services.scheduler.domain.names import CHANNEL, Key
+
+
+class ChannelState(StrEnum):
+    """Whether a channel can be used."""
+
+    CONNECTED = "connected"
+    PAUSED = "paused"
+    NEEDS_ATTENTION = "needs_attention"
+
+
+class Provider(StrEnum):
+    """The kinds of provider that are served."""
+
+    BUFFER = "buffer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """An account that a persona publishes on.
+
+    ``endpoint`` is empty for the provider's public address; ``account`` is the provider's id of
+    the account, ``service`` the network behind it. ``batch`` is equal for channels whose posts can
+    be asked for in one query. ``check_at``: when to see next whether it is mended.
+    """
+
+    persona: str
+    id: str
+    display_name: str
+    provider: Provider
+    endpoint: str
+    account: str
+    organization: str
+    service: str
+    sealed_token: str = field(repr=False)
+    batch: str
+    create_time: datetime
+    update_time: datetime
+    state: ChannelState = ChannelState.CONNECTED
+    state_reason: str = ""
+    check_at: datetime | None = None
+    version: int = 1
+
+    @property
+    def key(self) -> Key:
+        """The ids in its name."""
+        return Key(self.persona, self.id)
+
+    @property
+    def name(self) -> str:
+        """Its resource name."""
+        return CHANNEL.format(self.persona, self.id)
+
+    def turned(
+        self, state: ChannelState, reason: str, now: datetime, check_at: datetime | None = None
+    ) -> "Channel":
+        """This channel in another state."""
+        return replace(
+            self,
+            state=state,
+            state_reason=reason,
+            check_at=check_at,
+            update_time=now,
+            version=self.version + 1,
+        )
+
+
+def check_endpoint(url: str, field_name: str = "channel.endpoint") -> str:
+    """``url`` without a slash at its end, if a key may be sent there: https, or this machine.
+
+    Raises InvalidArgument on ``field_name``.
+    """
+    parts = urlsplit(url)
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise InvalidArgument.of(
+            field_name, "must be a plain address, without a user, a query or a fragment"
+        )
+    if not parts.hostname or parts.scheme not in ("http", "https"):
+        raise InvalidArgument.of(field_name, "must be an address that starts with https://")
+    if parts.scheme == "http" and not _is_loopback(parts):
+        raise InvalidArgument.of(
+            field_name, "must start with https://; http is for addresses of this machine only"
+        )
+    return url.rstrip("/")
+
+
+def _is_loopback(parts: SplitResult) -> bool:
+    if parts.hostname == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return False
+
+
+def check_connected(channel: Channel) -> None:
+    """Passes a channel that can be published on. Raises FailedPrecondition (NO_CHANNEL)."""
+    if channel.state is not ChannelState.CONNECTED:
+        raise FailedPrecondition(
+            f"{channel.name} cannot be used: {channel.state_reason or channel.state}; "
+            "mend it at the provider, or name other channels",
+            reason="NO_CHANNEL",
+            metadata={"channel": channel.name, "state": channel.state.upper()},
+        )

@@ -1,0 +1,1 @@
+"""Where everything of the scheduler is kept: ``ports`` on PostgreSQL."""

@@ -1,0 +1,233 @@
+"""Posts in PostgreSQL, with their publications."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from libs.errors import AlreadyExists, Conflict
+from libs.rpc.paging import Page
+from services.scheduler.domain.names import POST, Key, no_post
+from services.scheduler.domain.photo import Snapshot
+from services.scheduler.domain.post import Post
+from services.scheduler.domain.publication import Publication
+from services.scheduler.ports import PostListing
+from services.scheduler.repository.rows import (
+    as_page,
+    compared,
+    one_page,
+    publication_values,
+    to_post,
+    to_publication,
+)
+from services.scheduler.tables import POSTS, PUBLICATIONS
+
+_C = POSTS.c
+_P = PUBLICATIONS.c
+_CONDITIONS = {
+    "state": _C.state,
+    "photo": _C.photo,
+    "pillar": _C.pillar,
+    "scheduled_time": _C.scheduled_time,
+}
+
+
+class PostRepository:
+    """See ``ports.Posts``."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, post: Post, prepare_at: datetime) -> None:
+        """See Posts."""
+        row = {**_new_post(post), "prepare_time": prepare_at}
+        if not await self._inserted(POSTS, row):
+            raise await self._taken(post, _C.photo == post.photo, _C.state != "cancelled")
+        for publication in sorted(post.publications, key=lambda p: p.channel):
+            if not await self._inserted(PUBLICATIONS, _new_publication(publication)):
+                raise await self._taken(post, _C.id.in_(_posts_on_channel(publication)))
+
+    async def get(self, key: Key) -> Post:
+        """See Posts."""
+        found = await self._read(POSTS.select().where(_is(key)))
+        if not found:
+            raise no_post(key)
+        return found[0]
+
+    async def locked(self, key: Key) -> Post:
+        """See Posts."""
+        await self._connection.execute(sa.select(_C.id).where(_is(key)).with_for_update())
+        return await self.get(key)
+
+    async def of_publication(self, publication: str) -> Post | None:
+        """See Posts."""
+        found = await self._read(POSTS.select().where(_C.id == _owner_of(publication)))
+        return found[0] if found else None
+
+    async def locked_of_publication(self, publication: str) -> Post | None:
+        """See Posts."""
+        rows = sa.select(_C.id).where(_C.id == _owner_of(publication)).with_for_update()
+        await self._connection.execute(rows)
+        return await self.of_publication(publication)
+
+    async def save(self, post: Post) -> None:
+        """See Posts."""
+        statement = (
+            POSTS.update()
+            .where(_C.id == post.id)
+            .values(
+                state=post.state,
+                scheduled_time=post.scheduled_time,
+                posted_time=post.posted_time,
+                update_time=post.update_time,
+                version=post.version,
+            )
+        )
+        await self._connection.execute(statement)
+
+    async def keep_media(self, post: str, snapshot: Snapshot) -> None:
+        """See Posts."""
+        statement = (
+            POSTS.update()
+            .where(_C.id == post)
+            .values(
+                media_key=snapshot.key,
+                media_sha256=snapshot.sha256,
+                media_type=snapshot.mime_type,
+                media_bytes=snapshot.size_bytes,
+                media_width=snapshot.width,
+                media_height=snapshot.height,
+            )
+        )
+        await self._connection.execute(statement)
+
+    async def page(self, listing: PostListing) -> Page[Post]:
+        """See Posts."""
+        conditions = [compared(_CONDITIONS[c.field], c) for c in listing.conditions]
+        rows = POSTS.select().where(*conditions)
+        if listing.persona is not None:
+            rows = rows.where(_C.persona_id == listing.persona)
+        page, descending = listing.page, listing.descending
+        limited = one_page(rows, _C.scheduled_time, _C.id, page, descending=descending)
+        found = await self._read(limited, descending=descending)
+        return as_page(found, page.size, lambda post: (post.scheduled_time, post.id))
+
+    async def version(self, key: Key) -> int:
+        """See Posts."""
+        found = await self._connection.execute(sa.select(_C.version).where(_is(key)))
+        version = found.scalar_one_or_none()
+        if version is None:
+            raise no_post(key)
+        return int(version)
+
+    async def unprepared(self, now: datetime, again_at: datetime, limit: int) -> Sequence[Key]:
+        """See Posts."""
+        due = (
+            sa.select(_C.id)
+            .where(_C.prepare_time <= now, _C.media_key == "", _C.state == "scheduled")
+            .order_by(_C.prepare_time)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        statement = (
+            POSTS.update()
+            .where(_C.id.in_(due))
+            .values(prepare_time=again_at)
+            .returning(_C.persona_id, _C.id)
+        )
+        return [Key(*row) for row in await self._connection.execute(statement)]
+
+    async def _read(self, rows: sa.Select[Any], *, descending: bool = True) -> list[Post]:
+        # One statement, so that a post and its publications agree.
+        chosen = rows.subquery("chosen")
+        time, id = chosen.c.scheduled_time, chosen.c.id
+        order = (time.desc(), id.desc()) if descending else (time.asc(), id.asc())
+        joined = chosen.outerjoin(PUBLICATIONS, _P.post_id == id)
+        statement = sa.select(*chosen.c, *_P).select_from(joined).order_by(*order, _P.channel_id)
+        found = [tuple(row) for row in await self._connection.execute(statement)]
+        return [_post(list(group)) for _, group in groupby(found, key=lambda row: row[0])]
+
+    async def _inserted(self, table: sa.Table, row: dict[str, Any]) -> bool:
+        # A conflict is no error of the database, so that the transaction can tell who was first.
+        statement = insert(table).values(row).on_conflict_do_nothing()
+        return (await self._connection.execute(statement)).rowcount == 1
+
+    async def _taken(self, post: Post, *same: sa.ColumnElement[bool]) -> AlreadyExists | Conflict:
+        rows = sa.select(_C.persona_id, _C.id, _C.state).where(*same).limit(1)
+        first = (await self._connection.execute(rows)).one_or_none()
+        if first is None:
+            return Conflict(f"{post.photo} was in another post until just now; try again")
+        name = POST.format(first.persona_id, first.id)
+        return AlreadyExists(
+            "post",
+            name,
+            f"{post.photo} has a post already: {name}, which is {first.state}",
+            reason="PHOTO_ALREADY_SCHEDULED",
+            metadata={"existing_post": name, "state": first.state.upper()},
+        )
+
+
+def _posts_on_channel(publication: Publication) -> sa.Select[Any]:
+    """The post that has the same bytes on the channel; see the index publications_photo_key."""
+    return sa.select(_P.post_id).where(
+        _P.persona_id == publication.persona,
+        _P.channel_id == publication.channel,
+        _P.photo_sha256 == publication.photo_sha256,
+        _P.state.not_in(("cancelled", "missed")),
+        sa.or_(_P.state != "failed", _P.provider_post_id != ""),
+    )
+
+
+def _is(key: Key) -> sa.ColumnElement[bool]:
+    return sa.and_(_C.id == key.id, _C.persona_id == key.persona)
+
+
+def _owner_of(publication: str) -> Any:
+    return sa.select(_P.post_id).where(_P.id == publication).scalar_subquery()
+
+
+def _post(rows: Sequence[tuple[Any, ...]]) -> Post:
+    columns = len(_C)
+    publications = [dict(zip(_P.keys(), row[columns:], strict=True)) for row in rows]
+    return to_post(
+        dict(zip(_C.keys(), rows[0][:columns], strict=True)),
+        [to_publication(row) for row in publications if row["id"] is not None],
+    )
+
+
+def _new_post(post: Post) -> dict[str, Any]:
+    return {
+        "id": post.id,
+        "persona_id": post.persona,
+        "photo": post.photo,
+        "photo_sha256": post.photo_sha256,
+        "pillar": post.pillar,
+        "caption": post.caption,
+        "hashtags": list(post.hashtags),
+        "final_text": post.final_text,
+        "alt_text": post.alt_text,
+        "scheduled_time": post.scheduled_time,
+        "state": post.state,
+        "strategy": post.strategy,
+        "slot_reason": post.slot_reason,
+        "create_time": post.create_time,
+        "update_time": post.update_time,
+        "version": post.version,
+    }
+
+
+def _new_publication(publication: Publication) -> dict[str, Any]:
+    return {
+        **publication_values(publication),
+        "id": publication.id,
+        "post_id": publication.post,
+        "persona_id": publication.persona,
+        "channel_id": publication.channel,
+        "provider": publication.provider,
+        "photo_sha256": publication.photo_sha256,
+        "media_token": publication.media_token,
+    }

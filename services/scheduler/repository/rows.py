@@ -1,0 +1,169 @@
+"""What the repositories share: pages by key, and rows as domain objects."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar, cast
+
+import sqlalchemy as sa
+
+from libs.rpc.filtering import Condition
+from libs.rpc.paging import Page, PageRequest
+from services.scheduler.domain.photo import Snapshot
+from services.scheduler.domain.post import Post, PostState
+from services.scheduler.domain.publication import Problem, Publication, PublicationState
+
+T = TypeVar("T")
+Fields = Mapping[str, Any]
+Column = sa.ColumnElement[Any]
+
+
+def compared(column: Column, condition: Condition) -> Column:
+    """The condition, on ``column``, in SQL."""
+    value = condition.value
+    operators: dict[str, Callable[[], Any]] = {
+        "=": lambda: column == value,
+        "!=": lambda: column != value,
+        "<": lambda: column < value,
+        "<=": lambda: column <= value,
+        ">": lambda: column > value,
+        ">=": lambda: column >= value,
+    }
+    return cast(Column, operators[condition.op]())
+
+
+def one_page(
+    rows: sa.Select[Any],
+    time: sa.Column[Any],
+    id: sa.Column[Any],
+    page: PageRequest,
+    *,
+    descending: bool,
+) -> sa.Select[Any]:
+    """``rows`` by ``time`` and ``id`` behind the page's key, and one more than its size."""
+    if page.after is not None:
+        moment, last = page.after
+        edge = sa.tuple_(
+            sa.literal(datetime.fromisoformat(str(moment)), time.type),
+            sa.literal(str(last), id.type),
+        )
+        here = sa.tuple_(time, id)
+        rows = rows.where(here < edge if descending else here > edge)
+    order = (time.desc(), id.desc()) if descending else (time.asc(), id.asc())
+    return rows.order_by(*order).limit(page.size + 1)
+
+
+def as_page(found: Sequence[T], size: int, key: Callable[[T], tuple[datetime, str]]) -> Page[T]:
+    """The page of what ``one_page`` gave."""
+    if len(found) <= size:
+        return Page(found)
+    moment, id = key(found[size - 1])
+    return Page(found[:size], (moment.isoformat(), id))
+
+
+def to_post(row: Fields, publications: Sequence[Publication]) -> Post:
+    """A post from its row."""
+    return Post(
+        persona=row["persona_id"],
+        id=row["id"],
+        photo=row["photo"],
+        photo_sha256=row["photo_sha256"],
+        pillar=row["pillar"],
+        caption=row["caption"],
+        hashtags=tuple(row["hashtags"]),
+        final_text=row["final_text"],
+        alt_text=row["alt_text"],
+        scheduled_time=row["scheduled_time"],
+        create_time=row["create_time"],
+        update_time=row["update_time"],
+        publications=tuple(publications),
+        state=PostState(row["state"]),
+        strategy=row["strategy"],
+        slot_reason=row["slot_reason"],
+        posted_time=row["posted_time"],
+        media=to_snapshot(row),
+        version=row["version"],
+    )
+
+
+def to_snapshot(row: Fields) -> Snapshot | None:
+    """The picture of a post, from the post's row."""
+    if not row["media_key"]:
+        return None
+    return Snapshot(
+        row["media_key"],
+        row["media_sha256"],
+        row["media_type"],
+        row["media_bytes"],
+        row["media_width"],
+        row["media_height"],
+    )
+
+
+def to_publication(row: Fields) -> Publication:
+    """A publication from its row."""
+    return Publication(
+        id=row["id"],
+        persona=row["persona_id"],
+        post=row["post_id"],
+        channel=row["channel_id"],
+        provider=row["provider"],
+        photo_sha256=row["photo_sha256"],
+        due_at=row["due_time"],
+        media_token=row["media_token"],
+        state=PublicationState(row["state"]),
+        state_reason=row["state_reason"],
+        next_attempt_at=row["next_attempt_time"],
+        attempts=row["attempts"],
+        tries=row["tries"],
+        was_unknown=row["was_unknown"],
+        retried_once=row["retried_once"],
+        duplicate_refusal=row["duplicate_refusal"],
+        provider_post_id=row["provider_post_id"],
+        provider_state=row["provider_state"],
+        permalink=row["permalink"],
+        remote_due_at=row["remote_due_time"],
+        submitted_at=row["submit_time"],
+        posted_at=row["posted_time"],
+        ended_at=row["end_time"],
+        problem=_problem(row),
+        token=row["lease_token"],
+    )
+
+
+def _problem(row: Fields) -> Problem | None:
+    if not row["error_reason"]:
+        return None
+    return Problem(
+        row["error_reason"],
+        row["error_message"],
+        row["error_retryable"],
+        row["error_support_uri"],
+    )
+
+
+def publication_values(publication: Publication) -> dict[str, Any]:
+    """What can change of a publication, as its row holds it."""
+    problem = publication.problem or Problem("", "")
+    return {
+        "due_time": publication.due_at,
+        "state": publication.state,
+        "state_reason": publication.state_reason,
+        "next_attempt_time": publication.next_attempt_at,
+        "attempts": publication.attempts,
+        "tries": publication.tries,
+        "was_unknown": publication.was_unknown,
+        "retried_once": publication.retried_once,
+        "duplicate_refusal": publication.duplicate_refusal,
+        "provider_post_id": publication.provider_post_id,
+        "provider_state": publication.provider_state,
+        "permalink": publication.permalink,
+        "remote_due_time": publication.remote_due_at,
+        "submit_time": publication.submitted_at,
+        "posted_time": publication.posted_at,
+        "end_time": publication.ended_at,
+        "error_reason": problem.reason,
+        "error_message": problem.message,
+        "error_retryable": problem.retryable,
+        "error_support_uri": problem.support_uri,
+        "lease_token": publication.token,
+    }
