@@ -1,0 +1,38 @@
+"""``make bench``: every benchmark beside its bare limit, in one run. Prints tables in Markdown."""
+
+import argparse
+import os
+import platform
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.bench import embeddings, imports, reads, starts
+from tests.bench.report import Fact, Row, markdown
+
+BENCHES = {
+    "imports": imports.measure,
+    "embeddings": embeddings.measure,
+    "reads": reads.measure,
+    "starts": starts.measure,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[*BENCHES, []], help="which; all by default")
+    names = parser.parse_args().names or list(BENCHES)
+    rows: list[Row] = []
+    facts: list[Fact] = []
+    with tempfile.TemporaryDirectory(prefix="colonnade-bench-") as folder:
+        Path(folder).chmod(0o755)  # PostgreSQL may run as another user
+        for name in names:
+            print(f"… {name}", file=sys.stderr, flush=True)
+            for result in BENCHES[name](Path(folder) / name):
+                (rows if isinstance(result, Row) else facts).append(result)  # type: ignore[arg-type]
+    print(f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}\n")
+    print(markdown(rows, facts))
+
+
+if __name__ == "__main__":
+    main()
