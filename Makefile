@@ -28,7 +28,7 @@ run: .venv/run.stamp ## Starts the suite alone, on $(DATA)/suite.
 	@$(BIN)/python -m services --target=all --data $(DATA)/suite
 
 test: .venv/dev.stamp ## All tests.
-	@$(BIN)/python -m pytest $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(ARGS)
 
 bench: .venv/dev.stamp ## Benchmarks, each beside its bare limit; prints the tables of docs/benchmarks.md.
 	@$(BIN)/python -m tests.bench $(ARGS)

@@ -15,7 +15,6 @@ Vector = npt.NDArray[np.float32]
 class RefitReason(StrEnum):
     """Why a full fit is due."""
 
-    FIRST_FIT = "first_fit"
     GROWTH = "growth"
     POOL = "pool"
 
