@@ -8,9 +8,11 @@ from libs.settings import Part
 class GatewaySettings(Part):
     """How REST is served."""
 
-    # The largest request body in bytes, uploads aside.
     max_body_bytes: int = Field(16 * 1024 * 1024, ge=1024)
-    # The largest uploaded file in bytes.
+    """The largest request body in bytes, uploads aside."""
+
     max_upload_bytes: int = Field(50 * 1024 * 1024, ge=1024)
-    # The longest time in seconds that a caller may ask for with Grpc-Timeout.
+    """The largest uploaded file in bytes."""
+
     max_timeout: float = Field(3600.0, gt=0)
+    """The longest time in seconds that a caller may ask for with Grpc-Timeout."""

@@ -11,21 +11,27 @@ ENV_PREFIX = "COLONNADE_"
 class Part(BaseModel):
     """A group of settings. Frozen; an unknown name is an error, so a typing mistake is found."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class LogSettings(Part):
     """What is logged."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least serious messages that are shown."""
+
     style: Literal["text", "json"] = "text"
+    """Lines for people, or one JSON object a line."""
 
 
 class ListenSettings(Part):
     """Where a server listens. Port 0 takes a free one; no port is the target's usual one."""
 
     host: str = "127.0.0.1"
+    """The address. Any other than loopback needs API keys."""
+
     port: int | None = Field(None, ge=0, le=65535)
+    """The port."""
 
     @property
     def is_loopback(self) -> bool:
@@ -37,35 +43,50 @@ class AuthSettings(Part):
     """Who may call. Without a keys file the suite listens on loopback only."""
 
     keys_file: Path | None = None
+    """Lines that `colonnade keys create` writes: holder, scopes, hash of the key."""
+
     internal_key_file: Path | None = None
+    """The key with which separate processes call each other; one process makes one up."""
 
 
 class DatabaseSettings(Part):
     """A PostgreSQL server. Unset: the suite starts its own."""
 
     url: SecretStr | None = None
+    """`postgresql+psycopg://user:password@host:port/name`."""
+
     pool_size: int = Field(10, ge=1, le=100)
+    """Connections that a service keeps."""
 
 
 class RedisSettings(Part):
     """A Redis server, 6.2 or later. Unset: the suite starts its own."""
 
     url: SecretStr | None = None
+    """`redis://` or `rediss://`, with the password."""
 
 
 class VectorSettings(Part):
     """A Qdrant server's gRPC address, ``host:port``. Unset: the suite starts its own."""
 
     address: str | None = None
+    """`host:port` of its gRPC port, usually 6334."""
+
     api_key: SecretStr | None = None
+    """Its API key, if it wants one."""
+
     tls: bool = False
+    """Whether to encrypt."""
 
 
 class BlobSettings(Part):
     """Where bytes are kept: ``file:///path`` or ``s3://bucket/prefix``. Unset: the data folder."""
 
     url: str | None = None
+    """`file:///folder` or `s3://bucket/prefix`."""
+
     options: dict[str, str] = Field(default_factory=dict)
+    """Settings of the S3 client, such as `aws_endpoint` and `aws_region`."""
 
 
 def differences(settings: BaseModel, defaults: BaseModel) -> dict[str, Any]:

@@ -42,9 +42,16 @@ class PeerSettings(Part):
     """Where the services are when they do not share a process: ``host:port`` or ``dns:///…``."""
 
     catalog: str = "127.0.0.1:50051"
+    """Where the catalog service takes gRPC."""
+
     embedding: str = "127.0.0.1:50052"
+    """Where the embedding service takes gRPC."""
+
     clustering: str = "127.0.0.1:50053"
+    """Where the clustering service takes gRPC."""
+
     scheduler: str = "127.0.0.1:50054"
+    """Where the scheduler service takes gRPC."""
 
 
 class DatabaseOverrides(Part):
@@ -59,21 +66,39 @@ class WorkerSettings(Part):
     """How background jobs run. Exactly one process of an installation runs beat."""
 
     concurrency: int = Field(4, ge=1, le=64)
+    """Jobs that run at a time."""
+
     beat: bool = True
+    """Whether this process sends what is due periodically."""
 
 
 class Settings(BaseSettings):
     """Environment (``COLONNADE_CATALOG__MAX_PIXELS=…``) over a TOML file over the defaults."""
 
     model_config = SettingsConfigDict(
-        env_prefix=ENV_PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid"
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
     )
 
     env: str = Field("dev", pattern="^[a-z][a-z0-9-]{0,30}$")
+    """Names the streams, so that two suites can share a Redis."""
+
     data: Path = Path(".data/suite")
+    """The folder for engines, blobs, models and secrets."""
+
     secret_file: Path | None = None
+    """What page tokens are signed and credentials sealed with; unset: made in the data folder.
+    Separate processes must share one."""
+
     shutdown_delay: float = Field(0.0, ge=0)
+    """Seconds to answer "not ready" before taking no more calls, so that balancers notice."""
+
     grace: float = Field(10.0, ge=0)
+    """Seconds that running calls get to end when the process is told to stop."""
+
     log: LogSettings = LogSettings()
     auth: AuthSettings = AuthSettings()
     grpc: ListenSettings = ListenSettings()

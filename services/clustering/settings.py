@@ -8,17 +8,23 @@ from libs.settings import Part
 class ClusteringSettings(Part):
     """How items are embedded and grouped."""
 
-    # How many photos one call to the embedding service takes.
     embed_batch: int = Field(16, ge=1, le=64)
-    # How many such calls are under way at once.
+    """How many photos one call to the embedding service takes."""
+
     embed_concurrency: int = Field(2, ge=1, le=32)
-    # The cosine expected within a group: 0.25 gives fewer, broader groups, 0.55 finer ones.
+    """How many such calls are under way at once."""
+
     granularity: float = Field(0.40, ge=0.05, le=0.95)
-    # The fewest items that make a cluster.
+    """The cosine expected within a group: 0.25 gives fewer, broader groups, 0.55 finer ones."""
+
     min_size: int = Field(4, ge=2, le=1000)
-    # How many versions of the clusters of a scope are kept.
+    """The fewest items that make a cluster."""
+
     keep_versions: int = Field(10, ge=2)
-    # How often a run whose worker died is taken up again before it fails.
+    """How many versions of the clusters of a scope are kept."""
+
     max_attempts: int = Field(3, ge=1)
-    # How often waiting runs are looked for, in seconds.
+    """How often a run whose worker died is taken up again before it fails."""
+
     sweep_seconds: float = Field(5.0, gt=0)
+    """How often waiting runs are looked for, in seconds."""
