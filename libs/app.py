@@ -21,6 +21,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Generic, TypeVar
 
+from libs.cancellation import cancel_and_wait
 from libs.clock import Clock
 from libs.rpc.server import RpcServer
 from libs.telemetry import Metrics
@@ -78,7 +79,8 @@ class App(Generic[S]):
 
     Modules are opened in order of their needs; while opening they add services, loops and probes.
     Then the servers start, then readiness follows the probes. The first loop that fails ends the
-    process. At the end: not ready, drain, loops cancelled, modules closed in reverse.
+    process. At the end: not ready, a delay, servers drained, loops cancelled, modules closed in
+    reverse.
     """
 
     def __init__(self, settings: S, data: Path, clock: Clock, rpc: RpcServer, metrics: Metrics):
@@ -93,6 +95,7 @@ class App(Generic[S]):
         self._loops: list[tuple[str, Loop]] = []
         self._probes: dict[str, Probe] = {}
         self._started: list[Loop] = []
+        self._drained: list[Loop] = []
         self._failures: dict[str, str] = {}
 
     def share(self, value: object) -> None:
@@ -114,6 +117,10 @@ class App(Generic[S]):
         """Runs ``run()`` once when all modules are open and the gRPC server listens."""
         self._started.append(run)
 
+    def on_stop(self, run: Loop) -> None:
+        """Runs ``run()`` once at the end, before the gRPC server drains: callers go first."""
+        self._drained.append(run)
+
     def probe(self, name: str, check: Probe) -> None:
         """Readiness of ``name`` (a service's full name, or a part's) needs ``check()`` to pass."""
         self._probes[name] = check
@@ -124,20 +131,34 @@ class App(Generic[S]):
         return self._failures
 
     async def run(
-        self, modules: Sequence[Module], addresses: Sequence[str], *, grace: float
+        self,
+        modules: Sequence[Module],
+        addresses: Sequence[str],
+        *,
+        grace: float,
+        delay: float = 0.0,
     ) -> None:
-        """Runs until ``stopping`` is set or a loop fails. Re-raises what failed."""
+        """Runs until ``stopping`` is set or a loop fails. Re-raises what failed.
+
+        ``delay`` seconds lie between being not ready and taking no new calls, for load balancers
+        to notice; ``grace`` seconds are given to the calls that run then.
+        """
         self._catch_signals()
+        loops: list[asyncio.Task[None]] = []
         async with AsyncExitStack() as stack:
             await self._open(stack, modules)
+            stack.push_async_callback(cancel_and_wait, loops)
             if addresses:
                 await self.rpc.start(addresses)
             stack.push_async_callback(self.rpc.stop, grace)
-            for run in self._started:
-                await run()
-            await self._serve()
+            for stop in self._drained:
+                stack.push_async_callback(stop)
+            for start in self._started:
+                await start()
+            loops += [asyncio.create_task(run(), name=name) for name, run in self._loops]
+            await self._watch(loops)
             log.info("stopping: no new calls, up to %.0f s for those that run", grace)
-            await self._not_ready()
+            await asyncio.sleep(delay)
 
     def _catch_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -154,18 +175,18 @@ class App(Generic[S]):
             await stack.enter_async_context(opener(self))
             log.debug("opened %s in %.3f s", module.name, monotonic() - started)
 
-    async def _serve(self) -> None:
-        tasks = [asyncio.create_task(run(), name=name) for name, run in self._loops]
-        tasks.append(asyncio.create_task(self._watch_readiness(), name="readiness"))
-        tasks.append(asyncio.create_task(self._watch_lag(), name="loop-lag"))
+    async def _watch(self, loops: Sequence[asyncio.Task[None]]) -> None:
+        """Keeps readiness up to date until the process shall stop; not ready afterwards."""
         stop = asyncio.create_task(self.stopping.wait(), name="stop")
+        readiness = asyncio.create_task(self._watch_readiness(), name="readiness")
+        lag = asyncio.create_task(self._watch_lag(), name="loop-lag")
+        running = [*loops, readiness, lag]
         try:
-            await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
-            _raise_first(tasks)
+            await asyncio.wait([stop, *running], return_when=asyncio.FIRST_COMPLETED)
+            _raise_first(running)
         finally:
-            for task in (stop, *tasks):
-                task.cancel()
-            await asyncio.gather(stop, *tasks, return_exceptions=True)
+            await cancel_and_wait([stop, readiness, lag])
+            await self._not_ready()
 
     async def _watch_readiness(self) -> None:
         while True:

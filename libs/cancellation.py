@@ -1,7 +1,7 @@
 """Cancelling tasks whose libraries may lose a cancellation.
 
-redis-py writes within ``asyncio.wait_for``, which before Python 3.12 drops a cancellation that comes
-just when the write is over: the task goes on as if nobody had asked it to end.
+redis-py writes within ``asyncio.wait_for``, which before Python 3.12 drops a cancellation that
+comes just when the write is over: the task goes on as if nobody had asked it to end.
 """
 
 import asyncio

@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 log = logging.getLogger(__name__)
@@ -18,16 +19,19 @@ AsgiApp = Callable[..., Any]
 
 
 def operations_app(
-    failures: Callable[[], dict[str, str]], metrics: Callable[[], bytes]
+    ready: Callable[[], bool],
+    failures: Callable[[], Mapping[str, str]],
+    metrics: Callable[[], bytes],
 ) -> Starlette:
     """``/healthz`` (alive), ``/readyz`` (every probe passed) and ``/metrics`` (Prometheus)."""
 
     async def healthz(_: Request) -> Response:
-        return PlainTextResponse("ok\n")
+        return JSONResponse({"status": "ok"})
 
     async def readyz(_: Request) -> Response:
-        failed = failures()
-        return JSONResponse({"ready": not failed, "failures": failed}, 503 if failed else 200)
+        if ready():
+            return JSONResponse({"status": "ready"})
+        return JSONResponse({"status": "not ready", "failures": dict(failures())}, 503)
 
     async def show_metrics(_: Request) -> Response:
         return Response(metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
@@ -42,12 +46,16 @@ def operations_app(
 
 
 class HttpServer:
-    """Serves one ASGI application; a module may put its own in place before it starts."""
+    """Serves one ASGI application; a module may put its own in place before it starts.
 
-    def __init__(self, host: str, port: int, app: AsgiApp) -> None:
+    At the end, running requests get up to ``grace`` seconds.
+    """
+
+    def __init__(self, host: str, port: int, app: AsgiApp, *, grace: float) -> None:
         self.host = host
         self.port = port
         self.app = app
+        self._grace = grace
         self._server: uvicorn.Server | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -64,7 +72,7 @@ class HttpServer:
             lifespan="off",
             server_header=False,
             timeout_keep_alive=75,
-            timeout_graceful_shutdown=5,
+            timeout_graceful_shutdown=math.ceil(self._grace),
         )
         self._server = _QuietServer(config)
         self._task = asyncio.create_task(self._server.serve(), name="http")
@@ -76,7 +84,7 @@ class HttpServer:
         self.port = self._server.servers[0].sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        """Lets running requests end, for a few seconds."""
+        """Takes no new requests and lets the running ones end."""
         if self._server is None or self._task is None:
             return
         self._server.should_exit = True

@@ -1,8 +1,11 @@
 """What is derived from the one secret of an installation."""
 
 import base64
+import contextlib
 import hashlib
+import os
 import secrets
+import tempfile
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
@@ -23,10 +26,7 @@ class Secrets:
         """From the file at ``path``; a new one, readable by its owner only, if there is none."""
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            draft = path.with_suffix(".new")
-            draft.touch(mode=0o600)
-            draft.write_text(secrets.token_hex(32))
-            draft.rename(path)
+            _write_first(path, secrets.token_hex(32))
         return cls(path.read_text().strip().encode())
 
     def page_tokens(self) -> PageTokens:
@@ -43,3 +43,13 @@ class Secrets:
             return self._fernet.decrypt(sealed.encode()).decode()
         except InvalidToken:
             raise ValueError("sealed with another secret; is this the right secret file?") from None
+
+
+def _write_first(path: Path, text: str) -> None:
+    """Writes the file whole, unless another process that starts at the same time did."""
+    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    with contextlib.suppress(FileExistsError):
+        os.link(draft, path)
+    os.unlink(draft)

@@ -29,8 +29,7 @@ return redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
 class Group:
     """A named reader of ``stream`` in ``group``, on a server of Redis 6.2 or newer.
 
-    ``consumer`` is best a name that survives a restart: then what was in work when the process died
-    comes back at once instead of after a minute.
+    ``consumer`` tells the processes apart that share the group.
     """
 
     def __init__(self, redis: Redis, stream: str, group: str, consumer: str) -> None:
@@ -57,9 +56,9 @@ class Group:
         """Up to ``count`` new entries of each stream; waits ``block`` seconds for the first."""
         return await self._decoded(await self._read(">", count, max(1, int(block * 1000))))
 
-    async def unfinished(self, count: int) -> list[Delivery]:
+    async def unfinished(self) -> list[Delivery]:
         """What this consumer was given in an earlier life and has not acknowledged."""
-        deliveries = await self._decoded(await self._read("0", count, None))
+        deliveries = await self._decoded(await self._read("0", _COUNTED, None))
         return await self._counted(deliveries)
 
     async def reclaim(self, idle: float, count: int) -> list[Delivery]:

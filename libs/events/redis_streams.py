@@ -28,7 +28,8 @@ class Consumer:
     ``subscriptions`` maps event types to handlers; other types are acknowledged unread. Order per
     ordering key holds within one consumer and until an event is retried: a handler that must not
     see an older state after a newer one compares versions, and one whose effect must happen once
-    asks its inbox. ``consumer`` is best a name that survives a restart of the process.
+    asks its inbox. ``consumer`` is a name that no other live process has, best one that survives
+    a restart: then what was in work when the process died comes back at once, not after a minute.
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class Consumer:
             try:
                 await self._group.ensure()
                 # What this consumer left behind when it last stopped or lost its connection.
-                await self._accept_again(await self._group.unfinished(self._policy.read))
+                await self._accept_again(await self._group.unfinished())
                 while True:
                     await self._read_once()
                     backoff.reset()

@@ -1,0 +1,220 @@
+import asyncio
+import time
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import select, text, update
+from sqlalchemy.exc import IntegrityError
+
+from libs.db.engine import Database
+from libs.db.errors import LOST_RACE, violated
+from libs.db.uow import retry_lost_races
+from libs.embedded.postgres import PostgresServer
+from libs.errors import Conflict, Unavailable
+from tests.support.notes import NOTES, SUPPORT, NotesTransaction
+
+Begin = Callable[[], NotesTransaction]
+
+
+async def ids(database: Database) -> list[str]:
+    async with database.reading() as connection:
+        return list((await connection.execute(select(NOTES.c.id).order_by(NOTES.c.id))).scalars())
+
+
+async def test_commit_keeps_everything_of_the_block(database: Database, transaction: Begin) -> None:
+    async with transaction() as tx:
+        await tx.notes.add("a")
+        event_id = tx.events.append("notes.note.created", "notes/a", b"\x00payload")
+        await tx.commit()
+
+    assert await ids(database) == ["a"]
+    async with database.reading() as connection:
+        row = (await connection.execute(SUPPORT.outbox.select())).one()
+    assert (row.event_id, row.type, row.subject, row.ordering_key, row.payload) == (
+        event_id,
+        "notes.note.created",
+        "notes/a",
+        "notes/a",
+        b"\x00payload",
+    )
+
+
+@pytest.mark.parametrize("failure", [None, RuntimeError("boom")])
+async def test_nothing_is_kept_without_commit(
+    database: Database, transaction: Begin, failure: Exception | None
+) -> None:
+    async def work() -> None:
+        async with transaction() as tx:
+            await tx.notes.add("a")
+            tx.events.append("notes.note.created", "notes/a")
+            await tx.events.flush()
+            if failure:
+                raise failure
+
+    if failure:
+        with pytest.raises(RuntimeError, match="boom"):
+            await work()
+    else:
+        await work()
+    assert await ids(database) == []
+    async with database.reading() as connection:
+        assert (await connection.execute(SUPPORT.outbox.select())).all() == []
+
+
+async def test_cancelled_block_gives_its_connection_back(notes_url: str) -> None:
+    database = Database(notes_url, application_name="tests", pool_size=1, max_overflow=0)
+
+    async def work() -> None:
+        async with NotesTransaction(database, SUPPORT) as tx:
+            await tx.notes.add("a")
+            await tx.connection.execute(text("SELECT pg_sleep(60)"))
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0.1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await ids(database) == []
+    await database.close()
+
+
+async def test_violated_names_the_constraint(transaction: Begin) -> None:
+    with pytest.raises(IntegrityError) as unique:
+        async with transaction() as tx:
+            await tx.notes.add("a")
+            await tx.notes.add("a")
+    with pytest.raises(IntegrityError) as foreign:
+        async with transaction() as tx:
+            await tx.notes.add("b", parent="missing")
+    assert violated(unique.value) == "notes_pkey"
+    assert violated(foreign.value) == "notes_parent_fkey"
+    assert violated(ValueError()) is None
+
+
+async def test_deadlock_is_a_conflict_and_can_be_retried(
+    database: Database, transaction: Begin
+) -> None:
+    async with transaction() as tx:
+        await tx.notes.add("a")
+        await tx.notes.add("b")
+        await tx.commit()
+    meet = asyncio.Barrier(2)
+    losses = 0
+
+    async def work(first: str, second: str) -> None:
+        nonlocal losses
+        tries = 0
+
+        async def once() -> None:
+            nonlocal losses, tries
+            tries += 1
+            async with transaction() as tx:
+                for note in (first, second):
+                    change = update(NOTES).where(NOTES.c.id == note).values(text=f"by {first}")
+                    try:
+                        await tx.connection.execute(change)
+                    except Exception:
+                        losses += 1
+                        raise
+                    if tries == 1 and note == first:
+                        await meet.wait()
+                await tx.commit()
+
+        await retry_lost_races(once)
+
+    await asyncio.gather(work("a", "b"), work("b", "a"))
+    assert losses == 1
+
+
+async def test_lost_races_are_retried_three_times_then_raised() -> None:
+    tries = 0
+
+    async def loses() -> None:
+        nonlocal tries
+        tries += 1
+        raise Conflict("lost", reason=LOST_RACE)
+
+    with pytest.raises(Conflict):
+        await retry_lost_races(loses)
+    assert tries == 4
+
+
+async def test_a_conflict_of_the_domain_is_not_retried() -> None:
+    tries = 0
+
+    async def stale() -> None:
+        nonlocal tries
+        tries += 1
+        raise Conflict("stale etag")
+
+    with pytest.raises(Conflict):
+        await retry_lost_races(stale)
+    assert tries == 1
+
+
+async def test_a_killed_backend_is_unavailable_and_then_replaced(
+    database: Database, transaction: Begin
+) -> None:
+    with pytest.raises(Unavailable):
+        async with transaction() as tx:
+            await tx.connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+    await database.ping()
+
+
+async def test_idle_connections_that_the_server_closed_cost_no_error(
+    database: Database, postgres: PostgresServer
+) -> None:
+    async with database.reading(), database.reading(), database.reading():
+        pass
+    killer = Database(database.url, application_name="killer")
+    async with killer.reading() as connection:
+        await connection.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE application_name = 'tests' AND datname = current_database()"
+            )
+        )
+    await killer.close()
+    await database.ping()
+
+
+async def test_slow_statement_is_unavailable(notes_url: str) -> None:
+    database = Database(notes_url, application_name="tests", statement_timeout=0.1)
+    with pytest.raises(Unavailable, match="too long"):
+        async with database.reading() as connection:
+            await connection.execute(text("SELECT pg_sleep(10)"))
+    await database.close()
+
+
+async def test_nobody_listens_is_unavailable() -> None:
+    database = Database("postgresql+psycopg://nobody@127.0.0.1:1/none", application_name="tests")
+    with pytest.raises(Unavailable):
+        await database.ping()
+    with pytest.raises(Unavailable):
+        async with NotesTransaction(database, SUPPORT):
+            pass
+    await database.close()
+
+
+async def test_reading_sends_one_statement_and_no_transaction(database: Database) -> None:
+    async with database.reading() as connection:
+        first = await connection.execute(text("SELECT pg_current_xact_id_if_assigned(), now()"))
+        second = await connection.execute(text("SELECT now()"))
+    assert first.one()[1] < second.scalar_one()
+
+
+async def test_single_row_read_stays_within_its_budget(
+    database: Database, transaction: Begin
+) -> None:
+    async with transaction() as tx:
+        await tx.notes.add("a")
+        await tx.commit()
+    read = select(NOTES.c.text).where(NOTES.c.id == "a")
+    times = []
+    for _ in range(200):
+        started = time.perf_counter()
+        async with database.reading() as connection:
+            (await connection.execute(read)).one()
+        times.append(time.perf_counter() - started)
+    # The median, and several times what it takes on an idle machine: this one may be busy.
+    assert sorted(times)[100] < 0.005
