@@ -1,0 +1,113 @@
+"""The module and the jobs of the catalog, opened as a process opens them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from colonnade.events.v1 import event_pb2
+from redis.asyncio import Redis
+
+from libs.app import App, Module
+from libs.blobs.objects import ObjectBlobs
+from libs.clock import SystemClock
+from libs.db.migrate import SchemaOutdated
+from libs.events.names import stream_name
+from libs.events.publisher import RedisPublisher
+from libs.events.stream import Event
+from libs.jobs.celery import make_app
+from libs.rpc.auth import Authenticator
+from libs.rpc.server import RpcServer
+from libs.secrets import Secrets
+from libs.telemetry import Metrics
+from services.catalog import jobs
+from services.catalog.domain.names import Key
+from services.catalog.domain.photo import Usage
+from services.engines import Engines
+from services.jobs import QUEUES, Jobs
+from services.settings import Settings
+from tests.integration.catalog.library import Library
+from tests.support.wait import eventually
+
+ENV = "test-catalog-module"
+CATALOG = Module("catalog", "services.catalog.module:open")
+MakeApp = Callable[[str], App[Settings]]
+
+
+@pytest.fixture
+def make_process(redis: Redis, blobs: ObjectBlobs, tmp_path: Path) -> MakeApp:
+    def make(url: str) -> App[Settings]:
+        metrics = Metrics()
+        rpc = RpcServer(Authenticator(), metrics.rpc)
+        app = App(Settings.model_validate({"env": ENV}), tmp_path, SystemClock(), rpc, metrics)
+        for part in (Engines({"catalog": url}), redis, blobs, Secrets(b"secret")):
+            app.share(part)
+        return app
+
+    return make
+
+
+@asynccontextmanager
+async def running(app: App[Settings]) -> AsyncIterator[None]:
+    run = asyncio.create_task(app.run([CATALOG], [], grace=1.0))
+    ready = asyncio.create_task(app.ready.wait())
+    try:
+        async with asyncio.timeout(10):
+            await asyncio.wait([run, ready], return_when=asyncio.FIRST_COMPLETED)
+        yield
+    finally:
+        ready.cancel()
+        app.stopping.set()
+        await run
+
+
+async def test_the_module_gets_ready_and_hears_what_others_tell(
+    make_process: MakeApp, catalog_url: str, redis: Redis, lib: Library
+) -> None:
+    _, pillar = await lib.place()
+    photo = await lib.shelve(pillar)
+
+    async def tell(service: str, kind: str, payload: bytes) -> None:
+        event = Event(kind, kind, "subject", "key", payload, datetime.now(UTC))
+        await RedisPublisher(redis, stream_name(ENV, service)).publish([event])
+
+    async def heard() -> bool:
+        now = await lib.cases.photos.get(Key(photo.persona, photo.id))
+        return now.usage is Usage.SCHEDULED and now.embedding.model == "net"
+
+    scheduled = event_pb2.PostChanged(post="p", photo=photo.name, state="SCHEDULED", version=1)
+    embedded = event_pb2.PhotoEmbedded(photo=photo.name, model="net", revision="2")
+    await tell("scheduler", "post.changed", scheduled.SerializeToString())
+    app = make_process(catalog_url)
+    async with running(app):
+        assert app.ready.is_set()
+        assert [s.full_name for s in app.rpc.services] == ["colonnade.catalog.v1.CatalogService"]
+        await tell("clustering", "photo.embedded", embedded.SerializeToString())
+        await eventually(heard)
+
+
+async def test_a_schema_that_is_not_migrated_is_refused(
+    make_process: MakeApp, database_url: str
+) -> None:
+    with pytest.raises(SchemaOutdated, match="target=migrate"):
+        async with running(make_process(database_url)):
+            pass
+
+
+async def test_jobs_sweep_every_day_and_prune(
+    make_process: MakeApp, catalog_url: str, redis_url: str, lib: Library
+) -> None:
+    app = make_process(catalog_url)
+    registered = Jobs(make_app(redis_url, QUEUES))
+    app.share(registered)
+    key = "originals/aa/bb/aabb.jpg"
+    await lib.blobs.put(key, b"nobody's")
+    async with jobs.open(app):
+        assert registered.periodic["catalog.sweep_blobs"].every == 24 * 3600
+        assert {periodic.queue for periodic in registered.periodic.values()} == {"catalog"}
+        for name in registered.periodic:
+            await asyncio.to_thread(registered.app.tasks[name])
+    assert [row.key for row in await lib.rows("SELECT key FROM catalog.unused_blobs")] == [key]
+    registered.queue.close()

@@ -1,0 +1,150 @@
+"""Bytes that no photo uses go after a grace; bytes that one uses never do."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+from colonnade.catalog.v1 import catalog_service_pb2 as pb
+
+from libs.aio import BlockingPool
+from libs.blobs.store import content_key, sha256
+from services.catalog.deps import sweep, use_cases
+from services.catalog.usecases.sweeping import SweepBlobs
+from services.catalog.usecases.uploads import Upload
+from tests.integration.catalog.library import Library, picture
+
+DAY = timedelta(days=1)
+PUBLISH = pb.ReadPhotoMediaRequest.RENDITION_PUBLISH
+
+
+@pytest.fixture
+def sweeper(lib: Library) -> SweepBlobs:
+    return sweep(lib.settings, lib.database, lib.blobs, lib.clock)
+
+
+async def keys(lib: Library) -> set[str]:
+    return {key async for key in lib.blobs.list()}
+
+
+async def orphan(lib: Library, data: bytes = b"nobody's", folder: str = "originals") -> str:
+    key = content_key(folder, sha256(data), "jpg")
+    await lib.blobs.put(key, data)
+    return key
+
+
+async def test_unused_blobs_go_after_a_day_and_used_ones_stay(
+    lib: Library, sweeper: SweepBlobs
+) -> None:
+    persona, _ = await lib.place()
+    photo = await lib.photo(persona)
+    await lib.media(photo.name, PUBLISH)
+    used = await keys(lib)
+    assert {key.partition("/")[0] for key in used} == {"originals", "thumbnails", "publish"}
+    orphans = {await orphan(lib, folder=folder) for folder in ("originals", "thumbnails")}
+    assert await sweeper.run() == 0
+    lib.clock.advance(DAY - timedelta(seconds=1))
+    assert await sweeper.run() == 0
+    assert await keys(lib) == used | orphans
+    lib.clock.advance(1)
+    assert await sweeper.run() == 2
+    assert await keys(lib) == used
+    assert await lib.rows("SELECT key FROM catalog.unused_blobs") == []
+
+
+async def test_bytes_of_a_deleted_photo_go_unless_another_uses_them(
+    lib: Library, sweeper: SweepBlobs
+) -> None:
+    data = picture(5001)
+    (first, _), (second, _) = await lib.place(), await lib.place()
+    one, other = await lib.photo(first, data), await lib.photo(second, data)
+    await lib.stub.DeletePhoto(pb.DeletePhotoRequest(name=one.name))
+    for _ in range(2):
+        await sweeper.run()
+        lib.clock.advance(DAY)
+    assert (await lib.media(other.name))[1] == data
+    await lib.stub.DeletePhoto(pb.DeletePhotoRequest(name=other.name))
+    for _ in range(2):
+        await sweeper.run()
+        lib.clock.advance(DAY)
+    assert await keys(lib) == set()
+
+
+async def test_a_blob_that_is_used_again_is_forgotten_not_removed(
+    lib: Library, sweeper: SweepBlobs
+) -> None:
+    data = picture(5002)
+    persona, _ = await lib.place()
+    photo = await lib.photo(persona, data)
+    await lib.stub.DeletePhoto(pb.DeletePhotoRequest(name=photo.name))
+    await sweeper.run()
+    lib.clock.advance(DAY)
+    again = await lib.photo(persona, data)
+    assert await sweeper.run() == 0
+    assert (await lib.media(again.name))[1] == data
+
+
+class Killed(Exception):
+    """Stands for a process that dies."""
+
+
+class DyingBlobs:
+    """Dies right after the first blob is written."""
+
+    def __init__(self, lib: Library) -> None:
+        self._blobs = lib.blobs
+
+    async def put(self, key: str, data: bytes | AsyncIterator[bytes]) -> None:
+        await self._blobs.put(key, data)
+        raise Killed
+
+
+async def once(data: bytes) -> AsyncIterator[bytes]:
+    yield data
+
+
+async def test_a_kill_between_bytes_and_row_leaves_only_what_the_sweep_removes(
+    lib: Library, sweeper: SweepBlobs
+) -> None:
+    persona, _ = await lib.place()
+    id = persona.removeprefix("personas/")
+    pool = BlockingPool("decode", 1)
+    dying = use_cases(lib.settings, lib.database, DyingBlobs(lib), pool, lib.clock)  # type: ignore[arg-type]
+    with pytest.raises(Killed):
+        await dying.uploads.receive(Upload(id), once(picture(5003)))
+    pool.close()
+    assert len(await keys(lib)) == 1
+    stats = await lib.cases.personas.stats(id)
+    assert stats.photos == 0
+    await sweeper.run()
+    lib.clock.advance(DAY)
+    assert await sweeper.run() == 1
+    assert await keys(lib) == set()
+
+
+async def test_an_upload_waits_for_a_removal_that_has_begun(
+    lib: Library, sweeper: SweepBlobs
+) -> None:
+    """The removal holds the note, so the upload writes its bytes after it and keeps them."""
+    data = picture(5004)
+    persona, _ = await lib.place()
+    photo = await lib.photo(persona, data)
+    await lib.stub.DeletePhoto(pb.DeletePhotoRequest(name=photo.name))
+    await sweeper.run()
+    lib.clock.advance(DAY)
+    for _ in range(5):
+        received, _ = await asyncio.gather(lib.upload(persona, data), sweeper.run())
+        assert (await lib.media(received.photo.name))[1] == data
+        await lib.stub.DeletePhoto(pb.DeletePhotoRequest(name=received.photo.name))
+        await sweeper.run()
+        lib.clock.advance(DAY)
+
+
+async def test_two_sweeps_at_once_do_no_harm(lib: Library, sweeper: SweepBlobs) -> None:
+    for number in range(30):
+        await orphan(lib, str(number).encode())
+    await asyncio.gather(sweeper.run(), sweeper.run())
+    lib.clock.advance(DAY)
+    removed = await asyncio.gather(sweeper.run(), sweeper.run())
+    assert sum(removed) == 30
+    assert await keys(lib) == set()
