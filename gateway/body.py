@@ -1,153 +1,81 @@
-"""Photos in PostgreSQL."""
+"""Reading the body of a request, within a limit."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import datetime
-from typing import Any
+from collections.abc import AsyncGenerator
 
-import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from libs.db.errors import violated
-from libs.rpc.filtering import Condition
-from libs.rpc.paging import Page
-from services.catalog.domain.names import Key, no_photo, no_pillar
-from services.catalog.domain.photo import Photo, PostUse
-from services.catalog.domain.supply import Stock
-from services.catalog.ports import Listing
-from services.catalog.repository.photo_rows import photo_of, values_of
-from services.catalog.repository.pillars import require_persona
-from services.catalog.repository.rows import all_of, compared, matched, read_page
-from services.catalog.repository.stocks import stock_of, stocks_at
-from services.catalog.tables import PHOTOS, POST_USES
+from gateway.errors import BodyTooLarge
 
-_C = PHOTOS.c
+_LIMIT = "colonnade.body_limit"
 
 
-class PhotoRepository:
-    """See ``ports.Photos``."""
+class BodyLimit:
+    """Middleware: reading more of a body than ``limit`` bytes raises BodyTooLarge.
 
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
+    A route that takes more says so with ``allow_body`` before it reads.
+    """
 
-    async def add(self, photo: Photo) -> bool:
-        """See Photos. A concurrent twin waits for the first to end."""
-        statement = (
-            insert(PHOTOS)
-            .values(values_of(photo))
-            .on_conflict_do_nothing(constraint="photos_content_key")
-            .returning(_C.id)
-        )
-        with _pillar_gone(photo):
-            return (await self._connection.execute(statement)).first() is not None
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self._app = app
+        self._limit = limit
 
-    async def get(self, key: Key) -> Photo:
-        """See Photos."""
-        found = await self._find(PHOTOS.select().where(_is(key)))
-        if found is None:
-            raise no_photo(*key)
-        return found
-
-    async def locked(self, key: Key) -> Photo | None:
-        """See Photos."""
-        return await self._find(PHOTOS.select().where(_is(key)).with_for_update())
-
-    async def of_content(self, persona: str, sha256: str) -> Photo | None:
-        """See Photos."""
-        return await self._find(
-            PHOTOS.select().where(_C.persona_id == persona, _C.sha256 == sha256)
-        )
-
-    async def save(self, photo: Photo) -> None:
-        """See Photos."""
-        key = Key(photo.persona, photo.id)
-        with _pillar_gone(photo):
-            await self._connection.execute(PHOTOS.update().where(_is(key)).values(values_of(photo)))
-
-    async def delete(self, key: Key) -> None:
-        """See Photos."""
-        await self._connection.execute(PHOTOS.delete().where(_is(key)))
-
-    async def page(self, persona: str, listing: Listing) -> Page[Photo]:
-        """See Photos."""
-        conditions = all_of(listing.conditions, _meaning)
-        rows = PHOTOS.select().where(_C.persona_id == persona, *conditions)
-        page = await read_page(self._connection, rows, PHOTOS, listing, photo_of)
-        if not page.rows:
-            await require_persona(self._connection, persona)
-        return page
-
-    async def scene_of(self, key: Key) -> str:
-        """See Photos."""
-        rows = sa.select(_C.scene).where(_is(key)).with_for_update(read=True)
-        found = await self._connection.execute(rows)
-        return found.scalar_one_or_none() or key.id
-
-    async def join_scenes(self, persona: str, scene: str, other: str) -> None:
-        """See Photos."""
-        members = sa.and_(_C.persona_id == persona, _C.scene == scene)
-        moved = {"scene": other, "version": _C.version + 1}
-        await self._connection.execute(PHOTOS.update().where(members).values(moved))
-
-    async def use(self, photo: str, post: str, use: PostUse, version: int) -> bool:
-        """See Photos."""
-        new = {"state": use.state, "posted_time": use.posted_time, "post_version": version}
-        statement = (
-            insert(POST_USES)
-            .values(photo_id=photo, post=post, **new)
-            .on_conflict_do_update(
-                index_elements=[POST_USES.c.photo_id, POST_USES.c.post],
-                set_=new,
-                where=POST_USES.c.post_version < version,
-            )
-            .returning(POST_USES.c.post)
-        )
-        return (await self._connection.execute(statement)).first() is not None
-
-    async def uses(self, photo: str) -> Sequence[PostUse]:
-        """See Photos."""
-        columns = (POST_USES.c.state, POST_USES.c.posted_time)
-        rows = sa.select(*columns).where(POST_USES.c.photo_id == photo)
-        return [PostUse(row.state, row.posted_time) for row in await self._connection.execute(rows)]
-
-    async def stocks(
-        self, persona: str, as_of: datetime, shares_since: datetime
-    ) -> Sequence[Stock]:
-        """See Photos."""
-        rows = await self._connection.execute(stocks_at(persona, as_of, shares_since))
-        return [stock_of(row) for row in rows]
-
-    async def _find(self, rows: sa.Select[Any]) -> Photo | None:
-        found = (await self._connection.execute(rows)).one_or_none()
-        return None if found is None else photo_of(found)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            allow_body(scope, self._limit)
+            receive = _Counted(scope, receive)
+        await self._app(scope, receive, send)
 
 
-def _is(key: Key) -> sa.ColumnElement[bool]:
-    return sa.and_(_C.persona_id == key.persona, _C.id == key.id)
+def allow_body(scope: Scope, limit: int) -> None:
+    """Sets how many bytes the body of this request may have."""
+    scope[_LIMIT] = limit
 
 
-def _meaning(condition: Condition) -> sa.ColumnElement[Any]:
-    match condition.field:
-        case "tag":
-            tagged = _C.tags.contains([condition.value])
-            return tagged if condition.op == "=" else sa.not_(tagged)
-        case "file_name":
-            return matched(_C.file_name, condition, str(condition.value))
-        case "pillar":
-            return compared(_C.pillar_id, condition)
-        case "embedding.state":
-            return compared(_C.embedding_state, condition)
-        case field:
-            return compared(_C[field], condition)
+class _Counted:
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._size = 0
+
+    async def __call__(self) -> Message:
+        limit: int = self._scope[_LIMIT]
+        if self._size == 0:
+            self._check_declared(limit)
+        message = await self._receive()
+        self._size += len(message.get("body", b""))
+        if self._size > limit:
+            raise BodyTooLarge(limit)
+        return message
+
+    def _check_declared(self, limit: int) -> None:
+        length = Headers(scope=self._scope).get("content-length", "")
+        if length.isascii() and length.isdigit() and int(length) > limit:
+            raise BodyTooLarge(limit)
 
 
-@contextmanager
-def _pillar_gone(photo: Photo) -> Iterator[None]:
-    try:
-        yield
-    except IntegrityError as error:
-        if violated(error) == "photos_pillar_fkey":
-            raise no_pillar(photo.persona, photo.pillar) from error
-        raise
+async def body_chunks(receive: Receive) -> AsyncGenerator[bytes, None]:
+    """The body as it comes in.
+
+    Raises:
+        ClientDisconnect: the client went away before the end.
+    """
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk = message.get("body", b"")
+        more = message.get("more_body", False)
+        if chunk:
+            yield chunk
+
+
+async def read_body(receive: Receive) -> bytes:
+    """The whole body.
+
+    Raises:
+        ClientDisconnect: the client went away before the end.
+    """
+    return b"".join([chunk async for chunk in body_chunks(receive)])

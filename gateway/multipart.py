@@ -1,171 +1,144 @@
-"""Photos on their way into the library."""
+"""Reading a form with one file as it streams in: first the fields, then the file's bytes."""
 
+from collections import deque
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from zoneinfo import ZoneInfo
+from dataclasses import dataclass, field
 
-from libs.blobs.store import BlobStore
-from libs.clock import Clock
-from libs.errors import FailedPrecondition, InvalidArgument
-from libs.ids import uuid7
-from services.catalog.domain.blobs import original_key, thumbnail_key
-from services.catalog.domain.names import PERSONA, Key
-from services.catalog.domain.persona import Persona, require_active
-from services.catalog.domain.photo import Photo, Picture, without_repeats
-from services.catalog.domain.pillar import Pillar
-from services.catalog.ports import Catalog, Examined, Pictures, Reading
-from services.catalog.spool import Spool
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from gateway.scalars import Mismatch
+
+FILE = "file"
+_MAX_FIELD_BYTES = 64 * 2**10
+_MAX_FIELDS = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """Where a photo goes and where it came from. ``pillar`` and ``sha256`` may be empty."""
+@dataclass(slots=True)
+class _Part:
+    """A part that has begun. ``data`` collects the bytes of a field, or those not yet taken of
+    the file."""
 
-    persona: str
-    pillar: str = ""
-    file_name: str = ""
-    source_path: str = ""
-    tags: tuple[str, ...] = ()
-    sha256: str = ""
-    validate_only: bool = False
+    name: str
+    file_name: str
+    data: deque[bytes] = field(default_factory=deque)
+    size: int = 0
 
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """The photo of an upload; ``duplicate``: the persona had these bytes already."""
-
-    photo: Photo
-    duplicate: bool = False
+    @property
+    def is_file(self) -> bool:
+        return self.name == FILE
 
 
-@dataclass(frozen=True, slots=True)
-class UploadLimits:
-    """``max_bytes``: the largest file. ``in_memory``: how much of it is not put on disk."""
+class FormReader:
+    """Reads ``multipart/form-data`` whose last part is the file, in the part named ``file``.
 
-    max_bytes: int
-    in_memory: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    persona: Persona
-    pillar: Pillar
-
-
-class UploadCases:
-    """Takes photos in: bytes first, then the row together with its event.
-
-    Whatever dies in between leaves at most bytes that nobody uses, and the sweep removes those.
+    The fields must come first, because what they say is sent on before the file's bytes are.
     """
 
-    def __init__(
-        self,
-        catalog: Catalog,
-        blobs: BlobStore,
-        pictures: Pictures,
-        clock: Clock,
-        limits: UploadLimits,
-    ) -> None:
-        self._catalog = catalog
-        self._blobs = blobs
-        self._pictures = pictures
-        self._clock = clock
-        self._limits = limits
+    def __init__(self, content_type: str, chunks: AsyncIterator[bytes]) -> None:
+        self._chunks = chunks
+        self._parts: list[_Part] = []
+        self._header_name = b""
+        self._header_value = b""
+        self._disposition = b""
+        self._parser = self._make_parser(content_type)
 
-    async def receive(self, upload: Upload, chunks: AsyncIterator[bytes]) -> Received:
-        """Imports the picture that ``chunks`` make up.
+    async def fields(self) -> list[tuple[str, str]]:
+        """The fields before the file, with their texts.
 
-        Raises NotFound, FailedPrecondition (ARCHIVED, NO_PILLARS), InvalidArgument
-        (UNSUPPORTED_IMAGE, DAMAGED_IMAGE, HASH_MISMATCH), OutOfQuota (IMAGE_TOO_LARGE).
+        Raises:
+            Mismatch: the form is malformed, has no file, or has too much before it.
         """
-        async with self._catalog.reading() as catalog:
-            place = await _place(catalog, upload)
-            if known := await _known(catalog, upload.persona, upload.sha256):
-                return Received(known, duplicate=True)
-        with Spool(self._limits.max_bytes, self._limits.in_memory) as spool:
-            await spool.fill(chunks)
-            _check_digest(upload, spool.sha256)
-            return await self._import(upload, place, spool)
+        while self._file() is None:
+            if not await self._advance():
+                raise Mismatch(f"the form has no file in a part named {FILE!r}").within(FILE)
+        return [(part.name, _text(part)) for part in self._parts if not part.is_file]
 
-    async def _import(self, upload: Upload, place: _Place, spool: Spool) -> Received:
-        async with self._catalog.reading() as catalog:
-            if known := await _known(catalog, upload.persona, spool.sha256):
-                return Received(known, duplicate=True)
-        zone = ZoneInfo(place.persona.time_zone)
-        examined = await self._pictures.examine(spool.file, spool.sha256, zone)
-        photo = self._photo(upload, place, examined.picture)
-        if upload.validate_only:
-            return Received(photo)
-        await self._keep_bytes(spool, examined)
-        return await self._keep(photo)
+    @property
+    def file_name(self) -> str:
+        """The file's name as the form says it, or empty. Known once ``fields`` has returned."""
+        file = self._file()
+        return file.file_name if file is not None else ""
 
-    def _photo(self, upload: Upload, place: _Place, picture: Picture) -> Photo:
-        now = self._clock.now()
-        id = "" if upload.validate_only else uuid7()
-        return Photo(
-            persona=place.persona.id,
-            id=id,
-            pillar=place.pillar.id,
-            picture=picture,
-            create_time=now,
-            update_time=now,
-            scene=id,
-            file_name=upload.file_name,
-            source_path=upload.source_path,
-            tags=without_repeats(upload.tags),
-        )
+    async def file(self) -> AsyncIterator[bytes]:
+        """The bytes of the file as they come in.
 
-    async def _keep_bytes(self, spool: Spool, examined: Examined) -> None:
-        original, thumbnail = original_key(examined.picture), thumbnail_key(examined.picture)
-        async with self._catalog.changing() as tx:
-            # From here on the sweep counts a full grace for these keys before it takes them.
-            await tx.blobs.keep((original, thumbnail))
-            await tx.commit()
-        await self._blobs.put(original, spool.pieces())
-        await self._blobs.put(thumbnail, examined.thumbnail)
+        Raises:
+            Mismatch: the form is malformed, or goes on after the file.
+        """
+        file = self._file()
+        more = True
+        while more and file is not None:
+            while file.data:
+                yield file.data.popleft()
+            more = await self._advance()
+            self._check_file_is_last()
 
-    async def _keep(self, photo: Photo) -> Received:
-        async with self._catalog.changing() as tx:
-            require_active(await tx.personas.pinned(photo.persona))
-            pillar = await tx.pillars.get(Key(photo.persona, photo.pillar))
-            if not await tx.photos.add(photo):
-                twin = await tx.photos.of_content(photo.persona, photo.picture.sha256)
-                assert twin is not None, "the row that was in the way is committed"
-                return Received(twin, duplicate=True)
-            tx.photo_events.created(photo, pillar)
-            await tx.commit()
-        return Received(photo)
+    def _file(self) -> _Part | None:
+        return next((part for part in self._parts if part.is_file), None)
+
+    def _check_file_is_last(self) -> None:
+        if not self._parts[-1].is_file or sum(part.is_file for part in self._parts) > 1:
+            raise Mismatch("comes after the file; send it before").within(self._parts[-1].name)
+
+    async def _advance(self) -> bool:
+        """Parses the next chunk; False at the end of the body."""
+        try:
+            chunk = await anext(self._chunks, None)
+            if chunk is None:
+                self._parser.finalize()
+                return False
+            self._parser.write(chunk)
+        except FormParserError as error:
+            raise Mismatch(f"is not a form: {error}") from None
+        return True
+
+    def _make_parser(self, content_type: str) -> MultipartParser:
+        _, options = parse_options_header(content_type)
+        try:
+            return MultipartParser(
+                options[b"boundary"],
+                {
+                    "on_header_field": self._on_header_name,
+                    "on_header_value": self._on_header_value,
+                    "on_header_end": self._on_header_end,
+                    "on_headers_finished": self._on_headers_finished,
+                    "on_part_data": self._on_part_data,
+                },
+            )
+        except (KeyError, FormParserError):
+            raise Mismatch("has no usable boundary").within("content-type") from None
+
+    def _on_header_name(self, data: bytes, start: int, end: int) -> None:
+        self._header_name += data[start:end]
+
+    def _on_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._header_value += data[start:end]
+
+    def _on_header_end(self) -> None:
+        if self._header_name.lower() == b"content-disposition":
+            self._disposition = self._header_value
+        self._header_name = self._header_value = b""
+
+    def _on_headers_finished(self) -> None:
+        _, options = parse_options_header(self._disposition)
+        self._disposition = b""
+        name = options.get(b"name", b"").decode("utf-8", "replace")
+        file_name = options.get(b"filename", b"").decode("utf-8", "replace")
+        self._parts.append(_Part(name, file_name))
+        if len(self._parts) > _MAX_FIELDS:
+            raise Mismatch(f"has more than {_MAX_FIELDS} parts")
+
+    def _on_part_data(self, data: bytes, start: int, end: int) -> None:
+        part = self._parts[-1]
+        part.data.append(data[start:end])
+        part.size += end - start
+        if not part.is_file and part.size > _MAX_FIELD_BYTES:
+            raise Mismatch(f"is longer than {_MAX_FIELD_BYTES} bytes").within(part.name)
 
 
-async def _place(catalog: Reading, upload: Upload) -> _Place:
-    persona = await catalog.personas.get(upload.persona)
-    require_active(persona)
-    if upload.pillar:
-        return _Place(persona, await catalog.pillars.get(Key(persona.id, upload.pillar)))
-    pillar = await catalog.pillars.heaviest(persona.id)
-    if pillar is None:
-        raise no_pillars(persona.id)
-    return _Place(persona, pillar)
-
-
-def no_pillars(persona: str) -> FailedPrecondition:
-    """What to raise where a persona needs a pillar and has none."""
-    name = PERSONA.format(persona)
-    return FailedPrecondition(
-        f"{name} has no pillar yet; create one first",
-        reason="NO_PILLARS",
-        metadata={"persona": name},
-    )
-
-
-async def _known(catalog: Reading, persona: str, sha256: str) -> Photo | None:
-    return await catalog.photos.of_content(persona, sha256) if sha256 else None
-
-
-def _check_digest(upload: Upload, sha256: str) -> None:
-    if upload.sha256 and upload.sha256 != sha256:
-        raise InvalidArgument.of(
-            "header.sha256",
-            f"the bytes that arrived have the SHA-256 {sha256}; send the file again",
-            reason="HASH_MISMATCH",
-        )
+def _text(part: _Part) -> str:
+    try:
+        return b"".join(part.data).decode("utf-8")
+    except UnicodeDecodeError:
+        raise Mismatch("is not UTF-8").within(part.name) from None

@@ -1,69 +1,108 @@
-"""What other services tell about photos. Each fact has its effect once; old ones have none."""
+"""Message to HTTP answer: JSON, raw bytes, and streams as NDJSON or server-sent events."""
 
-from dataclasses import replace
+from typing import Any, Protocol
 
-from libs.clock import Clock
-from services.catalog.domain.names import Key
-from services.catalog.domain.photo import Embedding, Photo, PostUse, usage_of
-from services.catalog.ports import Catalog, Changing
-from services.catalog.usecases.requests import touched
+import orjson
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+from starlette.datastructures import Headers
+from starlette.responses import Response
 
-CONSUMER = "catalog"
+from gateway import descriptors
+from gateway.conditions import etag_matches, quoted
+from gateway.encoder import JsonEncoder
+from gateway.errors import Failure
+from gateway.routes import Binding
 
-
-class FactCases:
-    """Takes note of what became of embeddings and posts. Unknown photos are left alone."""
-
-    def __init__(self, catalog: Catalog, clock: Clock) -> None:
-        self._catalog = catalog
-        self._clock = clock
-
-    async def embedded(self, event: str, key: Key, embedding: Embedding, scene: Key) -> None:
-        """The photo can be searched; ``scene`` is the photo whose scene it shares, or itself."""
-        async with self._catalog.changing() as tx:
-            photo = await _news(tx, event, key)
-            if photo is not None:
-                shared = await _shared_scene(tx, photo, scene)
-                await self._save(tx, photo, replace(photo, embedding=embedding, scene=shared))
-            await tx.commit()
-
-    async def embedding_failed(self, event: str, key: Key, embedding: Embedding) -> None:
-        """The photo could not be embedded; ``embedding`` says why."""
-        async with self._catalog.changing() as tx:
-            photo = await _news(tx, event, key)
-            if photo is not None:
-                await self._save(tx, photo, replace(photo, embedding=embedding))
-            await tx.commit()
-
-    async def post_changed(
-        self, event: str, key: Key, post: str, use: PostUse, version: int
-    ) -> None:
-        """A post that uses the photo changed; ``version`` tells older news of it from newer."""
-        async with self._catalog.changing() as tx:
-            photo = await _news(tx, event, key)
-            if photo is not None and await tx.photos.use(photo.id, post, use, version):
-                usage, posted_time = usage_of(await tx.photos.uses(photo.id))
-                after = replace(photo, usage=usage, posted_time=posted_time)
-                await self._save(tx, photo, after)
-            await tx.commit()
-
-    async def _save(self, tx: Changing, before: Photo, after: Photo) -> None:
-        if after != before:
-            await tx.photos.save(touched(after, self._clock.now()))
+JSON = "application/json"
 
 
-async def _news(tx: Changing, event: str, key: Key) -> Photo | None:
-    """The photo, locked, if there is one and the event is new."""
-    if not await tx.inbox.first_time(event, CONSUMER):
-        return None
-    return await tx.photos.locked(key)
+class Reply:
+    """Builds the HTTP answers of one binding from the messages that its method answers."""
+
+    def __init__(self, binding: Binding, encoder: JsonEncoder) -> None:
+        self._encoder = encoder
+        self._body = binding.response_body
+        output = descriptors.type_of(binding.rpc.output)
+        self._raw = output.full_name == descriptors.HTTP_BODY
+        self._tagged = binding.http_method == "GET" and _has_etag(output.fields_by_name)
+
+    def response(self, message: Any, headers: Headers) -> Response:
+        """The answer to a request with these headers: 200, or 304 if its etag is still right."""
+        if self._raw:
+            return Response(message.data, media_type=message.content_type or None)
+        extra = {}
+        if self._tagged and message.etag:
+            extra = {"etag": quoted(message.etag), "cache-control": "private, no-cache"}
+            if etag_matches(headers.get("if-none-match"), extra["etag"]):
+                return Response(status_code=304, headers=extra)
+        return Response(orjson.dumps(self.value(message)), headers=extra, media_type=JSON)
+
+    def value(self, message: Message) -> Any:
+        """The message, or the field of it that is answered, as JSON."""
+        if self._body is None:
+            return self._encoder.encode(message)
+        return self._encoder.encode_field(message, self._body)
 
 
-async def _shared_scene(tx: Changing, photo: Photo, other: Key) -> str:
-    """The scene of the photo from now on. Whoever gathered around it comes along."""
-    if other.id == photo.id:
-        return photo.id
-    scene = await tx.photos.scene_of(other)
-    if scene != photo.id:
-        await tx.photos.join_scenes(photo.persona, photo.id, scene)
-    return scene
+def _has_etag(fields: Any) -> bool:
+    field = fields.get("etag")
+    return field is not None and field.type == FieldDescriptor.TYPE_STRING and not field.is_repeated
+
+
+class Framing(Protocol):
+    """How the messages of a stream follow each other in a body."""
+
+    media_type: str
+
+    def message(self, value: Any) -> bytes:
+        """A message, given as JSON."""
+
+    def error(self, failure: Failure) -> bytes:
+        """The end of a stream that failed."""
+
+    def heartbeat(self) -> bytes:
+        """What only shows that the stream lives; empty where there is no such thing."""
+
+
+class NdJson:
+    """One JSON object a line: ``{"result": …}``, and ``{"error": …}`` last where it failed."""
+
+    media_type = "application/x-ndjson"
+
+    def message(self, value: Any) -> bytes:
+        """A line with the result."""
+        return orjson.dumps({"result": value}, option=orjson.OPT_APPEND_NEWLINE)
+
+    def error(self, failure: Failure) -> bytes:
+        """A line with the error."""
+        return failure.body() + b"\n"
+
+    def heartbeat(self) -> bytes:
+        """Nothing: readers of such lines may stumble over an empty one."""
+        return b""
+
+
+class ServerSentEvents:
+    """Events ``message`` and ``error`` of ``text/event-stream``; heartbeats are comments."""
+
+    media_type = "text/event-stream"
+
+    def message(self, value: Any) -> bytes:
+        """An event with the message."""
+        return b"event: message\ndata: " + orjson.dumps(value) + b"\n\n"
+
+    def error(self, failure: Failure) -> bytes:
+        """An event with the error."""
+        return b"event: error\ndata: " + failure.body() + b"\n\n"
+
+    def heartbeat(self) -> bytes:
+        """A comment."""
+        return b": alive\n\n"
+
+
+def framing_for(headers: Headers) -> Framing:
+    """Events where the client asks for them, lines of JSON otherwise."""
+    if "text/event-stream" in headers.get("accept", ""):
+        return ServerSentEvents()
+    return NdJson()

@@ -23,7 +23,7 @@ from libs.rpc.auth import Authenticator, read_keys
 from libs.rpc.server import RpcServer
 from libs.settings import differences
 from libs.telemetry import Metrics, set_up_logging
-from services.engines import Engines, engines, required
+from services.engines import Engines, engines, given_engines
 from services.migrate import migrate
 from services.process import Process
 from services.settings import GRPC_PORTS, HTTP_PORTS, Settings, load_settings
@@ -38,7 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parse(argv)
     try:
         settings = _settings(arguments)
-    except (ValidationError, OSError) as error:
+    except ValidationError as error:
+        return _refuse(f"the settings are not usable: {_problems(error)}")
+    except (OSError, ValueError) as error:
         return _refuse(f"the settings are not usable: {error}")
     if arguments.print_config:
         print(json.dumps(differences(settings, Settings.model_construct()), indent=2))
@@ -75,6 +77,14 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     return settings.model_copy(update={"grpc": grpc, "http": http})
 
 
+def _problems(error: ValidationError) -> str:
+    """Each wrong setting and why, without its value: that may be a secret."""
+    return "; ".join(
+        f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+        for problem in error.errors(include_url=False, include_input=False)
+    )
+
+
 def _exposed(settings: Settings) -> str | None:
     """Why the settings would open the suite to the network without keys, if they would."""
     for name, listen in (("grpc.host", settings.grpc), ("http.host", settings.http)):
@@ -101,9 +111,9 @@ def _run(target: str, settings: Settings) -> int:
             asyncio.run(_serve(target, settings, started, folder / "suite.sock"))
         return 0
     if target == "migrate":
-        migrate(required(settings))
+        migrate(given_engines(settings))
         return 0
-    asyncio.run(_serve(target, settings, required(settings), None))
+    asyncio.run(_serve(target, settings, given_engines(settings), None))
     return 0
 
 
@@ -126,7 +136,8 @@ async def _serve(target: str, settings: Settings, started: Engines, socket: Path
     addresses = [f"{settings.grpc.host}:{settings.grpc.port}"] if settings.grpc.port else []
     if socket is not None:
         addresses.append(f"unix:{socket}")
-    await app.run(closure(MODULES, target), addresses, grace=settings.grace)
+    modules = closure(MODULES, target)
+    await app.run(modules, addresses, grace=settings.grace, delay=settings.shutdown_delay)
 
 
 def _authentication(settings: Settings, *, alone: bool) -> tuple[Authenticator, str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,9 +12,11 @@ from libs.embedded.engine import Engine
 from libs.embedded.postgres import PostgresServer
 from libs.embedded.qdrant import QdrantServer
 from libs.embedded.redis import RedisServer
+from libs.settings import ENV_PREFIX
 from services.settings import Settings
 
 E = TypeVar("E", bound=Engine[Any])
+T = TypeVar("T")
 DATABASES = ("catalog", "clustering", "scheduler")
 
 
@@ -29,18 +31,44 @@ class VectorAddress:
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """Where the engines are. URLs hold passwords; never log them."""
+    """Where the engines are, as far as they are known. URLs hold passwords; never log them.
+
+    Asking for one that is not known raises ValueError naming the setting: a process needs only
+    the engines that its modules use.
+    """
 
     databases: Mapping[str, str]
-    redis_url: str
-    vectors: VectorAddress
-    blob_url: str
-    blob_options: Mapping[str, str]
+    redis: str | None = None
+    qdrant: VectorAddress | None = None
+    blobs: str | None = None
+    blob_options: Mapping[str, str] = field(default_factory=dict)
     children: tuple[Engine[Any], ...] = ()
 
     def database_url(self, service: str) -> str:
         """The database of ``service``, with its own role where the suite manages roles."""
-        return self.databases[service]
+        return _known(self.databases.get(service), "database.url")
+
+    @property
+    def redis_url(self) -> str:
+        """The Redis for streams and queues."""
+        return _known(self.redis, "redis.url")
+
+    @property
+    def vectors(self) -> VectorAddress:
+        """The vector index."""
+        return _known(self.qdrant, "vectors.address")
+
+    @property
+    def blob_url(self) -> str:
+        """The blob store."""
+        return _known(self.blobs, "blobs.url")
+
+
+def _known(value: T | None, setting: str) -> T:
+    if value is None:
+        name = ENV_PREFIX + setting.upper().replace(".", "__")
+        raise ValueError(f"set {setting} ({name}); only --target=all starts engines of its own")
+    return value
 
 
 @contextmanager
@@ -59,20 +87,25 @@ def engines(settings: Settings, data: Path) -> Iterator[Engines]:
 
         yield Engines(
             databases=_databases(settings, lambda: started(PostgresServer(data / "postgres"))),
-            redis_url=_plain(settings.redis.url) or started(RedisServer(data / "redis")).url,
-            vectors=_given_vectors(settings) or _own(started(QdrantServer(data / "vectors"))),
-            blob_url=settings.blobs.url or f"file://{(data / 'blobs').absolute()}",
+            redis=_plain(settings.redis.url) or started(RedisServer(data / "redis")).url,
+            qdrant=_given_vectors(settings) or _own(started(QdrantServer(data / "vectors"))),
+            blobs=settings.blobs.url or f"file://{(data / 'blobs').absolute()}",
             blob_options=settings.blobs.options,
             children=tuple(children),
         )
 
 
 def _databases(settings: Settings, start: Callable[[], PostgresServer]) -> dict[str, str]:
-    given = {name: settings.database_url(name) for name in DATABASES}
-    if all(given.values()):
-        return {name: url for name, url in given.items() if url}
+    given = _given_databases(settings)
+    if len(given) == len(DATABASES):
+        return given
     server = start()
-    return {name: url or server.ensure_service(name) for name, url in given.items()}
+    return {name: given.get(name) or server.ensure_service(name) for name in DATABASES}
+
+
+def _given_databases(settings: Settings) -> dict[str, str]:
+    urls = {name: settings.database_url(name) for name in DATABASES}
+    return {name: url for name, url in urls.items() if url}
 
 
 def _given_vectors(settings: Settings) -> VectorAddress | None:
@@ -91,21 +124,12 @@ def _plain(secret: SecretStr | None) -> str | None:
     return secret.get_secret_value() if secret else None
 
 
-def required(settings: Settings) -> Engines:
-    """The engines of a process that starts none. Raises ValueError naming what is not set."""
-    databases = {name: settings.database_url(name) or "" for name in DATABASES}
-    redis = _plain(settings.redis.url)
-    missing = [f"{name}.database.url" for name, url in databases.items() if not url]
-    missing += [] if redis else ["redis.url"]
-    missing += [] if settings.vectors.address else ["vectors.address"]
-    missing += [] if settings.blobs.url else ["blobs.url"]
-    if missing:
-        raise ValueError(
-            f"set {', '.join(missing)} (COLONNADE_DATABASE__URL and so on); "
-            "only --target=all starts engines of its own"
-        )
-    vectors = _given_vectors(settings)
-    assert vectors is not None
+def given_engines(settings: Settings) -> Engines:
+    """The engines that the settings name, for a process that starts none."""
     return Engines(
-        databases, redis or "", vectors, settings.blobs.url or "", settings.blobs.options
+        databases=_given_databases(settings),
+        redis=_plain(settings.redis.url),
+        qdrant=_given_vectors(settings),
+        blobs=settings.blobs.url,
+        blob_options=settings.blobs.options,
     )

@@ -30,15 +30,13 @@ SERVICES = {
 async def open_http(app: App[Settings]) -> AsyncIterator[None]:
     """Serves health, readiness and metrics, unless the settings give no port for it."""
     listen = app.settings.http
-    operations = operations_app(lambda: dict(app.failures), app.metrics.render)
-    server = HttpServer(listen.host, listen.port or 0, operations)
+    operations = operations_app(app.ready.is_set, lambda: app.failures, app.metrics.render)
+    server = HttpServer(listen.host, listen.port or 0, operations, grace=app.settings.grace)
     app.share(server)
     if listen.port is not None:
         app.on_start(server.start)
-    try:
-        yield
-    finally:
-        await server.stop()
+        app.on_stop(server.stop)
+    yield
 
 
 @asynccontextmanager

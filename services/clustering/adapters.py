@@ -1,13 +1,16 @@
 """The vector index and the blob store, as clustering runs see them."""
 
+import logging
 from collections.abc import AsyncIterator, Sequence
 
 import numpy as np
 
 from libs.blobs.store import BlobStore
-from libs.errors import NotFound
+from libs.errors import NotFound, Unavailable
 from libs.vectors.index import VectorFilter, VectorIndex
 from services.clustering.ports import Vector
+
+log = logging.getLogger(__name__)
 
 _PAGE = 1000
 
@@ -47,7 +50,11 @@ class BlobSnapshots:
         except NotFound:
             return None
 
-    async def save(self, scope: str, version: int, data: bytes) -> str:
-        key = f"clustering/{scope}/{version}.npz"
+    async def save(self, key: str, data: bytes) -> None:
         await self._blobs.put(key, data)
-        return key
+
+    async def forget(self, key: str) -> None:
+        try:
+            await self._blobs.delete(key)
+        except Unavailable as error:
+            log.warning("%s stays behind: %s", key, error)

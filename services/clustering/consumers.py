@@ -1,17 +1,21 @@
 """What the catalog's events mean here."""
 
 from collections.abc import Sequence
+from datetime import UTC
 from typing import TypeVar
 
 from colonnade.events.v1.event_pb2 import PhotoCreated, PhotoDeleted, PhotoUpdated
 from google.protobuf.message import DecodeError, Message
 
-from libs.events.stream import DONE, Event, Outcome, Reject, Subscription, batched, each
+from libs.clock import Clock
+from libs.errors import InvalidArgument, NotFound
+from libs.events.stream import Event, Outcome, Reject, Retry, Subscription, batched, each
 from libs.vectors.index import VectorIndex
-from services.clustering.domain.item import Item
-from services.clustering.domain.words import replaced, words_of
+from services.clustering.domain.item import Item, ItemKey
+from services.clustering.domain.words import words_of
 from services.clustering.ports import Embedder, Store
-from services.clustering.usecases.embedding import Arrival, embed_items, forget_item
+from services.clustering.usecases.embedding import Arrival, embed_items
+from services.clustering.usecases.membership import describe_item, forget_item
 
 M = TypeVar("M", bound=Message)
 LAST_ATTEMPT = 5
@@ -20,10 +24,13 @@ LAST_ATTEMPT = 5
 class CatalogConsumer:
     """Handles the stream of the catalog."""
 
-    def __init__(self, store: Store, index: VectorIndex, embedder: Embedder, *, batch: int) -> None:
+    def __init__(
+        self, store: Store, index: VectorIndex, embedder: Embedder, clock: Clock, *, batch: int
+    ) -> None:
         self._store = store
         self._index = index
         self._embedder = embedder
+        self._clock = clock
         self._batch = batch
 
     def subscriptions(self) -> dict[str, Subscription]:
@@ -35,39 +42,58 @@ class CatalogConsumer:
         }
 
     async def _created(self, events: Sequence[Event]) -> Sequence[Outcome]:
-        arrivals = [_arrival(event) for event in events]
+        read = [_arrival(event) for event in events]
+        arrivals = [arrival for arrival in read if isinstance(arrival, Arrival)]
         errors = await embed_items(self._store, self._index, self._embedder, arrivals)
-        return [Outcome(error) if error else DONE for error in errors]
+        return [
+            Outcome(one) if isinstance(one, Reject) else Outcome(errors.get(one.item.name))
+            for one in read
+        ]
 
     async def _updated(self, event: Event) -> None:
         message = _parsed(PhotoUpdated(), event)
-        async with self._store.begin() as tx:
-            item = await tx.items.get(message.photo)
-            if item is not None:
-                words = replaced(item.words, message.tags, [message.pillar_display_name])
-                await tx.items.set_words(item.name, words)
-            await tx.commit()
+        texts = [message.pillar_display_name]
+        try:
+            await describe_item(self._store, message.photo, message.tags, texts, event.time)
+        except NotFound as error:
+            raise Retry(f"{message.photo} is not here yet") from error
 
     async def _deleted(self, event: Event) -> None:
-        await forget_item(self._store, self._index, _parsed(PhotoDeleted(), event).photo)
+        key = _key(_parsed(PhotoDeleted(), event).photo)
+        await forget_item(self._store, self._index, self._clock, key)
 
 
-def _arrival(event: Event) -> Arrival:
-    message = _parsed(PhotoCreated(), event)
-    persona, _, photo_id = message.photo.partition("/photos/")
-    item = Item(
-        name=message.photo,
-        point_id=photo_id,
-        scope=persona,
+def _arrival(event: Event) -> Arrival | Reject:
+    """What arrived; a Reject, not raised, if it cannot be read, so that the others go on."""
+    try:
+        message = _parsed(PhotoCreated(), event)
+        return Arrival(_item(message, event), event.attempt >= LAST_ATTEMPT)
+    except Reject as error:
+        return error
+
+
+def _item(message: PhotoCreated, event: Event) -> Item:
+    key = _key(message.photo)
+    path = message.source_path or message.file_name
+    created = message.create_time
+    return Item(
+        name=key.name,
+        point_id=key.point_id,
+        scope=key.scope,
         blob_key=message.thumbnail_key,
-        words=words_of(
-            message.source_path or message.file_name, message.tags, [message.pillar_display_name]
-        ),
+        words=words_of(path, message.tags, [message.pillar_display_name]),
+        words_time=event.time,
         pixels=message.width * message.height,
         quality=message.quality if message.HasField("quality") else None,
-        create_time=event.time,
+        create_time=created.ToDatetime(UTC) if message.HasField("create_time") else event.time,
     )
-    return Arrival(item, event.id, event.attempt >= LAST_ATTEMPT)
+
+
+def _key(photo: str) -> ItemKey:
+    try:
+        return ItemKey.of_photo(photo)
+    except InvalidArgument as error:
+        raise Reject(error.message) from error
 
 
 def _parsed(message: M, event: Event) -> M:

@@ -8,14 +8,14 @@ from colonnade.clustering.v1 import clustering_service_pb2 as api
 from colonnade.type.v1.job_pb2 import JobState, Progress
 from colonnade.type.v1.vector_pb2 import Vector as VectorMessage
 from google.protobuf.timestamp_pb2 import Timestamp
-from google.rpc import code_pb2
 from google.rpc.status_pb2 import Status
 
-from libs.errors import InvalidArgument
+from libs.errors import Internal, InvalidArgument
+from libs.rpc.status import to_status
 from services.clustering.domain.cluster import Cluster, Hero, Member
 from services.clustering.domain.duplicates import DuplicateGroup
 from services.clustering.domain.item import Neighbour
-from services.clustering.domain.run import Mode, Run, Stats
+from services.clustering.domain.run import Mode, Run, RunState, Stats
 from services.clustering.ports import Vector
 from services.clustering.usecases.clusters import cluster_name
 from services.clustering.usecases.runs import run_name
@@ -44,7 +44,7 @@ def run_message(run: Run) -> clustering_run_pb2.ClusteringRun:
         state=JobState.Value(f"JOB_STATE_{run.state.upper()}"),
         progress=Progress(done=run.done, total=run.total, phase=run.phase),
         error=_error(run),
-        stats=_stats(run.stats) if run.ended else None,
+        stats=_stats(run.stats) if run.state is RunState.SUCCEEDED else None,
         version=run.version,
         attempt=run.attempt,
         create_time=timestamp(run.create_time),
@@ -54,7 +54,9 @@ def run_message(run: Run) -> clustering_run_pb2.ClusteringRun:
 
 
 def _error(run: Run) -> Status | None:
-    return Status(code=code_pb2.UNKNOWN, message=run.error_message) if run.error_reason else None
+    if run.state is not RunState.FAILED:
+        return None
+    return to_status(Internal(run.error_message, reason=run.error_reason))
 
 
 def _stats(stats: Stats) -> clustering_run_pb2.ClusteringStats:
@@ -87,7 +89,7 @@ def cluster_message(cluster: Cluster) -> cluster_pb2.Cluster:
         member_count=cluster.member_count,
         cohesion=cluster.cohesion,
         version=cluster.version,
-        merged_into=cluster.merged_into,
+        merged_into=cluster_name(cluster.scope, cluster.merged_into) if cluster.merged_into else "",
         title_pinned=cluster.title_pinned,
         create_time=timestamp(cluster.create_time),
         update_time=timestamp(cluster.update_time),

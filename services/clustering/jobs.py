@@ -14,9 +14,9 @@ from libs.vectors.qdrant import QdrantIndex
 from services.clustering.adapters import BlobSnapshots, IndexVectors
 from services.clustering.algorithms.params import Params
 from services.clustering.deps import open_database, open_store
-from services.clustering.repository.ledger import PostgresLedger
 from services.clustering.tables import support
-from services.clustering.usecases.run_once import Worker, run_clustering_once
+from services.clustering.usecases.attempt import Worker
+from services.clustering.usecases.run_once import run_clustering_once, waiting_runs
 from services.clustering.usecases.runs import QUEUE, RUN_TASK
 from services.jobs import Jobs
 from services.settings import Settings
@@ -33,10 +33,8 @@ async def open(app: App[Settings]) -> AsyncIterator[None]:
     settings = app.settings.clustering
     database = open_database(app, "jobs")
     store = open_store(app, database)
-    ledger = PostgresLedger(store, keep_versions=settings.keep_versions)
     pool = BlockingPool("clustering", 1)
     worker = Worker(
-        ledger=ledger,
         store=store,
         vectors=IndexVectors(app.need(QdrantIndex)),
         snapshots=BlobSnapshots(app.need(ObjectBlobs)),
@@ -44,6 +42,8 @@ async def open(app: App[Settings]) -> AsyncIterator[None]:
         clock=app.clock,
         params=Params(granularity=settings.granularity, min_size=settings.min_size),
         owner=f"{socket.gethostname()}/{os.getpid()}",
+        max_attempts=settings.max_attempts,
+        keep_versions=settings.keep_versions,
     )
 
     async def run(run_id: str) -> None:
@@ -53,7 +53,7 @@ async def open(app: App[Settings]) -> AsyncIterator[None]:
             return  # another worker has it; nothing of ours was written
 
     async def sweep() -> None:
-        for run_id in await ledger.waiting(settings.max_attempts):
+        for run_id in await waiting_runs(worker):
             await jobs.queue.enqueue(RUN_TASK, run_id, QUEUE)
 
     async def tidy() -> None:

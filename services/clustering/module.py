@@ -43,7 +43,7 @@ async def open(app: App[Settings]) -> AsyncIterator[None]:
     app.rpc.add(SERVICE, add_ClusteringServiceServicer_to_server, servicer)
     embedder = RpcEmbedder(app.need(Peers).stub(EmbeddingServiceStub, "embedding"))
     settings = app.settings.clustering
-    handlers = CatalogConsumer(store, index, embedder, batch=settings.embed_batch)
+    handlers = CatalogConsumer(store, index, embedder, app.clock, batch=settings.embed_batch)
     consumer = Consumer(
         app.need(Redis),
         stream=stream_name(app.settings.env, "catalog"),

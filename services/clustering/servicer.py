@@ -20,20 +20,27 @@ from services.clustering.ports import Store
 from services.clustering.usecases import clusters, runs, similarity
 
 _LOOK_EVERY = 0.2
-_HEARTBEAT = 15.0
 
 
 class ClusteringServicer(ClusteringServiceServicer):
     """Parses, calls a use case, converts."""
 
     def __init__(
-        self, store: Store, index: VectorIndex, queue: JobQueue, clock: Clock, tokens: PageTokens
+        self,
+        store: Store,
+        index: VectorIndex,
+        queue: JobQueue,
+        clock: Clock,
+        tokens: PageTokens,
+        *,
+        heartbeat: float = 15.0,
     ) -> None:
         self._store = store
         self._index = index
         self._queue = queue
         self._clock = clock
         self._tokens = tokens
+        self._heartbeat = heartbeat
 
     async def CreateClusteringRun(
         self, request: api.CreateClusteringRunRequest, context: Any
@@ -74,7 +81,7 @@ class ClusteringServicer(ClusteringServiceServicer):
         shown, sequence, last = None, 0, 0.0
         while True:
             run = await runs.get_run(self._store, request.name)
-            if run != shown or monotonic() - last > _HEARTBEAT:
+            if run != shown or monotonic() - last >= self._heartbeat:
                 shown, sequence, last = run, sequence + 1, monotonic()
                 yield api.WatchClusteringRunResponse(
                     clustering_run=convert.run_message(run), sequence=sequence

@@ -9,10 +9,10 @@ class ClusteringSettings(Part):
     """How items are embedded and grouped."""
 
     embed_batch: int = Field(16, ge=1, le=64)
-    """How many photos one call to the embedding service takes."""
+    """Photos that one call to the embedding service takes."""
 
     embed_concurrency: int = Field(2, ge=1, le=32)
-    """How many such calls are under way at once."""
+    """Such calls that are under way at once."""
 
     granularity: float = Field(0.40, ge=0.05, le=0.95)
     """The cosine expected within a group: 0.25 gives fewer, broader groups, 0.55 finer ones."""
@@ -21,10 +21,10 @@ class ClusteringSettings(Part):
     """The fewest items that make a cluster."""
 
     keep_versions: int = Field(10, ge=2)
-    """How many versions of the clusters of a scope are kept."""
+    """Versions of the clusters of a scope that are kept."""
 
     max_attempts: int = Field(3, ge=1)
-    """How often a run whose worker died is taken up again before it fails."""
+    """How often a run is tried that is interrupted by what is not its fault."""
 
     sweep_seconds: float = Field(5.0, gt=0)
     """How often waiting runs are looked for, in seconds."""

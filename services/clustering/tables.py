@@ -60,6 +60,7 @@ items = Table(
     Column("scope", Text, nullable=False),
     Column("blob_key", Text, nullable=False),
     Column("words", ARRAY(Text), nullable=False),
+    _time("words_time"),
     Column("pixels", BigInteger, nullable=False),
     Column("quality", Float),
     _time("create_time"),
@@ -68,9 +69,9 @@ items = Table(
     Column("scene", Text, nullable=False, server_default=""),
     Column("error_reason", Text, nullable=False, server_default=""),
     Column("error_message", Text, nullable=False, server_default=""),
-    CheckConstraint("state IN ('pending', 'ready', 'quarantined')", name="state"),
+    CheckConstraint("state IN ('pending', 'ready', 'quarantined', 'deleted')", name="state"),
     CheckConstraint("state <> 'ready' OR (collection <> '' AND scene <> '')", name="ready"),
-    Index("ix_items_scope_state", "scope", "state"),
+    Index("ix_items_scope_state_collection", "scope", "state", "collection"),
 )
 
 near_pairs = Table(

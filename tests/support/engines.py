@@ -10,6 +10,7 @@ import pytest
 from redis.asyncio import Redis
 
 from libs.embedded.postgres import UNSAFE_FOR_TESTS, PostgresServer
+from libs.embedded.qdrant import QdrantAddress, QdrantServer
 from libs.embedded.redis import RedisServer
 from libs.events.connection import open_redis
 
@@ -95,3 +96,11 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
     await client.flushall()
     yield client
     await client.aclose()
+
+
+@pytest.fixture(scope="session")
+def qdrant_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QdrantAddress]:
+    """The edge server of the session; a test makes collections of its own, or filters."""
+    server = QdrantServer(tmp_path_factory.mktemp("qdrant"))
+    yield server.start()
+    server.stop()

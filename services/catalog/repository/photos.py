@@ -1,265 +1,153 @@
-"""Errors as HTTP answers: the code, the AIP-193 body and the headers.
+"""Photos in PostgreSQL."""
 
-The numbers are those of grpc-gateway: FAILED_PRECONDITION is 400 (412 is for conditional
-requests), ABORTED is 409, CANCELLED is 499.
-"""
-
-import contextlib
-import logging
-import math
-import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
-import grpc
-import orjson
-from google.protobuf import any_pb2, json_format
-from google.rpc import code_pb2, error_details_pb2, status_pb2
-from grpc_status import rpc_status
-from starlette.responses import Response
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from libs.errors import (
-    ColonnadeError,
-    DeadlineExceeded,
-    Internal,
-    InvalidArgument,
-    NotFound,
-    Unavailable,
-)
-from libs.rpc.status import to_status
+from libs.db.errors import violated
+from libs.rpc.filtering import Condition
+from libs.rpc.paging import Page
+from services.catalog.domain.names import Key, no_photo, no_pillar
+from services.catalog.domain.photo import Photo, PostUse
+from services.catalog.domain.supply import Stock
+from services.catalog.ports import Listing
+from services.catalog.repository.photo_rows import photo_of, values_of
+from services.catalog.repository.pillars import require_persona
+from services.catalog.repository.rows import all_of, compared, matched, read_page
+from services.catalog.repository.stocks import stock_of, stocks_at
+from services.catalog.tables import PHOTOS, POST_USES
 
-log = logging.getLogger(__name__)
-
-_SHOWN_PATH = 200
-
-HTTP_CODES: Mapping[int, int] = {
-    code_pb2.CANCELLED: 499,
-    code_pb2.UNKNOWN: 500,
-    code_pb2.INVALID_ARGUMENT: 400,
-    code_pb2.DEADLINE_EXCEEDED: 504,
-    code_pb2.NOT_FOUND: 404,
-    code_pb2.ALREADY_EXISTS: 409,
-    code_pb2.PERMISSION_DENIED: 403,
-    code_pb2.RESOURCE_EXHAUSTED: 429,
-    code_pb2.FAILED_PRECONDITION: 400,
-    code_pb2.ABORTED: 409,
-    code_pb2.OUT_OF_RANGE: 400,
-    code_pb2.UNIMPLEMENTED: 501,
-    code_pb2.INTERNAL: 500,
-    code_pb2.UNAVAILABLE: 503,
-    code_pb2.DATA_LOSS: 500,
-    code_pb2.UNAUTHENTICATED: 401,
-}
+_C = PHOTOS.c
 
 
-class HttpError(InvalidArgument):
-    """A wrong request for which HTTP has a code of its own."""
+class PhotoRepository:
+    """See ``ports.Photos``."""
 
-    http_code = 400
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
 
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """The headers that go with the code."""
-        return {}
+    async def add(self, photo: Photo) -> bool:
+        """See Photos. A concurrent twin waits for the first to end."""
+        statement = (
+            insert(PHOTOS)
+            .values(values_of(photo))
+            .on_conflict_do_nothing(constraint="photos_content_key")
+            .returning(_C.id)
+        )
+        with _pillar_gone(photo):
+            return (await self._connection.execute(statement)).first() is not None
 
+    async def get(self, key: Key) -> Photo:
+        """See Photos."""
+        found = await self._find(PHOTOS.select().where(_is(key)))
+        if found is None:
+            raise no_photo(*key)
+        return found
 
-class MethodNotAllowed(HttpError):
-    """The path exists, but not with this method."""
+    async def locked(self, key: Key) -> Photo | None:
+        """See Photos."""
+        return await self._find(PHOTOS.select().where(_is(key)).with_for_update())
 
-    reason = "METHOD_NOT_ALLOWED"
-    http_code = 405
-
-    def __init__(self, method: str, path: str, allowed: frozenset[str]) -> None:
-        self._allow = ", ".join(sorted(allowed))
-        path = _shortened(path)
-        super().__init__(
-            f"{path} does not take {method}; it takes {self._allow}",
-            metadata={"method": method, "path": path, "allowed": self._allow},
+    async def of_content(self, persona: str, sha256: str) -> Photo | None:
+        """See Photos."""
+        return await self._find(
+            PHOTOS.select().where(_C.persona_id == persona, _C.sha256 == sha256)
         )
 
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """Names the methods that the path has."""
-        return {"allow": self._allow}
+    async def save(self, photo: Photo) -> None:
+        """See Photos."""
+        key = Key(photo.persona, photo.id)
+        with _pillar_gone(photo):
+            await self._connection.execute(PHOTOS.update().where(_is(key)).values(values_of(photo)))
 
+    async def delete(self, key: Key) -> None:
+        """See Photos."""
+        await self._connection.execute(PHOTOS.delete().where(_is(key)))
 
-class BodyTooLarge(HttpError):
-    """The body has more bytes than the gateway takes."""
+    async def page(self, persona: str, listing: Listing) -> Page[Photo]:
+        """See Photos."""
+        conditions = all_of(listing.conditions, _meaning)
+        rows = PHOTOS.select().where(_C.persona_id == persona, *conditions)
+        page = await read_page(self._connection, rows, PHOTOS, listing, photo_of)
+        if not page.rows:
+            await require_persona(self._connection, persona)
+        return page
 
-    reason = "BODY_TOO_LARGE"
-    http_code = 413
+    async def scene_of(self, key: Key) -> str:
+        """See Photos."""
+        rows = sa.select(_C.scene).where(_is(key)).with_for_update(read=True)
+        found = await self._connection.execute(rows)
+        return found.scalar_one_or_none() or key.id
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(
-            f"the body is larger than the {limit} bytes that are taken here",
-            metadata={"limit": str(limit)},
-        )
+    async def join_scenes(self, persona: str, scene: str, other: str) -> None:
+        """See Photos."""
+        members = sa.and_(_C.persona_id == persona, _C.scene == scene)
+        moved = {"scene": other, "version": _C.version + 1}
+        await self._connection.execute(PHOTOS.update().where(members).values(moved))
 
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """The rest of the body is not read, so the connection cannot be used again."""
-        return {"connection": "close"}
-
-
-class UnsupportedMediaType(HttpError):
-    """The body is of a kind that the method does not read."""
-
-    reason = "UNSUPPORTED_MEDIA_TYPE"
-    http_code = 415
-
-    def __init__(self, got: str, expected: str) -> None:
-        super().__init__(
-            f"content-type is {got or 'missing'}; send {expected}",
-            metadata={"content_type": got, "expected": expected},
-        )
-
-
-class RangeNotSatisfiable(HttpError):
-    """The range starts behind the last byte."""
-
-    reason = "RANGE_NOT_SATISFIABLE"
-    http_code = 416
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        super().__init__(
-            f"the range starts behind the last of {size} bytes", metadata={"size": str(size)}
-        )
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """How many bytes there are."""
-        return {"content-range": f"bytes */{self._size}"}
-
-
-def no_route(method: str, path: str) -> NotFound:
-    """Nothing is served at ``path``."""
-    path = _shortened(path)
-    return NotFound(
-        "route",
-        f"{method} {path}",
-        f"there is nothing at {path}; /docs lists what there is",
-        reason="ROUTE_NOT_FOUND",
-    )
-
-
-def _shortened(path: str) -> str:
-    return path if len(path) <= _SHOWN_PATH else f"{path[:_SHOWN_PATH]}…"
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """An error as HTTP sends it. ``http_code`` is the status code of the answer."""
-
-    http_code: int
-    status: status_pb2.Status
-    headers: dict[str, str] = field(default_factory=dict)
-
-    def body(self) -> bytes:
-        """The AIP-193 body."""
-        return orjson.dumps(
-            {
-                "error": {
-                    "code": self.http_code,
-                    "message": self.status.message,
-                    "status": _code_name(self.status.code),
-                    "details": [_detail(detail) for detail in self.status.details],
-                }
-            }
-        )
-
-    def response(self) -> Response:
-        """The whole answer."""
-        return Response(self.body(), self.http_code, self.headers, media_type="application/json")
-
-
-def failure_of(error: BaseException) -> Failure:
-    """What a caller is told of ``error``. What was not planned is logged and told by an id only."""
-    match error:
-        case HttpError():
-            return _failure(to_status(error), error.http_code, error.headers)
-        case ColonnadeError():
-            return _failure(to_status(error))
-        case grpc.aio.AioRpcError():
-            return _failure(_status_of_call(error))
-        case _:
-            return _failure(to_status(_internal(error)))
-
-
-def _failure(
-    status: status_pb2.Status,
-    http_code: int | None = None,
-    headers: Mapping[str, str] | None = None,
-) -> Failure:
-    code = http_code or HTTP_CODES.get(status.code, 500)
-    extra = dict(headers or {})
-    retry_after = _retry_after(status)
-    if retry_after is not None:
-        extra["retry-after"] = str(retry_after)
-    if code == 401:
-        extra["www-authenticate"] = 'Bearer realm="colonnade"'
-    return Failure(code, status, extra)
-
-
-def _status_of_call(error: grpc.aio.AioRpcError) -> status_pb2.Status:
-    status = None
-    with contextlib.suppress(ValueError):
-        status = rpc_status.from_call(error)
-    if status is not None:
-        return status
-    return to_status(_error_of_transport(error))
-
-
-def _error_of_transport(error: grpc.aio.AioRpcError) -> ColonnadeError:
-    """A failed call without our details did not reach the service, or not its interceptors.
-
-    Its text speaks of addresses and sockets, which are no caller's business.
-    """
-    match error.code():
-        case grpc.StatusCode.UNAVAILABLE:
-            log.warning("a service cannot be reached: %s", error.details())
-            return Unavailable(
-                "the service behind this path cannot be reached right now; try again",
-                reason="SERVICE_UNREACHABLE",
+    async def use(self, photo: str, post: str, use: PostUse, version: int) -> bool:
+        """See Photos."""
+        new = {"state": use.state, "posted_time": use.posted_time, "post_version": version}
+        statement = (
+            insert(POST_USES)
+            .values(photo_id=photo, post=post, **new)
+            .on_conflict_do_update(
+                index_elements=[POST_USES.c.photo_id, POST_USES.c.post],
+                set_=new,
+                where=POST_USES.c.post_version < version,
             )
-        case grpc.StatusCode.DEADLINE_EXCEEDED:
-            return DeadlineExceeded("the service did not answer in the time allowed")
-        case grpc.StatusCode.UNIMPLEMENTED:
-            return Unavailable(
-                "the service behind this path does not know the method yet; try again later",
-                reason="METHOD_NOT_SERVED",
-            )
-        case _:
-            return _internal(error)
+            .returning(POST_USES.c.post)
+        )
+        return (await self._connection.execute(statement)).first() is not None
+
+    async def uses(self, photo: str) -> Sequence[PostUse]:
+        """See Photos."""
+        columns = (POST_USES.c.state, POST_USES.c.posted_time)
+        rows = sa.select(*columns).where(POST_USES.c.photo_id == photo)
+        return [PostUse(row.state, row.posted_time) for row in await self._connection.execute(rows)]
+
+    async def stocks(
+        self, persona: str, as_of: datetime, shares_since: datetime
+    ) -> Sequence[Stock]:
+        """See Photos."""
+        rows = await self._connection.execute(stocks_at(persona, as_of, shares_since))
+        return [stock_of(row) for row in rows]
+
+    async def _find(self, rows: sa.Select[Any]) -> Photo | None:
+        found = (await self._connection.execute(rows)).one_or_none()
+        return None if found is None else photo_of(found)
 
 
-def _internal(error: BaseException) -> Internal:
-    error_id = uuid.uuid4().hex
-    log.error("error %s", error_id, exc_info=error)
-    return Internal(
-        f"something went wrong here; the log has it under {error_id}",
-        metadata={"error_id": error_id},
-    )
+def _is(key: Key) -> sa.ColumnElement[bool]:
+    return sa.and_(_C.persona_id == key.persona, _C.id == key.id)
 
 
-def _retry_after(status: status_pb2.Status) -> int | None:
-    """Whole seconds, at least one, from RetryInfo."""
-    retry = error_details_pb2.RetryInfo()
-    for detail in status.details:
-        if detail.Unpack(retry):
-            return int(max(1, math.ceil(retry.retry_delay.ToMilliseconds() / 1000)))
-    return None
+def _meaning(condition: Condition) -> sa.ColumnElement[Any]:
+    match condition.field:
+        case "tag":
+            tagged = _C.tags.contains([condition.value])
+            return tagged if condition.op == "=" else sa.not_(tagged)
+        case "file_name":
+            return matched(_C.file_name, condition, str(condition.value))
+        case "pillar":
+            return compared(_C.pillar_id, condition)
+        case "embedding.state":
+            return compared(_C.embedding_state, condition)
+        case field:
+            return compared(_C[field], condition)
 
 
-def _code_name(code: int) -> str:
-    known = code_pb2.Code.DESCRIPTOR.values_by_number.get(code)
-    return known.name if known is not None else "UNKNOWN"
-
-
-def _detail(detail: any_pb2.Any) -> Any:
-    """The detail in its JSON form; only its type where that is not known here."""
+@contextmanager
+def _pillar_gone(photo: Photo) -> Iterator[None]:
     try:
-        return json_format.MessageToDict(detail)
-    except (TypeError, ValueError, json_format.Error):
-        return {"@type": detail.type_url}
+        yield
+    except IntegrityError as error:
+        if violated(error) == "photos_pillar_fkey":
+            raise no_pillar(photo.persona, photo.pillar) from error
+        raise

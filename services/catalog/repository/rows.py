@@ -1,108 +1,96 @@
-"""Message to HTTP answer: JSON, raw bytes, and streams as NDJSON or server-sent events."""
+"""What the repositories share: documents in columns, pages by key, conditions."""
 
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, Generic, TypeVar, cast
 
-import orjson
-from google.protobuf.descriptor import FieldDescriptor
-from google.protobuf.message import Message
-from starlette.datastructures import Headers
-from starlette.responses import Response
+import sqlalchemy as sa
+from pydantic import TypeAdapter
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway import descriptors
-from gateway.conditions import etag_matches, quoted
-from gateway.encoder import JsonEncoder
-from gateway.errors import Failure
-from gateway.routes import Binding
+from libs.rpc.filtering import Condition
+from libs.rpc.paging import Page, PageRequest
+from services.catalog.ports import Listing
 
-JSON = "application/json"
-
-
-class Reply:
-    """Builds the HTTP answers of one binding from the messages that its method answers."""
-
-    def __init__(self, binding: Binding, encoder: JsonEncoder) -> None:
-        self._encoder = encoder
-        self._body = binding.response_body
-        output = descriptors.type_of(binding.rpc.output)
-        self._raw = output.full_name == descriptors.HTTP_BODY
-        self._tagged = binding.http_method == "GET" and _has_etag(output.fields_by_name)
-
-    def response(self, message: Any, headers: Headers) -> Response:
-        """The answer to a request with these headers: 200, or 304 if its etag is still right."""
-        if self._raw:
-            return Response(message.data, media_type=message.content_type or None)
-        extra = {}
-        if self._tagged and message.etag:
-            extra = {"etag": quoted(message.etag), "cache-control": "private, no-cache"}
-            if etag_matches(headers.get("if-none-match"), extra["etag"]):
-                return Response(status_code=304, headers=extra)
-        return Response(orjson.dumps(self.value(message)), headers=extra, media_type=JSON)
-
-    def value(self, message: Message) -> Any:
-        """The message, or the field of it that is answered, as JSON."""
-        if self._body is None:
-            return self._encoder.encode(message)
-        return self._encoder.encode_field(message, self._body)
+T = TypeVar("T")
+Column = sa.ColumnElement[Any]
 
 
-def _has_etag(fields: Any) -> bool:
-    field = fields.get("etag")
-    return field is not None and field.type == FieldDescriptor.TYPE_STRING and not field.is_repeated
+class Document(Generic[T]):
+    """Values of one kind (dataclasses of plain values) as JSON in a column, and back."""
+
+    def __init__(self, kind: type[T]) -> None:
+        self._adapter: TypeAdapter[T] = TypeAdapter(kind)
+
+    def store(self, value: T) -> Any:
+        """What goes into the column."""
+        return self._adapter.dump_python(value, mode="json")
+
+    def load(self, document: object) -> T:
+        """What ``store`` was given."""
+        return self._adapter.validate_python(document)
+
+    def store_some(self, value: T | None) -> Any:
+        """Like ``store``; None stays None."""
+        return None if value is None else self.store(value)
+
+    def load_some(self, document: object) -> T | None:
+        """Like ``load``; None stays None."""
+        return None if document is None else self.load(document)
 
 
-class Framing(Protocol):
-    """How the messages of a stream follow each other in a body."""
-
-    media_type: str
-
-    def message(self, value: Any) -> bytes:
-        """A message, given as JSON."""
-
-    def error(self, failure: Failure) -> bytes:
-        """The end of a stream that failed."""
-
-    def heartbeat(self) -> bytes:
-        """What only shows that the stream lives; empty where there is no such thing."""
-
-
-class NdJson:
-    """One JSON object a line: ``{"result": …}``, and ``{"error": …}`` last where it failed."""
-
-    media_type = "application/x-ndjson"
-
-    def message(self, value: Any) -> bytes:
-        """A line with the result."""
-        return orjson.dumps({"result": value}, option=orjson.OPT_APPEND_NEWLINE)
-
-    def error(self, failure: Failure) -> bytes:
-        """A line with the error."""
-        return failure.body() + b"\n"
-
-    def heartbeat(self) -> bytes:
-        """Nothing: readers of such lines may stumble over an empty one."""
-        return b""
+async def read_page(
+    connection: AsyncConnection,
+    rows: sa.Select[Any],
+    table: sa.Table,
+    listing: Listing,
+    make: Callable[[Any], T],
+) -> Page[T]:
+    """One page of ``rows``, by ``create_time`` and ``id`` of ``table``."""
+    time, id = table.c.create_time, table.c.id
+    order = (time.desc(), id.desc()) if listing.descending else (time.asc(), id.asc())
+    size = listing.page.size
+    if listing.page.after is not None:
+        rows = rows.where(_beyond(table, listing.page, listing.descending))
+    found = (await connection.execute(rows.order_by(*order).limit(size + 1))).all()
+    last = found[size - 1] if len(found) > size else None
+    next_key = None if last is None else (last.create_time.isoformat(), str(last.id))
+    return Page([make(row) for row in found[:size]], next_key)
 
 
-class ServerSentEvents:
-    """Events ``message`` and ``error`` of ``text/event-stream``; heartbeats are comments."""
-
-    media_type = "text/event-stream"
-
-    def message(self, value: Any) -> bytes:
-        """An event with the message."""
-        return b"event: message\ndata: " + orjson.dumps(value) + b"\n\n"
-
-    def error(self, failure: Failure) -> bytes:
-        """An event with the error."""
-        return b"event: error\ndata: " + failure.body() + b"\n\n"
-
-    def heartbeat(self) -> bytes:
-        """A comment."""
-        return b": alive\n\n"
+def _beyond(table: sa.Table, page: PageRequest, descending: bool) -> Column:
+    assert page.after is not None
+    time, id = page.after
+    position = sa.tuple_(table.c.create_time, table.c.id)
+    edge = sa.tuple_(
+        sa.literal(datetime.fromisoformat(str(time)), table.c.create_time.type),
+        sa.literal(str(id), table.c.id.type),
+    )
+    return position < edge if descending else position > edge
 
 
-def framing_for(headers: Headers) -> Framing:
-    """Events where the client asks for them, lines of JSON otherwise."""
-    if "text/event-stream" in headers.get("accept", ""):
-        return ServerSentEvents()
-    return NdJson()
+def compared(column: Column, condition: Condition, value: object = None) -> Column:
+    """``column op value``; the value is that of the condition unless another is given."""
+    against = condition.value if value is None else value
+    operators: dict[str, Callable[[], Any]] = {
+        "=": lambda: column == against,
+        "!=": lambda: column != against,
+        "<": lambda: column < against,
+        "<=": lambda: column <= against,
+        ">": lambda: column > against,
+        ">=": lambda: column >= against,
+    }
+    return cast(Column, operators[condition.op]())
+
+
+def matched(column: Column, condition: Condition, text: str) -> Column:
+    """``column`` equals ``text``, or starts with it if it ends in ``*``; or not, for ``!=``."""
+    if text.endswith("*"):
+        starts = column.startswith(text.removesuffix("*"), autoescape=True)
+        return starts if condition.op == "=" else sa.not_(starts)
+    return compared(column, condition, text)
+
+
+def all_of(conditions: Sequence[Condition], meaning: Callable[[Condition], Column]) -> list[Column]:
+    """The conditions in SQL."""
+    return [meaning(condition) for condition in conditions]

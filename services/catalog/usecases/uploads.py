@@ -1,126 +1,171 @@
-"""Serving bytes that are addressed by position: ranges, conditional requests, HEAD (RFC 9110)."""
+"""Photos on their way into the library."""
 
-import re
-from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
-from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
-
-from gateway.conditions import etag_matches, is_same, quoted
-from gateway.errors import RangeNotSatisfiable
-
-Read = Callable[[int, int], AsyncIterator[bytes]]
-"""Yields the bytes from an offset, so many of them."""
-
-# The bytes behind a name never change, so a browser that has them never asks again.
-IMMUTABLE = "private, max-age=31536000, immutable"
-
-_RANGE = re.compile(r"bytes=\s*(?:(\d{1,19})-(\d{0,19})|-(\d{1,19}))\s*")
-_UNSAFE_IN_NAME = re.compile(r"[^ !#$&+\-.0-9A-Z^_`a-z|~]")
+from libs.blobs.store import BlobStore
+from libs.clock import Clock
+from libs.errors import FailedPrecondition, InvalidArgument
+from libs.ids import uuid7
+from services.catalog.domain.blobs import original_key, thumbnail_key
+from services.catalog.domain.names import PERSONA, Key
+from services.catalog.domain.persona import Persona, require_active
+from services.catalog.domain.photo import Photo, Picture, without_repeats
+from services.catalog.domain.pillar import Pillar
+from services.catalog.ports import Catalog, Examined, Pictures, Reading
+from services.catalog.spool import Spool
 
 
 @dataclass(frozen=True, slots=True)
-class MediaInfo:
-    """What is served: its media type, size in bytes and etag.
+class Upload:
+    """Where a photo goes and where it came from. ``pillar`` and ``sha256`` may be empty."""
 
-    ``file_name`` is offered for saving; ``attachment`` makes browsers save instead of show.
-    """
-
-    media_type: str
-    size: int
-    etag: str
-    cache_control: str = IMMUTABLE
+    persona: str
+    pillar: str = ""
     file_name: str = ""
-    attachment: bool = False
+    source_path: str = ""
+    tags: tuple[str, ...] = ()
+    sha256: str = ""
+    validate_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class ByteRange:
-    """The bytes ``start`` up to, without, ``stop``."""
+class Received:
+    """The photo of an upload; ``duplicate``: the persona had these bytes already."""
 
-    start: int
-    stop: int
+    photo: Photo
+    duplicate: bool = False
 
 
-def ranged_response(request: Request, info: MediaInfo, read: Read) -> Response:
-    """The answer to a GET or HEAD: all bytes, the range asked for, or 304.
+@dataclass(frozen=True, slots=True)
+class UploadLimits:
+    """``max_bytes``: the largest file. ``in_memory``: how much of it is not put on disk."""
 
-    Several ranges in one request are answered with all bytes, as the RFC allows.
+    max_bytes: int
+    in_memory: int
 
-    Raises:
-        RangeNotSatisfiable: the range starts behind the last byte.
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    persona: Persona
+    pillar: Pillar
+
+
+class UploadCases:
+    """Takes photos in: bytes first, then the row together with its event.
+
+    Whatever dies in between leaves at most bytes that nobody uses, and the sweep removes those.
     """
-    headers = _headers(info)
-    if etag_matches(request.headers.get("if-none-match"), headers["etag"]):
-        return Response(status_code=304, headers=headers)
-    part = _wanted(request, info.size, headers["etag"])
-    whole = part is None
-    part = part or ByteRange(0, info.size)
-    headers["content-length"] = str(part.stop - part.start)
-    if not whole:
-        headers["content-range"] = f"bytes {part.start}-{part.stop - 1}/{info.size}"
-    status = 200 if whole else 206
-    if request.method == "HEAD":
-        return Response(status_code=status, headers=headers, media_type=info.media_type)
-    body = _read(read, part)
-    return StreamingResponse(body, status, headers=headers, media_type=info.media_type)
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        blobs: BlobStore,
+        pictures: Pictures,
+        clock: Clock,
+        limits: UploadLimits,
+    ) -> None:
+        self._catalog = catalog
+        self._blobs = blobs
+        self._pictures = pictures
+        self._clock = clock
+        self._limits = limits
+
+    async def receive(self, upload: Upload, chunks: AsyncIterator[bytes]) -> Received:
+        """Imports the picture that ``chunks`` make up.
+
+        Raises NotFound, FailedPrecondition (ARCHIVED, NO_PILLARS), InvalidArgument
+        (UNSUPPORTED_IMAGE, DAMAGED_IMAGE, HASH_MISMATCH), OutOfQuota (IMAGE_TOO_LARGE).
+        """
+        async with self._catalog.reading() as catalog:
+            place = await _place(catalog, upload)
+            if known := await _known(catalog, upload.persona, upload.sha256):
+                return Received(known, duplicate=True)
+        with Spool(self._limits.max_bytes, self._limits.in_memory) as spool:
+            await spool.fill(chunks)
+            _check_digest(upload, spool.sha256)
+            return await self._import(upload, place, spool)
+
+    async def _import(self, upload: Upload, place: _Place, spool: Spool) -> Received:
+        async with self._catalog.reading() as catalog:
+            if known := await _known(catalog, upload.persona, spool.sha256):
+                return Received(known, duplicate=True)
+        zone = ZoneInfo(place.persona.time_zone)
+        examined = await self._pictures.examine(spool.file, spool.sha256, zone)
+        photo = self._photo(upload, place, examined.picture)
+        if upload.validate_only:
+            return Received(photo)
+        await self._keep_bytes(spool, examined)
+        return await self._keep(photo)
+
+    def _photo(self, upload: Upload, place: _Place, picture: Picture) -> Photo:
+        now = self._clock.now()
+        id = "" if upload.validate_only else uuid7()
+        return Photo(
+            persona=place.persona.id,
+            id=id,
+            pillar=place.pillar.id,
+            picture=picture,
+            create_time=now,
+            update_time=now,
+            scene=id,
+            file_name=upload.file_name,
+            source_path=upload.source_path,
+            tags=without_repeats(upload.tags),
+        )
+
+    async def _keep_bytes(self, spool: Spool, examined: Examined) -> None:
+        original, thumbnail = original_key(examined.picture), thumbnail_key(examined.picture)
+        async with self._catalog.changing() as tx:
+            # From here on the sweep counts a full grace for these keys before it takes them.
+            await tx.blobs.keep((original, thumbnail))
+            await tx.commit()
+        await self._blobs.put(original, spool.pieces())
+        await self._blobs.put(thumbnail, examined.thumbnail)
+
+    async def _keep(self, photo: Photo) -> Received:
+        async with self._catalog.changing() as tx:
+            require_active(await tx.personas.pinned(photo.persona))
+            pillar = await tx.pillars.get(Key(photo.persona, photo.pillar))
+            if not await tx.photos.add(photo):
+                twin = await tx.photos.of_content(photo.persona, photo.picture.sha256)
+                assert twin is not None, "the row that was in the way is committed"
+                return Received(twin, duplicate=True)
+            tx.photo_events.created(photo, pillar)
+            await tx.commit()
+        return Received(photo)
 
 
-def parse_range(header: str, size: int) -> ByteRange | None:
-    """The one range that the header asks for; None where it is none that is known here.
-
-    Raises:
-        RangeNotSatisfiable: no byte is in it.
-    """
-    found = _RANGE.fullmatch(header)
-    if found is None:
-        return None
-    first, last, suffix = found.groups()
-    if suffix is not None:
-        part = ByteRange(max(0, size - int(suffix)), size)
-    else:
-        part = ByteRange(int(first), min(size, int(last) + 1) if last else size)
-        if last and int(last) < int(first):
-            return None
-    if part.start >= part.stop:
-        raise RangeNotSatisfiable(size)
-    return part
+async def _place(catalog: Reading, upload: Upload) -> _Place:
+    persona = await catalog.personas.get(upload.persona)
+    require_active(persona)
+    if upload.pillar:
+        return _Place(persona, await catalog.pillars.get(Key(persona.id, upload.pillar)))
+    pillar = await catalog.pillars.heaviest(persona.id)
+    if pillar is None:
+        raise no_pillars(persona.id)
+    return _Place(persona, pillar)
 
 
-def _wanted(request: Request, size: int, etag: str) -> ByteRange | None:
-    header = request.headers.get("range")
-    condition = request.headers.get("if-range")
-    if header is None or (condition is not None and not is_same(condition, etag)):
-        return None
-    return parse_range(header, size)
+def no_pillars(persona: str) -> FailedPrecondition:
+    """What to raise where a persona needs a pillar and has none."""
+    name = PERSONA.format(persona)
+    return FailedPrecondition(
+        f"{name} has no pillar yet; create one first",
+        reason="NO_PILLARS",
+        metadata={"persona": name},
+    )
 
 
-async def _read(read: Read, part: ByteRange) -> AsyncIterator[bytes]:
-    if part.start == part.stop:
-        return
-    async with aclosing(read(part.start, part.stop - part.start)) as chunks:  # type: ignore[type-var]
-        async for chunk in chunks:
-            yield chunk
+async def _known(catalog: Reading, persona: str, sha256: str) -> Photo | None:
+    return await catalog.photos.of_content(persona, sha256) if sha256 else None
 
 
-def _headers(info: MediaInfo) -> dict[str, str]:
-    return {
-        "accept-ranges": "bytes",
-        "cache-control": info.cache_control,
-        "content-disposition": _disposition(info),
-        "etag": quoted(info.etag),
-        "x-content-type-options": "nosniff",
-    }
-
-
-def _disposition(info: MediaInfo) -> str:
-    """The header of RFC 6266: an ASCII name for all, the exact one for those who can read it."""
-    kind = "attachment" if info.attachment else "inline"
-    if not info.file_name:
-        return kind
-    plain = _UNSAFE_IN_NAME.sub("_", info.file_name)
-    exact = quote(info.file_name, safe="", errors="replace")
-    return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{exact}"
+def _check_digest(upload: Upload, sha256: str) -> None:
+    if upload.sha256 and upload.sha256 != sha256:
+        raise InvalidArgument.of(
+            "header.sha256",
+            f"the bytes that arrived have the SHA-256 {sha256}; send the file again",
+            reason="HASH_MISMATCH",
+        )

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from services.clustering.domain.item import Neighbour, Pair
+from services.clustering.domain.item import Neighbour, Pair, neighbours_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,18 +23,15 @@ def duplicate_groups(
     its direct neighbours. So nothing is grouped over a chain of small steps: each duplicate is one
     of its keeper.
     """
-    near: dict[str, dict[str, float]] = {}
-    for pair in pairs:
-        near.setdefault(pair.first, {})[pair.second] = pair.score
-        near.setdefault(pair.second, {})[pair.first] = pair.score
+    near = neighbours_of(pairs)
     taken: set[str] = set()
     groups = []
     for keeper in sorted(near, key=rank):
         if keeper in taken:
             continue
-        free = {name: score for name, score in near[keeper].items() if name not in taken}
+        free = [neighbour for neighbour in near[keeper] if neighbour.name not in taken]
         if free:
-            taken.update(free, [keeper])
-            ranked = sorted(free.items(), key=lambda entry: (-entry[1], entry[0]))
-            groups.append(DuplicateGroup(keeper, tuple(Neighbour(*entry) for entry in ranked)))
+            taken.update([keeper], (neighbour.name for neighbour in free))
+            ranked = sorted(free, key=lambda neighbour: (-neighbour.score, neighbour.name))
+            groups.append(DuplicateGroup(keeper, tuple(ranked)))
     return sorted(groups, key=lambda group: (-len(group.duplicates), group.keeper))

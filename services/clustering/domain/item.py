@@ -1,17 +1,44 @@
 """Items: what is embedded, compared and grouped."""
 
-from collections.abc import Sequence
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from libs.errors import InvalidArgument
+from libs.names import pattern
+
+PHOTO = pattern("personas/{persona}/photos/{photo}")
+TEXT = pattern("projects/{project}/items/{item}")
+
 
 class ItemState(StrEnum):
-    """Where the embedding of an item stands."""
+    """Where an item stands. A deleted one is remembered, so that a late event cannot revive it."""
 
     PENDING = "pending"
     READY = "ready"
     QUARANTINED = "quarantined"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class ItemKey:
+    """What identifies an item: its resource name, its scope, and the id of its vector."""
+
+    name: str
+    scope: str
+    point_id: str
+
+    @classmethod
+    def of_photo(cls, name: str) -> "ItemKey":
+        """The key of a photo. Raises InvalidArgument if ``name`` is not that of one."""
+        persona, photo = PHOTO.parse(name, "photo")
+        try:
+            point_id = str(uuid.UUID(photo))
+        except ValueError as error:
+            raise InvalidArgument.of("photo", f"must end in a UUID, not {photo!r}") from error
+        return cls(name, f"personas/{persona}", point_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +46,7 @@ class Item:
     """A photo as the clustering service knows it.
 
     ``name`` is its resource name, ``point_id`` the id of its vector, ``words`` what may title a
-    cluster, ``quality`` technical quality 0..1 where it was measured.
+    cluster as of ``words_time``, ``quality`` technical quality 0..1 where it was measured.
     """
 
     name: str
@@ -27,6 +54,7 @@ class Item:
     scope: str
     blob_key: str
     words: tuple[str, ...]
+    words_time: datetime
     pixels: int
     quality: float | None
     create_time: datetime
@@ -79,7 +107,7 @@ class Neighbour:
 
 
 def scene_of(
-    item: str, neighbours: Sequence[Neighbour], scenes: dict[str, str], threshold: float
+    item: str, neighbours: Sequence[Neighbour], scenes: Mapping[str, str], threshold: float
 ) -> str:
     """The scene that ``item`` belongs to: that of its nearest known neighbour at or above
     ``threshold``, else its own. ``scenes`` holds the scenes of the items that have one."""
@@ -87,3 +115,27 @@ def scene_of(
         if neighbour.score >= threshold and neighbour.name in scenes:
             return scenes[neighbour.name]
     return item
+
+
+def assign_scenes(
+    items: Iterable[str], pairs: Iterable[Pair], scenes: Mapping[str, str], threshold: float
+) -> dict[str, str]:
+    """The scenes of ``items``, which have none yet, given one after the other.
+
+    So two of them that are near each other share one. ``pairs`` are all pairs that they are in.
+    """
+    near = neighbours_of(pairs)
+    known = dict(scenes)
+    given = {}
+    for name in sorted(items):
+        known[name] = given[name] = scene_of(name, near.get(name, ()), known, threshold)
+    return given
+
+
+def neighbours_of(pairs: Iterable[Pair]) -> dict[str, list[Neighbour]]:
+    """The neighbours of every item that is in a pair."""
+    near: dict[str, list[Neighbour]] = {}
+    for pair in pairs:
+        near.setdefault(pair.first, []).append(Neighbour(pair.second, pair.score))
+        near.setdefault(pair.second, []).append(Neighbour(pair.first, pair.score))
+    return near

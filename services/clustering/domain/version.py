@@ -1,12 +1,13 @@
 """A new version of a scope's clusters, from what the engine found."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
 from libs.ids import uuid7
 from services.clustering.algorithms import hero as heroes
 from services.clustering.algorithms.clustering import Clustering, Group
+from services.clustering.algorithms.identity import compare
 from services.clustering.algorithms.titles import make_titles
 from services.clustering.domain.cluster import (
     Cluster,
@@ -15,6 +16,7 @@ from services.clustering.domain.cluster import (
     Hero,
     HeroPart,
     Member,
+    ScopeState,
 )
 from services.clustering.domain.item import Item
 from services.clustering.domain.words import labels_of
@@ -22,10 +24,25 @@ from services.clustering.domain.words import labels_of
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """What there was before: every cluster ever, and the members of the newest version, by key."""
+    """What there was before, by the engine's keys: clusters, and members of the newest version."""
 
     clusters: Mapping[str, Cluster]
     members: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class NewVersion:
+    """A version to be stored: its clusters, what is to be remembered of the scope with it, and for
+    each key that ended in another group the key of that one."""
+
+    state: ScopeState
+    found: tuple[FoundCluster, ...]
+    merged: Mapping[str, str]
+
+    @property
+    def members(self) -> list[str]:
+        """The names of all items in a cluster."""
+        return [member.item for entry in self.found for member in entry.members]
 
 
 def describe(
@@ -34,7 +51,7 @@ def describe(
     items: Mapping[str, Item],
     earlier: Earlier,
     now: datetime,
-) -> list[FoundCluster]:
+) -> tuple[FoundCluster, ...]:
     """Each group with its id, title, hero and members. ``items`` are by the engine's ids.
 
     A group that was there before keeps its id, its pinned title, and its hero unless another
@@ -46,33 +63,62 @@ def describe(
             for group in clustering.groups
         }
     )
-    return [
-        _found(scope, group, titles[group.key], clustering.duplicates, items, earlier, now)
-        for group in clustering.groups
+    by_name = {item.name: item for item in items.values()}
+    found = []
+    for group in clustering.groups:
+        known = earlier.clusters.get(group.key)
+        known = known or Cluster(uuid7(), scope, group.key, titles[group.key], now, now)
+        members = _members(group, clustering.duplicates, items)
+        cluster = replace(
+            known,
+            title=known.title if known.title_pinned else titles[group.key],
+            state=ClusterState.ACTIVE,
+            update_time=now,
+            member_count=len(members),
+            cohesion=cohesion_of(members),
+            hero=choose_hero(members, by_name, known.hero, now),
+        )
+        found.append(FoundCluster(cluster, members))
+    return tuple(found)
+
+
+def merged_keys(
+    before: Mapping[str, Sequence[str]], found: Sequence[FoundCluster]
+) -> dict[str, str]:
+    """For each key of ``before`` that ended in another group, the key of that one."""
+    after = {entry.cluster.key: [m.item for m in entry.members] for entry in found}
+    return dict(compare(before, after).merged)
+
+
+def cohesion_of(members: Sequence[Member]) -> float:
+    """The mean cosine of members to their centroid, 0..1; 0 for none."""
+    mean = sum(member.similarity for member in members) / max(len(members), 1)
+    return min(max(mean, 0.0), 1.0)
+
+
+def choose_hero(
+    members: Sequence[Member], items: Mapping[str, Item], current: Hero | None, now: datetime
+) -> Hero | None:
+    """The member that best stands for its cluster; None if there is none. ``items`` by name.
+
+    The ``current`` one stays unless another is clearly better.
+    """
+    candidates = [
+        heroes.Candidate(
+            member.item,
+            quality=items[member.item].quality,
+            centrality=member.similarity,
+            created_at=items[member.item].create_time,
+        )
+        for member in members
+        if member.item in items
     ]
-
-
-def _found(
-    scope: str,
-    group: Group,
-    title: str,
-    duplicates: Mapping[str, str],
-    items: Mapping[str, Item],
-    earlier: Earlier,
-    now: datetime,
-) -> FoundCluster:
-    before = earlier.clusters.get(group.key)
-    known = before or Cluster(uuid7(), scope, group.key, title, now, now)
-    cluster = replace(
-        known,
-        title=known.title if known.title_pinned else title,
-        state=ClusterState.ACTIVE,
-        update_time=now,
-        member_count=len(group.members),
-        cohesion=max(0.0, group.cohesion),
-        hero=_hero(group, items, known.hero, now),
-    )
-    return FoundCluster(cluster, _members(group, duplicates, items))
+    sitting = current.item if current else None
+    pinned = current.item if current and current.pinned else None
+    chosen = heroes.choose_hero(candidates, now, sitting, pinned)
+    if chosen is None:
+        return None
+    return Hero(chosen.id, chosen.score, _parts(chosen.parts), chosen.pinned)
 
 
 def _members(
@@ -83,31 +129,12 @@ def _members(
             items[point].name,
             similarity,
             position,
-            items[duplicates[point]].name if duplicates.get(point) in items else "",
+            items[duplicates[point]].name if point in duplicates else "",
         )
         for position, (point, similarity) in enumerate(
             zip(group.members, group.similarities, strict=True), 1
         )
     )
-
-
-def _hero(
-    group: Group, items: Mapping[str, Item], current: Hero | None, now: datetime
-) -> Hero | None:
-    candidates = [
-        heroes.Candidate(
-            items[point].name,
-            quality=items[point].quality,
-            centrality=similarity,
-            created_at=items[point].create_time,
-        )
-        for point, similarity in zip(group.members, group.similarities, strict=True)
-    ]
-    pinned = current.item if current and current.pinned else None
-    chosen = heroes.choose_hero(candidates, now, current.item if current else None, pinned)
-    if chosen is None:
-        return None
-    return Hero(chosen.id, chosen.score, _parts(chosen.parts), chosen.pinned)
 
 
 def _parts(parts: heroes.Parts) -> tuple[HeroPart, ...]:

@@ -1,9 +1,10 @@
 """Clusters, their versions and members, in PostgreSQL."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Row, and_, delete, func, literal, select, tuple_, update
+from sqlalchemy import Row, Select, func, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.rpc.paging import Page, PageRequest
@@ -16,9 +17,10 @@ from services.clustering.domain.cluster import (
     Origin,
     ScopeState,
 )
+from services.clustering.repository.arrays import among
 from services.clustering.tables import cluster_versions, clusters, members, scopes
 
-_SHOWN = (
+SHOWN = (
     *clusters.c,
     cluster_versions.c.version,
     cluster_versions.c.member_count,
@@ -37,7 +39,7 @@ class ClusterRepository:
 
     async def get(self, scope: str, cluster_id: str) -> Cluster | None:
         found = await self._connection.execute(
-            select(*_SHOWN)
+            select(*SHOWN)
             .outerjoin_from(clusters, cluster_versions)
             .where(clusters.c.id == cluster_id, clusters.c.scope == scope)
             .order_by(cluster_versions.c.version.desc())
@@ -49,10 +51,11 @@ class ClusterRepository:
     async def list(self, scope: str, version: int, page: PageRequest) -> Page[Cluster]:
         place = tuple_(-cluster_versions.c.member_count, cluster_versions.c.cluster_id)
         statement = (
-            select(*_SHOWN)
+            select(*SHOWN)
             .join_from(clusters, cluster_versions)
             .where(cluster_versions.c.scope == scope, cluster_versions.c.version == version)
-            .where(clusters.c.state == ClusterState.ACTIVE)
+            # Retired ones too: a later version may retire some between two pages of this one.
+            .where(clusters.c.state.not_in([ClusterState.DRAFT, ClusterState.ARCHIVED]))
             .order_by(cluster_versions.c.member_count.desc(), cluster_versions.c.cluster_id)
             .limit(page.size + 1)
         )
@@ -66,13 +69,8 @@ class ClusterRepository:
         last = found[page.size - 1]
         return Page(found[: page.size], (last.member_count, last.id))
 
-    async def members(self, cluster: Cluster, page: PageRequest) -> Page[Member]:
-        statement = (
-            select(members)
-            .where(members.c.cluster_id == cluster.id, members.c.version == cluster.version)
-            .order_by(members.c.position, members.c.item)
-            .limit(page.size + 1)
-        )
+    async def members(self, cluster_id: str, version: int, page: PageRequest) -> Page[Member]:
+        statement = _members_of(cluster_id, version).limit(page.size + 1)
         if page.after:
             position, item = page.after
             after = tuple_(int(position), str(item))
@@ -83,16 +81,20 @@ class ClusterRepository:
         last = found[page.size - 1]
         return Page(found[: page.size], (last.position, last.item))
 
+    async def all_members(self, cluster_id: str, version: int) -> Sequence[Member]:
+        found = await self._connection.execute(_members_of(cluster_id, version))
+        return [_member(row) for row in found]
+
     async def scope(self, scope: str) -> ScopeState:
         found = await self._connection.execute(select(scopes).where(scopes.c.scope == scope))
         row = found.one_or_none()
         return to_scope(row) if row else ScopeState(scope)
 
-    async def ever(self, scope: str) -> dict[str, Cluster]:
+    async def by_keys(self, scope: str, keys: Sequence[str]) -> dict[str, Cluster]:
         found = await self._connection.execute(
-            select(*_SHOWN)
+            select(*SHOWN)
             .outerjoin_from(clusters, cluster_versions)
-            .where(clusters.c.scope == scope)
+            .where(clusters.c.scope == scope, among(clusters.c.key, keys))
             .distinct(clusters.c.id)
             .order_by(clusters.c.id, cluster_versions.c.version.desc())
         )
@@ -107,47 +109,12 @@ class ClusterRepository:
         )
         return {row.key: tuple(row.names) for row in found}
 
-    async def drop_item(self, item: str) -> None:
-        gone = await self._connection.execute(
-            delete(members)
-            .where(members.c.item == item, members.c.version == _newest())
-            .returning(members.c.scope, members.c.version, members.c.cluster_id)
-        )
-        row = gone.one_or_none()
-        if row is not None:
-            await self._recount(row.scope, row.version, row.cluster_id, item)
 
-    async def _recount(self, scope: str, version: int, cluster_id: str, item: str) -> None:
-        here = and_(
-            cluster_versions.c.scope == scope,
-            cluster_versions.c.version == version,
-            cluster_versions.c.cluster_id == cluster_id,
-        )
-        left = cluster_versions.c.member_count - 1
-        await self._connection.execute(
-            update(cluster_versions).where(here).values(member_count=left)
-        )
-        nearest = (
-            select(members.c.item)
-            .where(members.c.cluster_id == cluster_id, members.c.version == version)
-            .order_by(members.c.position)
-            .limit(1)
-            .scalar_subquery()
-        )
-        await self._connection.execute(
-            update(cluster_versions)
-            .where(here, cluster_versions.c.hero_item == item)
-            .values(hero_item=func.coalesce(nearest, ""), hero_score=0, hero_parts=[])
-        )
-
-
-def _newest() -> Any:
-    """The newest version of the scope of a member's row."""
+def _members_of(cluster_id: str, version: int) -> Select[Any]:
     return (
-        select(scopes.c.version)
-        .where(scopes.c.scope == members.c.scope)
-        .correlate(members)
-        .scalar_subquery()
+        select(members)
+        .where(members.c.cluster_id == cluster_id, members.c.version == version)
+        .order_by(members.c.position, members.c.item)
     )
 
 

@@ -1,6 +1,5 @@
 """Clustering runs in PostgreSQL."""
 
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -28,20 +27,24 @@ class RunRepository:
             "create_time": run.create_time,
         }
         statement = insert(runs).values(values).on_conflict_do_nothing().returning(*runs.c)
-        row = (await self._connection.execute(statement)).one_or_none()
-        return to_run(row) if row else await self._active(run.scope)
+        while True:
+            # The one in the way may end just before it is read; then ours has room.
+            row = (await self._connection.execute(statement)).one_or_none()
+            row = row or await self._active(run.scope)
+            if row is not None:
+                return to_run(row)
 
-    async def _active(self, scope: str) -> Run:
+    async def _active(self, scope: str) -> Row[Any] | None:
         found = await self._connection.execute(
             select(runs).where(runs.c.scope == scope, runs.c.state.in_(ACTIVE))
         )
-        return to_run(found.one())
+        return found.one_or_none()
 
-    async def get(self, scope: str, run_id: str) -> Run | None:
-        found = await self._connection.execute(
-            select(runs).where(runs.c.id == run_id, runs.c.scope == scope)
-        )
-        row = found.one_or_none()
+    async def get(self, scope: str, run_id: str, *, lock: bool = False) -> Run | None:
+        statement = select(runs).where(runs.c.id == run_id, runs.c.scope == scope)
+        if lock:
+            statement = statement.with_for_update()
+        row = (await self._connection.execute(statement)).one_or_none()
         return to_run(row) if row else None
 
     async def list(self, scope: str, page: PageRequest) -> Page[Run]:
@@ -61,16 +64,15 @@ class RunRepository:
         last = found[page.size - 1]
         return Page(found[: page.size], (last.create_time.isoformat(), last.id))
 
-    async def cancel(self, run: Run) -> None:
+    async def cancel(self, run: Run) -> Run:
         ended = func.now() if run.state is RunState.CANCELLED else None
-        await self._connection.execute(
-            update(runs).where(runs.c.id == run.id).values(state=run.state, end_time=ended)
+        changed = await self._connection.execute(
+            update(runs)
+            .where(runs.c.id == run.id)
+            .values(state=run.state, end_time=ended)
+            .returning(*runs.c)
         )
-
-
-def stats_row(stats: Stats) -> dict[str, object]:
-    """Statistics as they are stored."""
-    return asdict(stats)
+        return to_run(changed.one())
 
 
 def to_run(row: Row[Any]) -> Run:

@@ -7,14 +7,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.clock import Clock
 from libs.db.engine import Database
-from libs.db.inbox import Inbox
 from libs.db.outbox import Outbox
-from libs.db.requests import RequestLog
 from libs.db.uow import Transaction, no_trace
 from services.clustering.events import OutboxAnnouncements
 from services.clustering.repository.clusters import ClusterRepository
-from services.clustering.repository.items import CollectionRepository, ItemRepository
+from services.clustering.repository.collections import CollectionRepository
+from services.clustering.repository.items import ItemRepository
+from services.clustering.repository.ledger import LedgerRepository
+from services.clustering.repository.pairs import PairRepository
 from services.clustering.repository.runs import RunRepository
+from services.clustering.repository.versions import VersionRepository
 from services.clustering.tables import support
 
 
@@ -23,9 +25,12 @@ class ClusteringTransaction(Transaction):
 
     def bind(self, connection: AsyncConnection) -> None:
         self.items = ItemRepository(connection)
+        self.pairs = PairRepository(connection)
         self.collections = CollectionRepository(connection)
         self.runs = RunRepository(connection)
+        self.ledger = LedgerRepository(connection)
         self.clusters = ClusterRepository(connection)
+        self.versions = VersionRepository(connection)
         self.announce = OutboxAnnouncements(self.events)
 
 
@@ -42,11 +47,10 @@ class PostgresStore:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ClusteringTransaction]:
-        """A view on an autocommitting connection: one round trip a statement."""
+        """A view on an autocommitting connection, for the repositories' reads: one round trip a
+        statement."""
         async with self._database.reading() as connection:
             view = self.begin()
             view.events = Outbox(connection, support.outbox, self._clock, no_trace)
-            view.inbox = Inbox(connection, support.inbox)
-            view.requests = RequestLog(connection, support.request_log)
             view.bind(connection)
             yield view

@@ -1,10 +1,14 @@
 """Looking at clusters."""
 
+from typing import TypeVar
+
 from libs.errors import NotFound
 from libs.names import pattern
 from libs.rpc.paging import Page, PageRequest
 from services.clustering.domain.cluster import Cluster, Member
 from services.clustering.ports import Store, Transaction
+
+T = TypeVar("T")
 
 
 def cluster_name(scope: str, cluster_id: str) -> str:
@@ -30,20 +34,34 @@ async def list_clusters(store: Store, scope: str, page: PageRequest) -> tuple[in
     A page token holds the version it began with, so that pages of one list fit together.
     """
     async with store.read() as tx:
-        if page.after:
-            version = int(page.after[0])
-            page = PageRequest(page.size, page.after[1:])
-        else:
-            version = (await tx.clusters.scope(scope)).version
+        newest = (await tx.clusters.scope(scope)).version
+        version, page = _continued(page, newest)
         found = await tx.clusters.list(scope, version, page)
-        key = (version, *found.next_key) if found.next_key else None
-        return version, Page(found.rows, key)
+        return version, _of_version(version, found)
 
 
 async def list_members(store: Store, name: str, page: PageRequest) -> Page[Member]:
-    """The members of a cluster, most central first. Raises NotFound."""
+    """The members of a cluster, most central first. Raises NotFound.
+
+    As with clusters, all pages of one list show one version.
+    """
     async with store.read() as tx:
-        return await tx.clusters.members(await _existing(tx, name, "parent"), page)
+        cluster = await _existing(tx, name, "parent")
+        version, page = _continued(page, cluster.version)
+        found = await tx.clusters.members(cluster.id, version, page)
+        return _of_version(version, found)
+
+
+def _continued(page: PageRequest, newest: int) -> tuple[int, PageRequest]:
+    """The version that a list shows, and the page within it."""
+    if not page.after:
+        return newest, page
+    version, *after = page.after
+    return int(version), PageRequest(page.size, tuple(after))
+
+
+def _of_version(version: int, page: Page[T]) -> Page[T]:
+    return Page(page.rows, (version, *page.next_key) if page.next_key else None)
 
 
 async def _existing(tx: Transaction, name: str, field: str = "name") -> Cluster:

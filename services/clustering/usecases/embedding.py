@@ -1,143 +1,202 @@
 """Turning items into vectors."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from libs.errors import ColonnadeError, DeadlineExceeded, OutOfQuota, Unavailable
-from libs.vectors.index import VectorFilter, VectorIndex, VectorPoint
-from services.clustering.domain.item import Collection, Item, Neighbour, Pair, scene_of
+from libs.errors import (
+    ColonnadeError,
+    DeadlineExceeded,
+    Internal,
+    InvalidArgument,
+    NotFound,
+    OutOfQuota,
+    Unavailable,
+)
+from libs.vectors.index import Hit, VectorFilter, VectorIndex, VectorPoint
+from services.clustering.domain.item import (
+    Collection,
+    Item,
+    ItemState,
+    Pair,
+    assign_scenes,
+)
 from services.clustering.ports import Embedded, Embedder, Store
+from services.clustering.usecases.membership import remove_vectors
 
-CONSUMER = "embed"
-_NEIGHBOURS = 20
+_NEIGHBOURS = 50
 _PASSING = (Unavailable, OutOfQuota, DeadlineExceeded)
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """An item to embed, the event that brought it, and whether this is the last try."""
+    """An item to embed, and whether this is the last try."""
 
     item: Item
-    event_id: str
     last_try: bool
 
 
 async def embed_items(
     store: Store, index: VectorIndex, embedder: Embedder, arrivals: Sequence[Arrival]
-) -> list[Exception | None]:
-    """Embeds items, stores their vectors, and tells of each; one outcome an item, in order.
+) -> dict[str, ColonnadeError]:
+    """Embeds items, stores their vectors, tells of each; answers which want another try, and why.
 
-    None is done (also for one that is quarantined); an exception asks for another try. Safe to
-    repeat: a vector is stored under its item's own id, and an event counts once.
+    Not among them are those that are done, quarantined ones included. Safe to repeat and to break
+    off anywhere: a vector is stored under its item's own id, and only an item that waits for its
+    vector becomes ready and is told of. Raises Unavailable while the embedding service or the index
+    is away; an item that was deleted meanwhile leaves nothing behind.
     """
-    async with store.begin() as tx:
-        await tx.items.add([arrival.item for arrival in arrivals])
-        await tx.commit()
-    results = await embedder.embed([arrival.item.blob_key for arrival in arrivals])
-    outcomes: list[Exception | None] = []
-    good: list[tuple[Arrival, Embedded]] = []
-    for arrival, result in zip(arrivals, results, strict=True):
-        if isinstance(result, ColonnadeError):
-            outcomes.append(await _settle_failure(store, arrival, result))
-        else:
-            good.append((arrival, result))
-            outcomes.append(None)
+    arrived = {arrival.item.name: arrival for arrival in arrivals}
+    waiting = await _waiting(store, [arrival.item for arrival in arrived.values()])
+    good, bad = await _embed(embedder, waiting)
+    failures = [(arrived[name], error) for name, error in bad.items()]
+    errors = await _settle_failures(store, failures)
     if good:
-        await _store(store, index, embedder, good)
-    return outcomes
+        await _store(store, index, embedder, waiting, good)
+    await _clean_up(store, index, [arrival.item for arrival in arrived.values()])
+    return errors
 
 
-async def _settle_failure(
-    store: Store, arrival: Arrival, error: ColonnadeError
-) -> Exception | None:
-    if isinstance(error, _PASSING):
-        return error
-    if not arrival.last_try:
-        return error
-    item = arrival.item
+async def _waiting(store: Store, items: Sequence[Item]) -> dict[str, Item]:
+    """Those of the items that wait for a vector, after adding those that are new."""
     async with store.begin() as tx:
-        if not await tx.inbox.first_time(arrival.event_id, CONSUMER):
-            return None
-        if await tx.items.quarantine(item.name, error.reason, error.message):
-            tx.announce.embedding_failed(item, error.reason, error.message)
+        await tx.items.add(items)
+        known = await tx.items.many([item.name for item in items])
         await tx.commit()
-    return None
+    return {name: item for name, item in known.items() if item.state is ItemState.PENDING}
+
+
+async def _embed(
+    embedder: Embedder, waiting: dict[str, Item]
+) -> tuple[dict[str, Embedded], dict[str, ColonnadeError]]:
+    """The vectors of the good ones, and what is wrong with the others."""
+    good: dict[str, Embedded] = {}
+    bad: dict[str, ColonnadeError] = {}
+    if not waiting:
+        return good, bad
+    for name, result in zip(waiting, await _results(embedder, waiting), strict=True):
+        if isinstance(result, ColonnadeError):
+            bad[name] = result
+        elif not (np.isfinite(result.vector).all() and result.vector.any()):
+            bad[name] = Internal("the model made no finite vector of it", reason="BAD_VECTOR")
+        else:
+            good[name] = result
+    return good, bad
+
+
+async def _results(embedder: Embedder, waiting: dict[str, Item]) -> list[Embedded | ColonnadeError]:
+    try:
+        return await embedder.embed([item.blob_key for item in waiting.values()])
+    except _PASSING as error:
+        raise _passing(error) from error
+    except InvalidArgument as error:
+        # One of them spoils the request. They are tried again one by one, and then it is that one.
+        return [error for _ in waiting]
+
+
+def _passing(error: ColonnadeError) -> Unavailable:
+    """What is nobody's fault is waited for, and takes none of an item's tries."""
+    after = error.retry_after if isinstance(error, OutOfQuota | Unavailable) else 1.0
+    return Unavailable(error.message, retry_after=after, reason=error.reason)
+
+
+async def _settle_failures(
+    store: Store, failures: Sequence[tuple[Arrival, ColonnadeError]]
+) -> dict[str, ColonnadeError]:
+    """Quarantines whose last try it was; answers the others."""
+    errors: dict[str, ColonnadeError] = {}
+    for arrival, error in failures:
+        item = arrival.item
+        if isinstance(error, _PASSING):
+            errors[item.name] = _passing(error)
+        elif not arrival.last_try:
+            errors[item.name] = error
+        else:
+            async with store.begin() as tx:
+                if await tx.items.quarantine(item.name, error.reason, error.message):
+                    tx.announce.embedding_failed(item, error.reason, error.message)
+                await tx.commit()
+    return errors
 
 
 async def _store(
     store: Store,
     index: VectorIndex,
     embedder: Embedder,
-    good: Sequence[tuple[Arrival, Embedded]],
+    waiting: dict[str, Item],
+    good: dict[str, Embedded],
 ) -> None:
-    collection = await _known_collection(store, index, embedder, good[0][1])
-    # Vectors first, then the search: of two items that arrive at once, one sees the other.
-    await index.upsert(
-        collection.name,
+    collection = await embedder.collection(next(iter(good.values())))
+    # Vectors first, then the search: of two near items that arrive at once, one finds the other.
+    await _upsert(
+        index,
+        collection,
         [
-            VectorPoint(arrival.item.point_id, embedded.vector, {"scope": arrival.item.scope})
-            for arrival, embedded in good
+            VectorPoint(waiting[name].point_id, embedded.vector, {"scope": waiting[name].scope})
+            for name, embedded in good.items()
         ],
     )
-    for arrival, embedded in sorted(good, key=lambda pair: pair[0].item.name):
-        neighbours = await _neighbours(store, index, collection, arrival.item, embedded)
-        await _settle(store, collection, arrival, neighbours)
-
-
-async def _known_collection(
-    store: Store, index: VectorIndex, embedder: Embedder, embedded: Embedded
-) -> Collection:
-    collection = await embedder.collection(embedded)
-    async with store.read() as tx:
-        known = await tx.collections.get(collection.name)
-    if known is not None:
-        return known
-    await index.ensure_collection(collection.name, collection.dimension, indexed=("scope",))
+    items = [waiting[name] for name in good]
+    pairs = await _pairs(store, index, collection, items, good)
     async with store.begin() as tx:
+        # One at a time a scope: the pairs that one wrote are what the other takes its scene from.
+        await tx.items.lock(item.scope for item in items)
         await tx.collections.add(collection)
+        await tx.pairs.add(pairs)
+        near = await tx.pairs.of(good)
+        others = await tx.items.many({name for pair in near for name in (pair.first, pair.second)})
+        known = {name: other.scene for name, other in others.items() if other.scene}
+        scenes = assign_scenes(good, near, known, collection.scene_threshold)
+        ready = await tx.items.set_ready(collection.name, scenes)
+        for item in items:
+            if item.name in ready:
+                tx.announce.embedded(item, collection, scenes[item.name])
         await tx.commit()
-    return collection
 
 
-async def _neighbours(
-    store: Store, index: VectorIndex, collection: Collection, item: Item, embedded: Embedded
-) -> list[Neighbour]:
-    hits = await index.search(
-        collection.name,
-        np.asarray(embedded.vector),
-        _NEIGHBOURS,
-        filter=VectorFilter.where(scope=item.scope).excluding([item.point_id]),
-        min_score=collection.pair_floor,
-    )
-    async with store.read() as tx:
-        items = await tx.items.by_points([hit.id for hit in hits])
-    return [Neighbour(items[hit.id].name, hit.score) for hit in hits if hit.id in items]
-
-
-async def _settle(
-    store: Store, collection: Collection, arrival: Arrival, neighbours: Sequence[Neighbour]
+async def _upsert(
+    index: VectorIndex, collection: Collection, points: Sequence[VectorPoint]
 ) -> None:
-    item = arrival.item
-    async with store.begin() as tx:
-        if not await tx.inbox.first_time(arrival.event_id, CONSUMER):
-            return
-        known = await tx.items.many([neighbour.name for neighbour in neighbours])
-        scenes = {name: other.scene for name, other in known.items() if other.scene}
-        scene = scene_of(item.name, neighbours, scenes, collection.scene_threshold)
-        if await tx.items.mark_ready(item.name, collection.name, scene):
-            pairs = (Pair.of(item.name, near.name, near.score) for near in neighbours)
-            await tx.items.add_pairs(item.scope, pairs)
-            tx.announce.embedded(item, collection, scene)
-        await tx.commit()
+    try:
+        await index.upsert(collection.name, points)
+    except NotFound:
+        await index.ensure_collection(collection.name, collection.dimension, indexed=("scope",))
+        await index.upsert(collection.name, points)
 
 
-async def forget_item(store: Store, index: VectorIndex, name: str) -> None:
-    """Removes an item that is gone: its vector, its pairs, its place in the newest version."""
-    async with store.begin() as tx:
-        item = await tx.items.delete(name)
-        await tx.clusters.drop_item(name)
-        await tx.commit()
-    if item is not None and item.collection:
-        await index.delete(item.collection, [item.point_id])
+async def _pairs(
+    store: Store,
+    index: VectorIndex,
+    collection: Collection,
+    items: Sequence[Item],
+    embedded: dict[str, Embedded],
+) -> list[Pair]:
+    """The pairs that these items make with what is in the index, each other included."""
+    found: list[tuple[Item, Hit]] = []
+    for scope in {item.scope for item in items}:
+        here = [item for item in items if item.scope == scope]
+        answers = await index.search_batch(
+            collection.name,
+            np.stack([embedded[item.name].vector for item in here]),
+            _NEIGHBOURS + 1,
+            filter=VectorFilter.where(scope=scope),
+            min_score=collection.pair_floor,
+        )
+        found += [(item, hit) for item, hits in zip(here, answers, strict=True) for hit in hits]
+    async with store.read() as tx:
+        near = await tx.items.by_points(sorted({hit.id for _, hit in found}))
+    return [
+        Pair.of(item.name, near[hit.id].name, hit.score)
+        for item, hit in found
+        if hit.id in near and hit.id != item.point_id
+    ]
+
+
+async def _clean_up(store: Store, index: VectorIndex, items: Iterable[Item]) -> None:
+    """Removes the vectors of items that were deleted before or while they were embedded."""
+    points = {item.name: item.point_id for item in items}
+    async with store.read() as tx:
+        gone = await tx.items.gone(list(points))
+    if gone:
+        await remove_vectors(store, index, [points[name] for name in gone])

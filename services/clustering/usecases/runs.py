@@ -61,19 +61,19 @@ async def cancel_run(store: Store, name: str, request: RequestKey) -> Run:
     Raises FailedPrecondition (RUN_ENDED) when it has succeeded or failed.
     """
     async with store.begin() as tx:
-        run = await _existing(tx, name)
         if await tx.requests.claim(request.id, request.method, request.fingerprint) is not None:
-            return run
-        run = replace(run, state=cancelled_state(run))
-        await tx.runs.cancel(run)
+            return await _existing(tx, name)
+        # Locked, so that no worker takes it up or ends it in between.
+        run = await _existing(tx, name, lock=True)
+        run = await tx.runs.cancel(replace(run, state=cancelled_state(run)))
         await tx.requests.record(request.id, name)
         await tx.commit()
         return run
 
 
-async def _existing(tx: Transaction, name: str) -> Run:
+async def _existing(tx: Transaction, name: str, *, lock: bool = False) -> Run:
     scope, run_id = split_run_name(name)
-    run = await tx.runs.get(scope, run_id)
+    run = await tx.runs.get(scope, run_id, lock=lock)
     if run is None:
         raise NotFound("clustering run", name)
     return run

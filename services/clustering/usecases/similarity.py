@@ -5,7 +5,14 @@ import numpy as np
 from libs.errors import FailedPrecondition, InvalidArgument, NotFound
 from libs.vectors.index import VectorFilter, VectorIndex
 from services.clustering.domain.duplicates import DuplicateGroup, duplicate_groups
-from services.clustering.domain.item import Collection, Item, ItemState, Neighbour
+from services.clustering.domain.item import (
+    PHOTO,
+    TEXT,
+    Collection,
+    Item,
+    ItemState,
+    Neighbour,
+)
 from services.clustering.ports import Store, Transaction, Vector
 
 DEFAULT_LIMIT = 10
@@ -21,9 +28,11 @@ async def similar_to_item(
 ) -> tuple[str, list[Neighbour]]:
     """The model and the items of ``scope`` nearest to ``item``, itself left out.
 
-    Raises NotFound for an item of no or another scope, FailedPrecondition (NOT_EMBEDDED) for one
-    without a vector.
+    Raises InvalidArgument for what is not the name of an item, NotFound for an item of no or
+    another scope, FailedPrecondition (NOT_EMBEDDED) for one without a vector.
     """
+    if not (PHOTO.fits(item) or TEXT.fits(item)):
+        raise InvalidArgument.of("item", f"must look like {PHOTO.template} or {TEXT.template}")
     async with store.read() as tx:
         found = await tx.items.get(item)
         if found is None or found.scope != scope:
@@ -45,14 +54,15 @@ async def similar_to_vector(
     limit: int,
     min_score: float | None,
 ) -> tuple[str, list[Neighbour]]:
-    """The model and the items of ``scope`` nearest to a vector of the model in use.
+    """The model and the items of ``scope`` nearest to a vector of the model in use there.
 
-    Raises InvalidArgument (WRONG_DIMENSION) for a vector of another length.
+    An empty scope has no model and no items. Raises InvalidArgument (WRONG_DIMENSION) for a vector
+    of another length.
     """
     if not (np.isfinite(vector).all() and vector.any()):
         raise InvalidArgument.of("vector.data", "must hold finite numbers, not all of them zero")
     async with store.read() as tx:
-        collection = await tx.collections.newest()
+        collection = await tx.collections.in_use(scope)
     if collection is None:
         return "", []
     if len(vector) != collection.dimension:
@@ -79,9 +89,10 @@ async def _search(
     )
     async with store.read() as tx:
         items = await tx.items.by_points([hit.id for hit in hits])
-    # A photo deleted a moment ago may still have its vector; it is never answered.
-    known = [(items[hit.id].name, hit.score) for hit in hits if hit.id in items]
-    return collection.model, [Neighbour(name, score) for name, score in known]
+    # A vector may be there a moment before its item is ready, or after it is deleted.
+    known = [(items[hit.id], hit.score) for hit in hits if hit.id in items]
+    ready = [(item.name, score) for item, score in known if item.state is ItemState.READY]
+    return collection.model, [Neighbour(name, score) for name, score in ready]
 
 
 async def find_duplicates(
@@ -93,19 +104,18 @@ async def find_duplicates(
     for a threshold below which no pairs are remembered.
     """
     async with store.read() as tx:
-        collection = await tx.collections.newest()
+        collection = await tx.collections.in_use(scope)
         if collection is None:
             return min_score or 1.0, []
         threshold = collection.duplicate_threshold if min_score is None else min_score
         if threshold < collection.pair_floor:
             raise InvalidArgument.of(
                 "min_score",
-                f"is {threshold}; {collection.model} tells near-duplicates apart from "
-                f"{collection.pair_floor} on",
+                f"is {threshold:g}, but below {collection.pair_floor:g} nothing is remembered of "
+                f"pairs of {collection.model}; ask for that or more",
             )
-        pairs = await tx.items.pairs(scope, threshold)
-        names = sorted({name for pair in pairs for name in (pair.first, pair.second)})
-        items = await tx.items.many(names)
+        pairs = await tx.pairs.above(scope, threshold)
+        items = await tx.items.many({name for pair in pairs for name in (pair.first, pair.second)})
     known = [pair for pair in pairs if pair.first in items and pair.second in items]
 
     def rank(name: str) -> tuple[object, ...]:

@@ -12,7 +12,12 @@ from libs.errors import FailedPrecondition, InvalidArgument
 from services.scheduler.domain.moves import shortest
 from services.scheduler.domain.names import POST, Key
 from services.scheduler.domain.photo import Snapshot
-from services.scheduler.domain.publication import WITHDRAWABLE, Publication, PublicationState
+from services.scheduler.domain.publication import (
+    RETRYABLE,
+    WITHDRAWABLE,
+    Publication,
+    PublicationState,
+)
 
 MAX_TEXT: Final = 2200
 MAX_HASHTAGS: Final = 30
@@ -183,6 +188,25 @@ def check_cancellable(post: Post) -> None:
                     "allowed": ",".join(allowed),
                 },
             )
+
+
+def check_retryable(post: Post) -> None:
+    """Passes a post of which something failed, is in doubt or is held back.
+
+    Raises ``FailedPrecondition`` (ILLEGAL_STATE_MOVE) if there is nothing to try again.
+    """
+    if not any(is_retryable(publication) for publication in post.publications):
+        raise FailedPrecondition(
+            f"{post.name} is {post.state} and nothing of it failed, so there is nothing to retry",
+            reason="ILLEGAL_STATE_MOVE",
+            metadata={"from": post.state, "to": PostState.SCHEDULED, "allowed": ""},
+        )
+
+
+def is_retryable(publication: Publication) -> bool:
+    """Whether a person may set it in motion again: it failed, is in doubt, or is held back."""
+    is_held = publication.state is PublicationState.READY and publication.state_reason != ""
+    return is_held or publication.state in RETRYABLE
 
 
 def final_text(caption: str, hashtags: Sequence[str] = ()) -> str:

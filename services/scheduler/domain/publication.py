@@ -73,6 +73,10 @@ ENDED: Final = frozenset({_S.POSTED, _S.FAILED, _S.CANCELLED, _S.MISSED})
 WITHDRAWABLE: Final = frozenset(
     {_S.DRAFT, _S.READY, _S.RETRY_WAIT, _S.FAILED, _S.MISSED, _S.NEEDS_REVIEW, _S.CANCELLED}
 )
+# What a person may ask to try again.
+RETRYABLE: Final = frozenset(
+    {_S.RETRY_WAIT, _S.UNKNOWN, _S.RECONCILING, _S.FAILED, _S.MISSED, _S.NEEDS_REVIEW}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,8 +153,8 @@ class PostRepository:
 
     async def _inserted(self, table: sa.Table, row: dict[str, Any]) -> bool:
         # A conflict is no error of the database, so that the transaction can tell who was first.
-        statement = insert(table).values(row).on_conflict_do_nothing()
-        return (await self._connection.execute(statement)).rowcount == 1
+        statement = insert(table).values(row).on_conflict_do_nothing().returning(table.c.id)
+        return (await self._connection.execute(statement)).scalar_one_or_none() is not None
 
     async def _taken(self, post: Post, *same: sa.ColumnElement[bool]) -> AlreadyExists | Conflict:
         rows = sa.select(_C.persona_id, _C.id, _C.state).where(*same).limit(1)

@@ -105,15 +105,16 @@ class PublicationRepository:
 
     async def release_held(self, channel: Key, now: datetime, lead: timedelta) -> None:
         """See Publications."""
+        first = sa.func.greatest(now, _C.due_time - lead)
         statement = (
             PUBLICATIONS.update()
             .where(
                 _C.persona_id == channel.persona,
                 _C.channel_id == channel.id,
                 _C.state == PublicationState.READY,
-                _C.next_attempt_time.is_(None),
+                _C.next_attempt_time > first,
             )
-            .values(next_attempt_time=sa.func.greatest(now, _C.due_time - lead))
+            .values(next_attempt_time=first, state_reason="")
         )
         await self._connection.execute(statement)
 

@@ -1,21 +1,17 @@
 """The edge server that the contract is checked against, and an empty collection for each test."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
-from libs.embedded.qdrant import QdrantAddress, QdrantServer
+from libs.embedded.qdrant import QdrantAddress
 from libs.vectors.index import VectorIndex
 from libs.vectors.qdrant import QdrantIndex
+from tests.support.engines import qdrant_address
+
+__all__ = ["collection", "index", "qdrant_address"]
 
 DIMENSION = 16
-
-
-@pytest.fixture(scope="session")
-def qdrant_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QdrantAddress]:
-    server = QdrantServer(tmp_path_factory.mktemp("qdrant"))
-    yield server.start()
-    server.stop()
 
 
 @pytest.fixture

@@ -12,7 +12,9 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from libs.errors import AlreadyExists, Conflict, FailedPrecondition, InvalidArgument, NotFound
+from services.catalog.domain import pillar as domain
 from tests.integration.catalog.library import Library
+from tests.support.wait import eventually
 
 Pillar = pillar_pb2.Pillar
 
@@ -67,7 +69,8 @@ async def test_defaults(lib: Library) -> None:
     assert not pillar.HasField("posts_per_week")
 
 
-async def test_two_parallel_creates_cannot_exceed_100_together(lib: Library) -> None:
+@pytest.mark.parametrize("attempt", range(5))
+async def test_parallel_creates_cannot_exceed_100_together(lib: Library, attempt: int) -> None:
     persona = await lib.persona()
     answers = await asyncio.gather(
         *(lib.pillar(persona, weight=60) for _ in range(2)), return_exceptions=True
@@ -76,6 +79,26 @@ async def test_two_parallel_creates_cannot_exceed_100_together(lib: Library) -> 
     assert refused.reason == "WEIGHTS_EXCEED_100"
     assert refused.metadata == {"sum": "120", "left": "40"}
     assert len([answer for answer in answers if isinstance(answer, str)]) == 1
+
+
+async def test_a_create_waits_for_the_one_before_it(lib: Library) -> None:
+    persona = await lib.persona()
+    id = persona.removeprefix("personas/")
+    now = lib.clock.now()
+
+    async def waits() -> bool:
+        return second.done() or bool(
+            await lib.rows("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        )
+
+    async with lib.catalog.changing() as tx:
+        await tx.personas.locked(id)
+        await tx.pillars.add(domain.Pillar(id, "first", "First", now, now, weight=60))
+        second = asyncio.create_task(lib.pillar(persona, weight=60))
+        await eventually(waits)
+        await tx.commit()
+    with pytest.raises(FailedPrecondition, match="would sum to 120"):
+        await second
 
 
 async def test_inactive_and_ended_pillars_do_not_weigh(lib: Library) -> None:

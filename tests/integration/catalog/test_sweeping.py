@@ -10,6 +10,7 @@ from colonnade.catalog.v1 import catalog_service_pb2 as pb
 from libs.aio import BlockingPool
 from libs.blobs.store import content_key, sha256
 from services.catalog.deps import sweep, use_cases
+from services.catalog.domain.photo import Picture
 from services.catalog.usecases.sweeping import SweepBlobs
 from services.catalog.usecases.uploads import Upload
 from tests.integration.catalog.library import Library, picture
@@ -82,6 +83,21 @@ async def test_a_blob_that_is_used_again_is_forgotten_not_removed(
     again = await lib.photo(persona, data)
     assert await sweeper.run() == 0
     assert (await lib.media(again.name))[1] == data
+
+
+async def test_a_blob_whose_row_came_after_the_note_is_kept(
+    lib: Library, sweeper: SweepBlobs
+) -> None:
+    """The sweep looked between the bytes and the row of an upload."""
+    _, pillar = await lib.place()
+    data = b"on its way in"
+    key = await orphan(lib, data)
+    await sweeper.run()
+    digest = sha256(data)
+    await lib.shelve(pillar, picture=Picture(digest, "image/jpeg", 1, 1, 1, digest))
+    lib.clock.advance(DAY)
+    assert await sweeper.run() == 0
+    assert await keys(lib) == {key}
 
 
 class Killed(Exception):

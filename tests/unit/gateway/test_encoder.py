@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from gateway import descriptors
 from gateway.encoder import JsonEncoder
 from tests.support.messages import messages
-from tests.support.studio import message
+from tests.support.studio import message, scratch_service
 
 ENCODER = JsonEncoder()
 
@@ -113,6 +113,19 @@ def test_fields_keep_the_order_of_their_declaration() -> None:
         "etag",
         "neighbours",
     ]
+
+
+def test_the_first_of_several_names_of_a_number_is_written() -> None:
+    service = scratch_service(
+        """
+        syntax = "proto3"; package aliased;
+        enum E { option allow_alias = true; E_UNSPECIFIED = 0; E_NEW = 1; E_OLD = 1; }
+        message M { E e = 1; }
+        service S { rpc Do(M) returns (M); }
+        """
+    )
+    aliased = descriptors.message_class(service.methods[0].input_type)(e=1)
+    assert ENCODER.encode(aliased) == reference(aliased) == {"e": "E_NEW"}
 
 
 def test_one_field_of_a_message() -> None:

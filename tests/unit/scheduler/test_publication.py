@@ -24,7 +24,7 @@ ALLOWED = {
     "failed": "ready cancelled",
     "cancelled": "",
     "missed": "ready cancelled",
-    "needs_review": "ready scheduled posted failed cancelled",
+    "needs_review": "ready reconciling scheduled posted failed cancelled",
 }
 
 

@@ -1,0 +1,58 @@
+"""What follows when items are changed or deleted."""
+
+import contextlib
+from collections.abc import Sequence
+from datetime import datetime
+
+from libs.clock import Clock
+from libs.errors import NotFound
+from libs.vectors.index import VectorIndex
+from services.clustering.domain.item import ItemKey
+from services.clustering.domain.version import choose_hero
+from services.clustering.domain.words import replaced
+from services.clustering.ports import Store, Transaction
+
+
+async def describe_item(
+    store: Store, name: str, tags: Sequence[str], texts: Sequence[str], time: datetime
+) -> None:
+    """Replaces what is written about an item, unless something newer than ``time`` is.
+
+    Raises NotFound for an item that has not arrived yet; a deleted one is passed over.
+    """
+    async with store.begin() as tx:
+        item = await tx.items.get(name)
+        if item is None:
+            if await tx.items.is_deleted(name):
+                return
+            raise NotFound("item", name)
+        await tx.items.set_words(name, replaced(item.words, tags, texts), time)
+        await tx.commit()
+
+
+async def forget_item(store: Store, index: VectorIndex, clock: Clock, key: ItemKey) -> None:
+    """Removes an item that is gone: its vector, its pairs, its place in every version."""
+    async with store.begin() as tx:
+        await tx.items.lock([key.scope])
+        await tx.items.delete(key)
+        await drop_members(tx, [key.name], clock.now())
+        await tx.commit()
+    await remove_vectors(store, index, [key.point_id])
+
+
+async def drop_members(tx: Transaction, names: Sequence[str], now: datetime) -> None:
+    """Takes items out of every version; a cluster that loses its hero gets another one."""
+    for cluster in await tx.versions.drop(names):
+        members = await tx.clusters.all_members(cluster.id, cluster.version)
+        items = await tx.items.many(member.item for member in members)
+        hero = choose_hero(members, items, None, now)
+        await tx.versions.set_hero(cluster.id, cluster.version, hero)
+
+
+async def remove_vectors(store: Store, index: VectorIndex, point_ids: Sequence[str]) -> None:
+    """Removes these vectors from wherever they may be."""
+    async with store.read() as tx:
+        collections = await tx.collections.names()
+    for collection in collections:
+        with contextlib.suppress(NotFound):
+            await index.delete(collection, point_ids)

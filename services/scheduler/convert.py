@@ -1,0 +1,166 @@
+"""Between the messages of the contract and what the use cases take and give."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from colonnade.scheduler.v1 import channel_pb2, post_pb2
+from colonnade.scheduler.v1 import scheduler_service_pb2 as pb
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from libs.errors import InvalidArgument
+from libs.rpc.filtering import Condition, Kind, parse_filter, parse_order
+from services.scheduler.domain import channel, post, publication
+from services.scheduler.domain.names import CHANNEL, channel_key, persona_id
+from services.scheduler.domain.photo import Snapshot
+from services.scheduler.usecases.channels import NewChannel
+from services.scheduler.usecases.create_post import NewPost
+
+_FILTER: Final[dict[str, Kind]] = {
+    "state": "text",
+    "photo": "text",
+    "pillar": "text",
+    "scheduled_time": "time",
+}
+_PROVIDERS: Final = {
+    channel_pb2.Channel.PROVIDER_BUFFER: channel.Provider.BUFFER,
+}
+
+
+def moment(stamp: Timestamp, field: str) -> datetime:
+    """The time of a timestamp. Raises InvalidArgument on ``field`` if there is no such time."""
+    try:
+        return stamp.ToDatetime(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise InvalidArgument.of(field, "is not a time between the years 1 and 9999") from None
+
+
+def _set(stamp: Timestamp, at: datetime | None) -> None:
+    if at is not None:
+        stamp.FromDatetime(at)
+
+
+def new_channel(request: pb.CreateChannelRequest) -> NewChannel:
+    """What CreateChannel asks for. Raises InvalidArgument for a provider that is not served."""
+    asked = request.channel
+    if asked.provider not in _PROVIDERS:
+        served = ", ".join(channel_pb2.Channel.Provider.Name(p) for p in _PROVIDERS)
+        raise InvalidArgument.of("channel.provider", f"must be one of those served now: {served}")
+    return NewChannel(
+        persona=persona_id(request.parent),
+        provider=_PROVIDERS[asked.provider],
+        account=asked.provider_channel_id,
+        token=asked.access_token,
+        id=request.channel_id,
+        display_name=asked.display_name,
+        endpoint=asked.endpoint,
+    )
+
+
+def channel_message(found: channel.Channel) -> channel_pb2.Channel:
+    """A channel as callers see it: without its key."""
+    message = channel_pb2.Channel(
+        name=found.name,
+        display_name=found.display_name,
+        provider=next(pb for pb, provider in _PROVIDERS.items() if provider is found.provider),
+        endpoint=found.endpoint,
+        provider_channel_id=found.account,
+        service=found.service,
+        state=channel_pb2.Channel.State.Value(f"STATE_{found.state.upper()}"),
+        state_reason=found.state_reason,
+        etag=str(found.version),
+    )
+    _set(message.create_time, found.create_time)
+    _set(message.update_time, found.update_time)
+    return message
+
+
+def new_post(request: pb.CreatePostRequest) -> NewPost:
+    """What CreatePost asks for."""
+    asked = request.post
+    has_time = asked.HasField("scheduled_time")
+    names = [channel_key(name, "post.channels") for name in asked.channels]
+    return NewPost(
+        persona=persona_id(request.parent),
+        photo=asked.photo,
+        scheduled_time=moment(asked.scheduled_time, "post.scheduled_time") if has_time else None,
+        caption=asked.caption,
+        hashtags=tuple(asked.hashtags),
+        alt_text=asked.alt_text,
+        channels=tuple(names) or None,
+    )
+
+
+def post_message(found: post.Post) -> post_pb2.Post:
+    """A post as callers see it."""
+    message = post_pb2.Post(
+        name=found.name,
+        photo=found.photo,
+        caption=found.caption,
+        hashtags=found.hashtags,
+        channels=[CHANNEL.format(p.persona, p.channel) for p in found.publications],
+        alt_text=found.alt_text,
+        state=post_pb2.Post.State.Value(f"STATE_{found.state.upper()}"),
+        pillar=found.pillar,
+        final_text=found.final_text,
+        publications=[publication_message(p) for p in found.publications],
+        strategy=found.strategy,
+        slot_reason=found.slot_reason,
+        etag=str(found.version),
+    )
+    _set(message.scheduled_time, found.scheduled_time)
+    _set(message.posted_time, found.posted_time)
+    _set(message.create_time, found.create_time)
+    _set(message.update_time, found.update_time)
+    return message
+
+
+def publication_message(found: publication.Publication) -> post_pb2.Publication:
+    """A publication as callers see it: without the token of its picture."""
+    message = post_pb2.Publication(
+        name=found.name,
+        channel=CHANNEL.format(found.persona, found.channel),
+        state=post_pb2.Publication.State.Value(f"STATE_{found.state.upper()}"),
+        state_reason=found.state_reason,
+        provider_post_id=found.provider_post_id,
+        provider_state=found.provider_state,
+        permalink=found.permalink,
+        attempts=found.attempts,
+    )
+    _set(message.next_attempt_time, found.next_attempt_at)
+    _set(message.submit_time, found.submitted_at)
+    _set(message.posted_time, found.posted_at)
+    if found.problem is not None:
+        message.error.reason = found.problem.reason
+        message.error.message = found.problem.message
+        message.error.retryable = found.problem.retryable
+        message.error.support_uri = found.problem.support_uri
+    return message
+
+
+def media_info(snapshot: Snapshot) -> pb.PublicationMediaInfo:
+    """What there is to read."""
+    return pb.PublicationMediaInfo(
+        mime_type=snapshot.mime_type, size_bytes=snapshot.size_bytes, etag=snapshot.sha256
+    )
+
+
+def post_conditions(text: str) -> Sequence[Condition]:
+    """The filter of ListPosts. Raises InvalidArgument on ``filter``."""
+    return [_meant(condition) for condition in parse_filter(text, _FILTER)]
+
+
+def _meant(condition: Condition) -> Condition:
+    if condition.field != "state":
+        return condition
+    names = {state.upper(): state for state in post.PostState}
+    if condition.value not in names:
+        allowed = ", ".join(names)
+        raise InvalidArgument.of("filter", f"state is one of {allowed}, not {condition.value!r}")
+    return Condition("state", condition.op, names[str(condition.value)])
+
+
+def is_descending(order_by: str) -> bool:
+    """The order of ListPosts. Raises InvalidArgument on ``order_by``."""
+    _, descending = parse_order(order_by, ["scheduled_time"], "scheduled_time desc")
+    return descending

@@ -1,0 +1,131 @@
+"""The constructors that the served part and the jobs share."""
+
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from libs.clock import Clock
+from libs.db.engine import Database
+from libs.http import HttpClient
+from libs.jobs.queue import JobQueue
+from services.scheduler.ports import Blobs, Catalog, Publishers, Store, Vault
+from services.scheduler.publishers import USER_AGENT, ProviderPublishers
+from services.scheduler.servicer import UseCases
+from services.scheduler.settings import SchedulerSettings
+from services.scheduler.store import SqlStore
+from services.scheduler.usecases import tasks
+from services.scheduler.usecases.channel_care import ChannelCare
+from services.scheduler.usecases.channels import CreateChannel, DeleteChannel, ReadChannels
+from services.scheduler.usecases.confirm import Confirm
+from services.scheduler.usecases.create_post import CreatePost
+from services.scheduler.usecases.media import Media, ReadMedia
+from services.scheduler.usecases.outgoing import Accounts, Outgoing
+from services.scheduler.usecases.pace import Pace
+from services.scheduler.usecases.posts import CancelPost, ReadPosts
+from services.scheduler.usecases.publish import Publish
+from services.scheduler.usecases.readiness import Readiness
+from services.scheduler.usecases.reconcile import Reconcile
+from services.scheduler.usecases.retry_post import RetryPost
+from services.scheduler.usecases.tick import Tick
+from services.scheduler.usecases.watch_post import WatchPost
+
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+
+Task = Callable[..., Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """All that the use cases need of the outside."""
+
+    store: Store
+    catalog: Catalog
+    publishers: Publishers
+    vault: Vault
+    blobs: Blobs
+    queue: JobQueue
+    clock: Clock
+
+
+@asynccontextmanager
+async def outside(
+    database: Database,
+    settings: SchedulerSettings,
+    *,
+    catalog: Catalog,
+    vault: Vault,
+    blobs: Blobs,
+    queue: JobQueue,
+    clock: Clock,
+) -> AsyncIterator[Outside]:
+    """The outside, with one pool of connections to providers, closed at the end."""
+    async with HttpClient(user_agent=USER_AGENT, total=settings.submit_timeout) as http:
+        yield Outside(
+            SqlStore(database, clock),
+            catalog,
+            ProviderPublishers(http, clock),
+            vault,
+            blobs,
+            queue,
+            clock,
+        )
+
+
+def pace_of(settings: SchedulerSettings) -> Pace:
+    """The settings as the use cases take them."""
+    return Pace(
+        submit_lead=timedelta(seconds=settings.submit_lead),
+        overdue_lead=timedelta(seconds=settings.overdue_lead),
+        submit_timeout=timedelta(seconds=settings.submit_timeout),
+        claim_lease=timedelta(seconds=settings.claim_lease),
+        claim_batch=settings.claim_batch,
+        channel_check_every=timedelta(seconds=settings.channel_check_every),
+    )
+
+
+def use_cases(
+    out: Outside, settings: SchedulerSettings, is_stopping: Callable[[], bool]
+) -> UseCases:
+    """What is served."""
+    pace = pace_of(settings)
+    return UseCases(
+        create_channel=CreateChannel(
+            out.store, out.catalog, out.publishers, out.vault, out.clock, pace
+        ),
+        channels=ReadChannels(out.store, out.catalog),
+        delete_channel=DeleteChannel(out.store),
+        create_post=CreatePost(out.store, out.catalog, out.queue, out.clock, pace),
+        posts=ReadPosts(out.store, out.catalog),
+        cancel_post=CancelPost(out.store, out.clock),
+        retry_post=RetryPost(out.store, out.catalog, out.clock, pace),
+        watch_post=WatchPost(
+            out.store,
+            poll=timedelta(seconds=settings.watch_poll),
+            heartbeat=timedelta(seconds=settings.watch_heartbeat),
+            is_stopping=is_stopping,
+        ),
+        media=ReadMedia(out.store, out.blobs, out.clock),
+    )
+
+
+def job_tasks(out: Outside, settings: SchedulerSettings) -> Mapping[str, Task]:
+    """What workers do, by the name of the task."""
+    pace, outgoing = pace_of(settings), Outgoing(settings.media_base_url)
+    accounts = Accounts(out.publishers, out.vault)
+    media = Media(out.store, out.catalog, out.blobs)
+    care = ChannelCare(out.store, accounts, out.clock, pace)
+    readiness = Readiness(out.store, media, accounts, care, out.clock)
+    worker = f"{socket.gethostname()}:{os.getpid()}"
+    return {
+        tasks.TICK: Tick(out.store, out.queue, out.clock, pace),
+        tasks.PREPARE: media.prepare,
+        tasks.PUBLISH: Publish(out.store, readiness, care, outgoing, out.clock, pace, worker),
+        tasks.RECONCILE: Reconcile(out.store, accounts, care, outgoing, out.clock, pace),
+        tasks.CONFIRM: Confirm(out.store, accounts, care, out.clock),
+        tasks.CHECK_CHANNEL: care.check,
+    }

@@ -1,0 +1,80 @@
+"""The scheduler's background jobs as a part of a process."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from colonnade.catalog.v1.catalog_service_pb2_grpc import CatalogServiceStub
+
+from libs.app import App
+from libs.blobs.objects import ObjectBlobs
+from libs.db.engine import Database
+from libs.db.migrate import require_current
+from libs.db.support import prune
+from libs.errors import ColonnadeError
+from libs.rpc.peers import Peers
+from libs.secrets import Secrets
+from services.engines import Engines
+from services.jobs import Jobs
+from services.scheduler.catalog_reader import CatalogReader
+from services.scheduler.deps import MIGRATIONS, Outside, Task, job_tasks, outside
+from services.scheduler.settings import SchedulerSettings
+from services.scheduler.tables import SCHEMA, SUPPORT
+from services.scheduler.usecases.tasks import QUEUE, TICK
+from services.settings import Settings
+
+log = logging.getLogger(__name__)
+
+SWEEP: Final = "scheduler.sweep"
+_SWEEP_EVERY: Final = 3600.0
+
+
+@asynccontextmanager
+async def open(app: App[Settings]) -> AsyncIterator[None]:
+    """Registers the tasks that publish, with their own connections to the database."""
+    settings = app.settings.scheduler
+    url = app.need(Engines).database_url(SCHEMA)
+    await asyncio.to_thread(require_current, url, SCHEMA, MIGRATIONS)
+    database = Database(url, application_name="scheduler jobs")
+    parts = outside(
+        database,
+        settings,
+        catalog=CatalogReader(app.need(Peers).stub(CatalogServiceStub, "catalog")),
+        vault=app.need(Secrets),
+        blobs=app.need(ObjectBlobs),
+        queue=app.need(Jobs).queue,
+        clock=app.clock,
+    )
+    try:
+        async with parts as out:
+            register(app.need(Jobs), out, database, settings)
+            yield
+    finally:
+        await database.close()
+
+
+def register(jobs: Jobs, out: Outside, database: Database, settings: SchedulerSettings) -> None:
+    """Registers the tasks and what runs how often."""
+    for name, task in job_tasks(out, settings).items():
+        jobs.task(name, _quiet(name, task))
+
+    async def sweep() -> None:
+        await prune(database, SUPPORT)
+
+    jobs.task(SWEEP, _quiet(SWEEP, sweep))
+    jobs.every(settings.tick_every, TICK, QUEUE)
+    jobs.every(_SWEEP_EVERY, SWEEP, QUEUE)
+
+
+def _quiet(name: str, task: Task) -> Task:
+    """``task`` with one line for what was to be expected: the next tick finds the row again."""
+
+    async def run(*args: str) -> None:
+        try:
+            await task(*args)
+        except ColonnadeError as error:
+            log.warning("%s %s: %s", name, " ".join(args), error.message)
+
+    return run

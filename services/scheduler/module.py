@@ -1,0 +1,54 @@
+"""The scheduler as a part of a process."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from colonnade.catalog.v1.catalog_service_pb2_grpc import CatalogServiceStub
+from colonnade.scheduler.v1 import scheduler_service_pb2
+from colonnade.scheduler.v1.scheduler_service_pb2_grpc import (
+    add_SchedulerServiceServicer_to_server,
+)
+
+from libs.app import App
+from libs.blobs.objects import ObjectBlobs
+from libs.db.engine import Database
+from libs.db.migrate import require_current
+from libs.rpc.peers import Peers
+from libs.secrets import Secrets
+from services.engines import Engines
+from services.jobs import Jobs
+from services.scheduler.catalog_reader import CatalogReader
+from services.scheduler.deps import MIGRATIONS, outside, use_cases
+from services.scheduler.servicer import SchedulerServicer
+from services.scheduler.tables import SCHEMA
+from services.settings import Settings
+
+SERVICE = scheduler_service_pb2.DESCRIPTOR.services_by_name["SchedulerService"]
+
+
+@asynccontextmanager
+async def open(app: App[Settings]) -> AsyncIterator[None]:
+    """Serves the scheduler. It is ready without the catalog, which only creating needs."""
+    settings, secrets = app.settings.scheduler, app.need(Secrets)
+    url = app.need(Engines).database_url(SCHEMA)
+    await asyncio.to_thread(require_current, url, SCHEMA, MIGRATIONS)
+    database = Database(url, application_name="scheduler")
+    parts = outside(
+        database,
+        settings,
+        catalog=CatalogReader(app.need(Peers).stub(CatalogServiceStub, "catalog")),
+        vault=secrets,
+        blobs=app.need(ObjectBlobs),
+        queue=app.need(Jobs).queue,
+        clock=app.clock,
+    )
+    try:
+        async with parts as out:
+            use = use_cases(out, settings, app.stopping.is_set)
+            servicer = SchedulerServicer(use, secrets.page_tokens())
+            app.rpc.add(SERVICE, add_SchedulerServiceServicer_to_server, servicer)
+            app.probe(SERVICE.full_name, database.ping)
+            yield
+    finally:
+        await database.close()

@@ -1,0 +1,141 @@
+"""The scheduler on the wire."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from colonnade.scheduler.v1 import scheduler_service_pb2 as pb
+from colonnade.scheduler.v1.channel_pb2 import Channel
+from colonnade.scheduler.v1.post_pb2 import Post
+from colonnade.scheduler.v1.scheduler_service_pb2_grpc import SchedulerServiceServicer
+from google.protobuf.empty_pb2 import Empty
+
+from libs.rpc.paging import PageTokens
+from libs.rpc.requests import request_of
+from services.scheduler import convert
+from services.scheduler.domain.names import ALL_PERSONAS, channel_key, persona_id, post_key
+from services.scheduler.ports import PostListing
+from services.scheduler.usecases.channels import CreateChannel, DeleteChannel, ReadChannels
+from services.scheduler.usecases.create_post import CreatePost
+from services.scheduler.usecases.media import ReadMedia
+from services.scheduler.usecases.posts import CancelPost, ReadPosts
+from services.scheduler.usecases.retry_post import RetryPost
+from services.scheduler.usecases.watch_post import WatchPost
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class UseCases:
+    """What is served."""
+
+    create_channel: CreateChannel
+    channels: ReadChannels
+    delete_channel: DeleteChannel
+    create_post: CreatePost
+    posts: ReadPosts
+    cancel_post: CancelPost
+    retry_post: RetryPost
+    watch_post: WatchPost
+    media: ReadMedia
+
+
+class SchedulerServicer(SchedulerServiceServicer):
+    """Serves ``colonnade.scheduler.v1.SchedulerService``; see the contract."""
+
+    def __init__(self, use: UseCases, tokens: PageTokens) -> None:
+        self._use = use
+        self._tokens = tokens
+
+    async def CreateChannel(self, request: pb.CreateChannelRequest, context: Context) -> Channel:
+        """See the contract."""
+        new = convert.new_channel(request)
+        made = await self._use.create_channel(new, request_of(request, "CreateChannel"))
+        return convert.channel_message(made)
+
+    async def GetChannel(self, request: pb.GetChannelRequest, context: Context) -> Channel:
+        """See the contract."""
+        return convert.channel_message(await self._use.channels.get(channel_key(request.name)))
+
+    async def ListChannels(
+        self, request: pb.ListChannelsRequest, context: Context
+    ) -> pb.ListChannelsResponse:
+        """See the contract."""
+        listing = ("ListChannels", request.parent)
+        asked = self._tokens.request(request.page_size, request.page_token, *listing)
+        page = await self._use.channels.page(persona_id(request.parent), asked)
+        return pb.ListChannelsResponse(
+            channels=[convert.channel_message(channel) for channel in page.rows],
+            next_page_token=self._tokens.token(page.next_key, *listing),
+        )
+
+    async def DeleteChannel(self, request: pb.DeleteChannelRequest, context: Context) -> Empty:
+        """See the contract."""
+        key = channel_key(request.name)
+        await self._use.delete_channel(key, request.etag, request_of(request, "DeleteChannel"))
+        return Empty()
+
+    async def CreatePost(self, request: pb.CreatePostRequest, context: Context) -> Post:
+        """See the contract."""
+        new = convert.new_post(request)
+        made = await self._use.create_post(new, request_of(request, "CreatePost"))
+        return convert.post_message(made)
+
+    async def GetPost(self, request: pb.GetPostRequest, context: Context) -> Post:
+        """See the contract."""
+        return convert.post_message(await self._use.posts.get(post_key(request.name)))
+
+    async def ListPosts(
+        self, request: pb.ListPostsRequest, context: Context
+    ) -> pb.ListPostsResponse:
+        """See the contract."""
+        descending = convert.is_descending(request.order_by)
+        listing = ("ListPosts", request.parent, request.filter, str(descending))
+        asked = self._tokens.request(request.page_size, request.page_token, *listing)
+        persona = persona_id(request.parent)
+        conditions = convert.post_conditions(request.filter)
+        page = await self._use.posts.page(
+            PostListing(None if persona == ALL_PERSONAS else persona, asked, conditions, descending)
+        )
+        return pb.ListPostsResponse(
+            posts=[convert.post_message(post) for post in page.rows],
+            next_page_token=self._tokens.token(page.next_key, *listing),
+        )
+
+    async def CancelPost(
+        self, request: pb.CancelPostRequest, context: Context
+    ) -> pb.CancelPostResponse:
+        """See the contract."""
+        key = post_key(request.name)
+        post = await self._use.cancel_post(key, request_of(request, "CancelPost"))
+        return pb.CancelPostResponse(post=convert.post_message(post))
+
+    async def RetryPost(
+        self, request: pb.RetryPostRequest, context: Context
+    ) -> pb.RetryPostResponse:
+        """See the contract."""
+        has_time = request.HasField("scheduled_time")
+        at = convert.moment(request.scheduled_time, "scheduled_time") if has_time else None
+        key = post_key(request.name)
+        post = await self._use.retry_post(key, at, request_of(request, "RetryPost"))
+        return pb.RetryPostResponse(post=convert.post_message(post))
+
+    async def WatchPost(
+        self, request: pb.WatchPostRequest, context: Context
+    ) -> AsyncIterator[pb.WatchPostResponse]:
+        """See the contract."""
+        sequence = 0
+        async for post in self._use.watch_post(post_key(request.name)):
+            sequence += 1
+            yield pb.WatchPostResponse(post=convert.post_message(post), sequence=sequence)
+
+    async def ReadPublicationMedia(
+        self, request: pb.ReadPublicationMediaRequest, context: Context
+    ) -> AsyncIterator[pb.ReadPublicationMediaResponse]:
+        """See the contract."""
+        snapshot = await self._use.media.find(request.token)
+        yield pb.ReadPublicationMediaResponse(info=convert.media_info(snapshot))
+        length = request.length or None
+        async for chunk in self._use.media.stream(snapshot, request.offset, length):
+            yield pb.ReadPublicationMediaResponse(chunk=chunk)

@@ -1,0 +1,1 @@
+"""What callers and workers can do with channels, posts and publications."""

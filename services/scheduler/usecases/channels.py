@@ -1,0 +1,192 @@
+"""Connecting accounts of providers."""
+
+from dataclasses import dataclass, field
+
+from libs.clock import Clock
+from libs.errors import (
+    ColonnadeError,
+    Conflict,
+    FailedPrecondition,
+    InvalidArgument,
+    OutOfQuota,
+    Unavailable,
+)
+from libs.names import id_from_title
+from libs.rpc.paging import Page, PageRequest
+from libs.rpc.requests import RequestKey
+from services.scheduler.domain.channel import Channel, ChannelState, Provider, check_endpoint
+from services.scheduler.domain.names import Key, channel_key, no_channel
+from services.scheduler.domain.submission import FailureKind
+from services.scheduler.ports import Catalog, Publishers, Store, Vault
+from services.scheduler.providers.base import Credentials, ProviderError, RemoteChannel
+from services.scheduler.usecases.channel_care import trouble_of
+from services.scheduler.usecases.known_persona import check_persona_if_reachable
+from services.scheduler.usecases.pace import Pace
+from services.scheduler.usecases.requests import answered, claimed
+
+
+@dataclass(frozen=True, slots=True)
+class NewChannel:
+    """An account to be connected. ``id`` and ``display_name`` empty: made of what it is called."""
+
+    persona: str
+    provider: Provider
+    account: str
+    token: str = field(repr=False)
+    id: str = ""
+    display_name: str = ""
+    endpoint: str = ""
+
+
+class CreateChannel:
+    """Connects accounts."""
+
+    def __init__(
+        self,
+        store: Store,
+        catalog: Catalog,
+        publishers: Publishers,
+        vault: Vault,
+        clock: Clock,
+        pace: Pace,
+    ) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._publishers = publishers
+        self._vault = vault
+        self._clock = clock
+        self._pace = pace
+
+    async def __call__(self, new: NewChannel, request: RequestKey) -> Channel:
+        """The channel, connected.
+
+        Raises InvalidArgument, NotFound (persona), AlreadyExists, FailedPrecondition
+        (CREDENTIALS_REFUSED, UNKNOWN_PROVIDER_CHANNEL, ARCHIVED), OutOfQuota, Unavailable.
+        """
+        if (name := await answered(self._store, request)) is not None:
+            return await ReadChannels(self._store, self._catalog).get(channel_key(name))
+        endpoint = _checked(new)
+        await self._catalog.check_persona(new.persona)
+        channel = self._channel(new, endpoint, await self._remote(new, endpoint))
+        async with self._store.changing() as tx:
+            if (name := await claimed(tx, request)) is None:
+                await tx.channels.add(channel)
+                await tx.requests.record(request.id, channel.name)
+                await tx.commit()
+                return channel
+        return await ReadChannels(self._store, self._catalog).get(channel_key(name))
+
+    async def _remote(self, new: NewChannel, endpoint: str) -> RemoteChannel:
+        publisher = self._publishers.of(new.provider, endpoint)
+        try:
+            accounts = await publisher.channels(Credentials(new.token))
+        except ProviderError as error:
+            raise _refusal(new.provider, error) from None
+        for account in accounts:
+            if account.id == new.account:
+                return account
+        known = ", ".join(f"{a.id} ({a.service} {a.display_name})" for a in accounts) or "none"
+        raise FailedPrecondition(
+            f"{new.provider} knows no account {new.account!r} for this key; it knows: {known}",
+            reason="UNKNOWN_PROVIDER_CHANNEL",
+            metadata={"provider": new.provider, "provider_channel_id": new.account},
+        )
+
+    def _channel(self, new: NewChannel, endpoint: str, remote: RemoteChannel) -> Channel:
+        display_name = new.display_name or remote.display_name
+        trouble = trouble_of(remote)
+        now = self._clock.now()
+        key = Credentials(new.token).key
+        return Channel(
+            persona=new.persona,
+            id=new.id or id_from_title(display_name, "channel_id"),
+            display_name=display_name,
+            provider=new.provider,
+            endpoint=endpoint,
+            account=remote.id,
+            organization=remote.organization_id,
+            service=remote.service,
+            sealed_token=self._vault.seal(new.token),
+            batch=":".join((new.provider, key, remote.organization_id, endpoint)),
+            create_time=now,
+            update_time=now,
+            state=ChannelState.NEEDS_ATTENTION if trouble else ChannelState.CONNECTED,
+            state_reason=trouble,
+            check_at=now + self._pace.channel_check_every if trouble else None,
+        )
+
+
+class ReadChannels:
+    """Reads channels."""
+
+    def __init__(self, store: Store, catalog: Catalog) -> None:
+        self._store = store
+        self._catalog = catalog
+
+    async def get(self, key: Key) -> Channel:
+        """The channel. Raises NotFound."""
+        async with self._store.reading() as view:
+            channel = await view.channels.get(key)
+        if channel is None:
+            raise no_channel(key)
+        return channel
+
+    async def page(self, persona: str, page: PageRequest) -> Page[Channel]:
+        """One page, oldest first. Raises NotFound for an unknown persona."""
+        async with self._store.reading() as view:
+            found = await view.channels.page(persona, page)
+        if not found.rows:
+            await check_persona_if_reachable(self._catalog, persona)
+        return found
+
+
+class DeleteChannel:
+    """Disconnects accounts."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def __call__(self, key: Key, etag: str, request: RequestKey) -> None:
+        """Raises NotFound, Conflict (STALE_ETAG), FailedPrecondition (CHANNEL_IN_USE)."""
+        async with self._store.changing() as tx:
+            if await claimed(tx, request) is not None:
+                return
+            channel = await tx.channels.locked(key)
+            if channel is None:
+                raise no_channel(key)
+            if etag and etag != str(channel.version):
+                raise Conflict("the channel has changed; read it again", reason="STALE_ETAG")
+            if await tx.channels.is_in_use(key):
+                raise FailedPrecondition(
+                    f"something on {channel.name} is not out yet; cancel those posts first",
+                    reason="CHANNEL_IN_USE",
+                    metadata={"channel": channel.name},
+                )
+            await tx.channels.delete(key)
+            await tx.requests.record(request.id, channel.name)
+            await tx.commit()
+
+
+def _checked(new: NewChannel) -> str:
+    if not new.account:
+        raise InvalidArgument.of("channel.provider_channel_id", "is required")
+    if not new.token:
+        raise InvalidArgument.of("channel.access_token", "is required; it is kept encrypted")
+    if not new.token.isascii() or not new.token.isprintable():
+        raise InvalidArgument.of("channel.access_token", "has characters that no key has")
+    return check_endpoint(new.endpoint) if new.endpoint else ""
+
+
+def _refusal(provider: Provider, error: ProviderError) -> ColonnadeError:
+    match error.kind:
+        case FailureKind.AUTH:
+            return FailedPrecondition(
+                f"{provider} refuses the key: {error.message}",
+                reason="CREDENTIALS_REFUSED",
+                metadata={"provider": provider},
+            )
+        case FailureKind.THROTTLED:
+            text = f"{provider} takes no more requests with this key for now"
+            return OutOfQuota(text, retry_after=error.retry_after or 60.0)
+        case _:
+            return Unavailable(f"{provider} does not answer as it should: {error.message}")

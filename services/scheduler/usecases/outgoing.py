@@ -1,0 +1,87 @@
+"""What goes to a provider, and with whose key."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from services.scheduler.domain import channel as domain
+from services.scheduler.domain.attempt import Attempt
+from services.scheduler.domain.post import Post
+from services.scheduler.domain.publication import Publication, fingerprint
+from services.scheduler.domain.submission import FailureKind
+from services.scheduler.ports import Publishers, Vault
+from services.scheduler.providers.base import (
+    Channel,
+    Credentials,
+    Image,
+    NotSent,
+    Publisher,
+    PublishRequest,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A channel with its key, and the adapter of its provider."""
+
+    publisher: Publisher
+    channel: Channel
+
+
+class Accounts:
+    """Opens channels for use."""
+
+    def __init__(self, publishers: Publishers, vault: Vault) -> None:
+        self._publishers = publishers
+        self._vault = vault
+
+    def open(self, channel: domain.Channel) -> Account:
+        """The account behind a channel. Raises ``NotSent`` (AUTH) if its key cannot be read."""
+        try:
+            token = self._vault.unseal(channel.sealed_token)
+        except ValueError:
+            text = "the channel's key was sealed with another secret; connect the channel anew"
+            raise NotSent(FailureKind.AUTH, text) from None
+        opened = Channel(channel.account, channel.organization, channel.service, Credentials(token))
+        return Account(self._publishers.of(channel.provider, channel.endpoint), opened)
+
+
+class Outgoing:
+    """Makes requests of posts. ``media_base_url`` is where providers reach the gateway."""
+
+    def __init__(self, media_base_url: str) -> None:
+        self._base_url = media_base_url.rstrip("/")
+
+    def request(
+        self,
+        post: Post,
+        publication: Publication,
+        due_at: datetime,
+        attempts: Sequence[Attempt],
+    ) -> PublishRequest:
+        """What is sent, or was. ``attempts`` are those before, whose times may differ."""
+        assert post.media is not None, "the picture is there before anything is sent"
+        image = Image(
+            url=f"{self._base_url}/m/{publication.media_token}.jpg",
+            alt_text=post.alt_text,
+            content_type=post.media.mime_type,
+            size_bytes=post.media.size_bytes,
+            width=post.media.width,
+            height=post.media.height,
+        )
+        earlier = {attempt.due_at for attempt in attempts} - {due_at}
+        return PublishRequest(post.final_text, due_at, (image,), tuple(sorted(earlier)))
+
+
+def fingerprint_of(post: Post, channel: domain.Channel, due_at: datetime) -> str:
+    """What appears where and when."""
+    assert post.media is not None, "the picture is there before anything is sent"
+    return fingerprint(channel.name, post.final_text, (post.media.sha256,), due_at)
+
+
+def request_hash(request: PublishRequest) -> str:
+    """SHA-256 (hex) of all that a request holds."""
+    content = json.dumps(asdict(request), default=str, sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()

@@ -1,0 +1,64 @@
+"""Reading posts, and calling them off."""
+
+from libs.clock import Clock
+from libs.rpc.paging import Page
+from libs.rpc.requests import RequestKey
+from services.scheduler.domain.names import Key, post_key
+from services.scheduler.domain.post import Post, check_cancellable
+from services.scheduler.domain.publication import PublicationState
+from services.scheduler.ports import Catalog, PostListing, Store
+from services.scheduler.usecases.known_persona import check_persona_if_reachable
+from services.scheduler.usecases.recording import record
+from services.scheduler.usecases.requests import claimed
+
+
+class ReadPosts:
+    """Reads posts."""
+
+    def __init__(self, store: Store, catalog: Catalog) -> None:
+        self._store = store
+        self._catalog = catalog
+
+    async def get(self, key: Key) -> Post:
+        """The post. Raises NotFound."""
+        async with self._store.reading() as view:
+            return await view.posts.get(key)
+
+    async def page(self, listing: PostListing) -> Page[Post]:
+        """One page. Raises NotFound for an unknown persona."""
+        async with self._store.reading() as view:
+            page = await view.posts.page(listing)
+        if not page.rows and listing.persona is not None:
+            await check_persona_if_reachable(self._catalog, listing.persona)
+        return page
+
+
+class CancelPost:
+    """Calls posts off."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def __call__(self, key: Key, request: RequestKey) -> Post:
+        """The post, cancelled; one that is cancelled already stays as it is.
+
+        Raises NotFound, and FailedPrecondition (ILLEGAL_STATE_MOVE) if a provider has it.
+        """
+        async with self._store.changing() as tx:
+            if (name := await claimed(tx, request)) is not None:
+                return await tx.posts.get(post_key(name))
+            post = await tx.posts.locked(key)
+            check_cancellable(post)
+            now = self._clock.now()
+            cancelled = [
+                publication.moved(
+                    PublicationState.CANCELLED, now, next_attempt_at=None, problem=None
+                )
+                for publication in post.publications
+                if publication.state is not PublicationState.CANCELLED
+            ]
+            post = await record(tx, post, cancelled, now)
+            await tx.requests.record(request.id, post.name)
+            await tx.commit()
+        return post

@@ -1,0 +1,226 @@
+"""Handing a post to a provider: the intent is durable first, the call is made once."""
+
+import logging
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from libs.clock import Clock
+from libs.ids import uuid7
+from services.scheduler.domain.attempt import Attempt, AttemptResult
+from services.scheduler.domain.channel import Channel, ChannelState
+from services.scheduler.domain.names import Key
+from services.scheduler.domain.post import Post
+from services.scheduler.domain.publication import Problem, Publication, PublicationState, path
+from services.scheduler.domain.submission import AfterError, FailureKind, after_submit_error
+from services.scheduler.domain.timing import effective_due
+from services.scheduler.ports import Changing, Store
+from services.scheduler.providers.base import ProviderError, PublishRequest, Submitted
+from services.scheduler.usecases.channel_care import ChannelCare
+from services.scheduler.usecases.confirm import first_look
+from services.scheduler.usecases.outgoing import (
+    Account,
+    Outgoing,
+    fingerprint_of,
+    request_hash,
+)
+from services.scheduler.usecases.pace import Pace
+from services.scheduler.usecases.readiness import Readiness
+from services.scheduler.usecases.recording import record
+
+log = logging.getLogger(__name__)
+
+_S = PublicationState
+_ACCEPTED: Final = "accepted"
+# Where a publication may be whose worker was believed dead when its call succeeded after all.
+_GIVEN_UP: Final = (_S.UNKNOWN, _S.RECONCILING, _S.RETRY_WAIT, _S.NEEDS_REVIEW)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call whose intent is durable."""
+
+    attempt: Attempt
+    channel: Key
+    account: Account
+    request: PublishRequest
+
+
+class Publish:
+    """Publishes publications. ``worker`` names this process in the record of attempts."""
+
+    def __init__(
+        self,
+        store: Store,
+        readiness: Readiness,
+        care: ChannelCare,
+        outgoing: Outgoing,
+        clock: Clock,
+        pace: Pace,
+        worker: str,
+    ) -> None:
+        self._store = store
+        self._readiness = readiness
+        self._care = care
+        self._outgoing = outgoing
+        self._clock = clock
+        self._pace = pace
+        self._worker = worker
+
+    async def __call__(self, id: str) -> None:
+        """Publishes it if it is due; a message that comes twice or late does nothing."""
+        ready = await self._readiness(id)
+        call = await self._begin(id, ready.account) if ready else None
+        if call is None:
+            return
+        try:
+            submitted = await call.account.publisher.submit(call.account.channel, call.request)
+        except ProviderError as error:
+            await self._failed(call, error)
+        else:
+            await self._accepted(call, submitted)
+
+    async def _begin(self, id: str, account: Account) -> Call | None:
+        """Makes the intent durable. None if somebody else was first, or the channel is held."""
+        async with self._store.changing() as tx:
+            post = await tx.posts.locked_of_publication(id)
+            if post is None or not self._readiness.is_due(post.publication(id)):
+                return None
+            publication, now = post.publication(id), self._clock.now()
+            key = Key(publication.persona, publication.channel)
+            channel = await tx.channels.get(key)
+            if channel is None or channel.state is not ChannelState.CONNECTED:
+                held = self._held(publication, channel, now)
+                await record(tx, post, [held], now)
+                await tx.commit()
+                return None
+            attempt, request = await self._intend(tx, post, publication, channel, now)
+            await record(tx, post, [self._submitting(publication, attempt)], now)
+            await tx.attempts.add(attempt)
+            await tx.commit()
+        return Call(attempt, key, account, request)
+
+    def _held(
+        self, publication: Publication, channel: Channel | None, now: datetime
+    ) -> Publication:
+        reason = channel.state_reason or channel.state if channel else "the channel was deleted"
+        until = now + self._pace.channel_check_every
+        return replace(publication, next_attempt_at=until, state_reason=reason)
+
+    async def _intend(
+        self, tx: Changing, post: Post, publication: Publication, channel: Channel, now: datetime
+    ) -> tuple[Attempt, PublishRequest]:
+        attempts = await tx.attempts.of(publication.id)
+        due_at = effective_due(publication.due_at, now, self._pace.overdue_lead)
+        request = self._outgoing.request(post, publication, due_at, attempts)
+        attempt = Attempt(
+            id=uuid7(),
+            publication=publication.id,
+            number=len(attempts) + 1,
+            fingerprint=fingerprint_of(post, channel, due_at),
+            request_hash=request_hash(request),
+            due_at=due_at,
+            started_at=now,
+            worker=self._worker,
+            token=publication.token + 1,
+        )
+        return attempt, request
+
+    def _submitting(self, publication: Publication, attempt: Attempt) -> Publication:
+        return publication.moved(
+            _S.SUBMITTING,
+            attempt.started_at,
+            attempts=publication.attempts + 1,
+            tries=publication.tries + 1,
+            token=attempt.token,
+            provider_post_id="",
+            # By then the worker counts as dead.
+            next_attempt_at=attempt.started_at
+            + 2 * self._pace.submit_timeout
+            + timedelta(seconds=1),
+        )
+
+    async def _accepted(self, call: Call, submitted: Submitted) -> None:
+        now = self._clock.now()
+        result = AttemptResult(
+            _ACCEPTED, now, provider_post_id=submitted.provider_post_id, answer=submitted.raw
+        )
+        async with self._store.changing() as tx:
+            await tx.attempts.finish(call.attempt.id, result)
+            post = await tx.posts.locked_of_publication(call.attempt.publication)
+            assert post is not None, "posts are never removed"
+            await self._adopt(tx, post, call, submitted.provider_post_id, now)
+            await tx.commit()
+
+    async def _adopt(
+        self, tx: Changing, post: Post, call: Call, provider_post_id: str, now: datetime
+    ) -> None:
+        publication = post.publication(call.attempt.publication)
+        if publication.provider_post_id == provider_post_id:
+            return  # reconciliation was faster
+        attempts = await tx.attempts.of(publication.id)
+        is_ours = publication.state in (_S.SUBMITTING, *_GIVEN_UP)
+        if not is_ours or attempts[-1].id != call.attempt.id:
+            log.error(
+                "%s: the provider took %s when the publication was %s already; look there",
+                publication.name,
+                provider_post_id,
+                publication.state,
+            )
+            return
+        for state in path(publication.state, _S.SCHEDULED):
+            details = _taken(call, provider_post_id, now) if state is _S.SCHEDULED else {}
+            publication = publication.moved(state, now, **details)
+            post = await record(tx, post, [publication], now)
+
+    async def _failed(self, call: Call, error: ProviderError) -> None:
+        now = self._clock.now()
+        result = AttemptResult(error.kind, now, message=error.message)
+        if error.kind in (FailureKind.AUTH, FailureKind.EDGE_BLOCK):
+            await self._care.pause(call.channel, error.message)
+        async with self._store.changing() as tx:
+            await tx.attempts.finish(call.attempt.id, result)
+            post = await tx.posts.locked_of_publication(call.attempt.publication)
+            assert post is not None, "posts are never removed"
+            publication = post.publication(call.attempt.publication)
+            # A worker that was believed dead changes nothing: the outcome is being looked up.
+            if publication.state is _S.SUBMITTING and publication.token == call.attempt.token:
+                changed = self._after(publication, error, now)
+                await record(tx, post, [changed], now)
+            await tx.commit()
+
+    def _after(self, publication: Publication, error: ProviderError, now: datetime) -> Publication:
+        after = after_submit_error(
+            error, publication.tries, now, after_unknown=publication.was_unknown
+        )
+        if after.alarm:
+            log.error("%s: %s: %s", publication.name, after.reason, after.message)
+        uncounted = int(error.kind is FailureKind.THROTTLED)
+        return publication.moved(
+            after.state,
+            now,
+            state_reason=after.message,
+            next_attempt_at=self._next(after, now),
+            attempts=publication.attempts - uncounted,
+            tries=publication.tries - uncounted,
+            was_unknown=publication.was_unknown or after.state is _S.UNKNOWN,
+            duplicate_refusal=publication.was_unknown and error.kind is FailureKind.DUPLICATE,
+            problem=Problem(after.reason, after.message, retryable=after.state is not _S.FAILED),
+        )
+
+    def _next(self, after: AfterError, now: datetime) -> datetime | None:
+        if after.state is _S.READY:
+            return now + self._pace.channel_check_every
+        return after.next_attempt_at
+
+
+def _taken(call: Call, provider_post_id: str, now: datetime) -> dict[str, object]:
+    """What is known of a publication once the provider has it."""
+    return {
+        "provider_post_id": provider_post_id,
+        "provider_state": "scheduled",
+        "remote_due_at": call.attempt.due_at,
+        "submitted_at": now,
+        "next_attempt_at": first_look(call.attempt.due_at, now),
+        "problem": None,
+    }

@@ -1,0 +1,121 @@
+"""Trying again what failed, and looking up what is in doubt."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from libs.clock import Clock
+from libs.errors import FailedPrecondition
+from libs.rpc.requests import RequestKey
+from services.scheduler.domain.channel import ChannelState
+from services.scheduler.domain.names import CHANNEL, Key, post_key
+from services.scheduler.domain.photo import check_rights
+from services.scheduler.domain.post import (
+    Post,
+    check_retryable,
+    check_scheduled_time,
+    is_retryable,
+)
+from services.scheduler.domain.publication import Publication, PublicationState
+from services.scheduler.ports import Catalog, Changing, Store
+from services.scheduler.usecases.pace import Pace
+from services.scheduler.usecases.recording import record
+from services.scheduler.usecases.requests import answered, claimed
+
+_S = PublicationState
+
+
+class RetryPost:
+    """Sets posts in motion again."""
+
+    def __init__(self, store: Store, catalog: Catalog, clock: Clock, pace: Pace) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._clock = clock
+        self._pace = pace
+
+    async def __call__(self, key: Key, at: datetime | None, request: RequestKey) -> Post:
+        """The post, to be tried at ``at`` (None: now). What is in doubt is looked up first.
+
+        Raises InvalidArgument, NotFound, FailedPrecondition (ILLEGAL_STATE_MOVE, RIGHTS,
+        NO_CHANNEL), Unavailable.
+        """
+        if (name := await answered(self._store, request)) is not None:
+            return await self._read(post_key(name))
+        now = self._clock.now()
+        if at is not None:
+            check_scheduled_time(at, now, field="scheduled_time")
+        post = await self._read(key)
+        check_retryable(post)
+        check_rights(await self._catalog.photo(post.photo), at or now)
+        return await self._set_in_motion(post, at or now, request)
+
+    async def _read(self, key: Key) -> Post:
+        async with self._store.reading() as view:
+            return await view.posts.get(key)
+
+    async def _set_in_motion(self, seen: Post, at: datetime, request: RequestKey) -> Post:
+        async with self._store.changing() as tx:
+            if (name := await claimed(tx, request)) is not None:
+                return await tx.posts.get(post_key(name))
+            now = self._clock.now()
+            await _check_channels(tx, seen.publications, now)
+            post = await tx.posts.locked(seen.key)
+            check_retryable(post)
+            again = [self._again(p, at, now) for p in post.publications if is_retryable(p)]
+            post = await record(tx, post, again, now, scheduled_time=at)
+            await tx.requests.record(request.id, post.name)
+            await tx.commit()
+        return post
+
+    def _again(self, publication: Publication, at: datetime, now: datetime) -> Publication:
+        first = self._pace.first_attempt(at, now)
+        match publication.state:
+            case _S.FAILED | _S.MISSED:
+                fresh = publication.moved(_S.READY, now, due_at=at, next_attempt_at=first)
+                return _with_new_chances(fresh)
+            case _S.NEEDS_REVIEW:
+                looked_up = publication.moved(
+                    _S.RECONCILING, now, due_at=at, next_attempt_at=now, provider_post_id=""
+                )
+                return _with_new_chances(replace(looked_up, was_unknown=True))
+            case _S.UNKNOWN:
+                return publication.moved(_S.RECONCILING, now, due_at=at, next_attempt_at=now)
+            case _S.RECONCILING:
+                return replace(publication, due_at=at, next_attempt_at=now)
+            case _S.RETRY_WAIT:
+                # What the provider asked us to wait stands.
+                waits = max(first, publication.next_attempt_at or first)
+                return replace(publication, due_at=at, next_attempt_at=waits)
+            case _:
+                return replace(publication, due_at=at, next_attempt_at=first, state_reason="")
+
+
+def _with_new_chances(publication: Publication) -> Publication:
+    return replace(
+        publication,
+        tries=0,
+        retried_once=False,
+        duplicate_refusal=False,
+        provider_state="",
+        permalink="",
+        problem=None,
+    )
+
+
+async def _check_channels(tx: Changing, publications: Sequence[Publication], now: datetime) -> None:
+    """Refuses what has no channel any more; has one that needs attention looked at at once."""
+    for publication in publications:
+        if not is_retryable(publication):
+            continue
+        key = Key(publication.persona, publication.channel)
+        channel = await tx.channels.locked(key)
+        if channel is None:
+            name = CHANNEL.format(*key)
+            raise FailedPrecondition(
+                f"{name} is gone; cancel the post and schedule the photo on another channel",
+                reason="NO_CHANNEL",
+                metadata={"channel": name},
+            )
+        if channel.state is ChannelState.NEEDS_ATTENTION:
+            await tx.channels.save(replace(channel, check_at=now))

@@ -1,0 +1,95 @@
+"""The look for something to do, every few seconds."""
+
+from collections.abc import Iterator, Sequence
+
+from libs.clock import Clock
+from libs.jobs.queue import JobQueue
+from services.scheduler.domain.names import CHANNEL, POST
+from services.scheduler.domain.publication import Problem, PublicationState
+from services.scheduler.domain.timing import MAX_LATENESS, is_missed
+from services.scheduler.ports import Claim, Store
+from services.scheduler.usecases.pace import Pace
+from services.scheduler.usecases.recording import record
+from services.scheduler.usecases.tasks import (
+    CHECK_CHANNEL,
+    CONFIRM,
+    PREPARE,
+    PUBLISH,
+    QUEUE,
+    RECONCILE,
+)
+
+_S = PublicationState
+_TASKS = {
+    _S.READY: PUBLISH,
+    _S.RETRY_WAIT: PUBLISH,
+    _S.SUBMITTING: RECONCILE,
+    _S.UNKNOWN: RECONCILE,
+    _S.RECONCILING: RECONCILE,
+    _S.SCHEDULED: CONFIRM,
+    _S.PUBLISHING: CONFIRM,
+}
+_OVERDUE = Problem(
+    "OVERDUE",
+    "its time passed more than 24 hours ago, so it was not sent; retry it to send it now",
+)
+
+
+class Tick:
+    """Finds what is due, longest waiting first, and tells the workers of it."""
+
+    def __init__(self, store: Store, queue: JobQueue, clock: Clock, pace: Pace) -> None:
+        self._store = store
+        self._queue = queue
+        self._clock = clock
+        self._pace = pace
+
+    async def __call__(self) -> None:
+        """One look; takes a bounded number of rows of each kind."""
+        await self._miss_overdue()
+        for task, id in await self._claim():
+            await self._queue.enqueue(task, id, QUEUE)
+
+    async def _claim(self) -> list[tuple[str, str]]:
+        now, limit = self._clock.now(), self._pace.claim_batch
+        until = now + self._pace.claim_lease
+        async with self._store.changing() as tx:
+            claims = await tx.publications.claim(now, until, limit)
+            again_at = now + self._pace.channel_check_every
+            channels = await tx.channels.to_check(now, again_at, limit)
+            posts = await tx.posts.unprepared(now, until, limit)
+            await tx.commit()
+        return [
+            *_announced(claims),
+            *((CHECK_CHANNEL, CHANNEL.format(*key)) for key in channels),
+            *((PREPARE, POST.format(*key)) for key in posts),
+        ]
+
+    async def _miss_overdue(self) -> None:
+        before = self._clock.now() - MAX_LATENESS
+        async with self._store.reading() as view:
+            overdue = await view.publications.overdue(before, self._pace.claim_batch)
+        for publication in overdue:
+            await self._miss(publication)
+
+    async def _miss(self, id: str) -> None:
+        async with self._store.changing() as tx:
+            post = await tx.posts.locked_of_publication(id)
+            if post is None:
+                return
+            publication, now = post.publication(id), self._clock.now()
+            is_waiting = publication.state in (_S.READY, _S.RETRY_WAIT)
+            if is_waiting and is_missed(publication.due_at, now):
+                missed = publication.moved(_S.MISSED, now, next_attempt_at=None, problem=_OVERDUE)
+                await record(tx, post, [missed], now)
+                await tx.commit()
+
+
+def _announced(claims: Sequence[Claim]) -> Iterator[tuple[str, str]]:
+    """A task for each claim, but only one for all that are asked for in one query."""
+    tasks = (
+        (task, claim.batch if task == CONFIRM else claim.publication)
+        for claim in claims
+        if (task := _TASKS.get(claim.state))
+    )
+    return iter(dict.fromkeys(tasks))

@@ -1,0 +1,153 @@
+"""Stand-ins for what the clustering service calls: the embedding service, the index, blobs."""
+
+from collections.abc import AsyncIterator, Sequence
+
+import numpy as np
+
+from libs.errors import ColonnadeError, InvalidArgument, NotFound
+from libs.vectors.index import Equals, Floats, Hit, VectorFilter, VectorPage, VectorPoint
+from services.clustering.domain.item import Collection
+from services.clustering.ports import Embedded
+from tests.support.clustering.photos import COLLECTION, Vector, key_of
+
+
+class FakeEmbedder:
+    """Answers the vectors that the test gave; ``down`` is raised by every call."""
+
+    def __init__(self, collection: Collection = COLLECTION) -> None:
+        self.collection_in_use = collection
+        self.results: dict[str, Vector | ColonnadeError] = {}
+        self.down: ColonnadeError | None = None
+        self.calls: list[list[str]] = []
+
+    def give(self, photo: str, result: Vector | ColonnadeError) -> None:
+        """What becomes of the picture of ``photo``."""
+        self.results[key_of(photo)] = result
+
+    async def embed(self, blob_keys: Sequence[str]) -> list[Embedded | ColonnadeError]:
+        self.calls.append(list(blob_keys))
+        if self.down is not None:
+            raise self.down
+        if not all(blob_keys):
+            raise InvalidArgument.of("images.blob_key", "must not be empty")
+        return [self._result(self.results[key]) for key in blob_keys]
+
+    async def collection(self, embedded: Embedded) -> Collection:
+        assert embedded.fingerprint == self.collection_in_use.fingerprint
+        return self.collection_in_use
+
+    def _result(self, result: Vector | ColonnadeError) -> Embedded | ColonnadeError:
+        if isinstance(result, ColonnadeError):
+            return result
+        used = self.collection_in_use
+        return Embedded(result, used.model, used.revision, used.fingerprint)
+
+
+class MemoryIndex:
+    """The part of a vector index that the service uses, by brute force."""
+
+    def __init__(self) -> None:
+        self.collections: dict[str, dict[str, VectorPoint]] = {}
+        self.made: list[str] = []
+
+    async def ensure_collection(
+        self, collection: str, dimension: int, *, indexed: Sequence[str] = ()
+    ) -> None:
+        if collection not in self.collections:
+            self.made.append(collection)
+            self.collections[collection] = {}
+
+    async def upsert(self, collection: str, points: Sequence[VectorPoint]) -> None:
+        self._points(collection).update({point.id: point for point in points})
+
+    async def delete(self, collection: str, ids: Sequence[str]) -> None:
+        points = self._points(collection)
+        for id in ids:
+            points.pop(id, None)
+
+    async def search(
+        self,
+        collection: str,
+        vector: Floats,
+        limit: int,
+        *,
+        filter: VectorFilter | None = None,
+        min_score: float | None = None,
+        exact: bool = False,
+    ) -> list[Hit]:
+        scored = [
+            Hit(point.id, float(point.vector @ vector / np.linalg.norm(vector)), point.payload)
+            for point in self._points(collection).values()
+            if filter is None or _passes(point, filter)
+        ]
+        near = [hit for hit in scored if min_score is None or hit.score >= min_score]
+        return sorted(near, key=lambda hit: -hit.score)[:limit]
+
+    async def search_batch(
+        self,
+        collection: str,
+        vectors: Floats,
+        limit: int,
+        *,
+        filter: VectorFilter | None = None,
+        min_score: float | None = None,
+        exact: bool = False,
+    ) -> list[list[Hit]]:
+        return [
+            await self.search(collection, vector, limit, filter=filter, min_score=min_score)
+            for vector in vectors
+        ]
+
+    async def retrieve(self, collection: str, ids: Sequence[str]) -> list[VectorPoint]:
+        points = self._points(collection)
+        return [points[id] for id in ids if id in points]
+
+    async def scroll(
+        self, collection: str, *, filter: VectorFilter | None = None, page: int = 1000
+    ) -> AsyncIterator[VectorPage]:
+        for id, point in sorted(self._points(collection).items()):
+            if filter is None or _passes(point, filter):
+                yield VectorPage([id], point.vector[np.newaxis], [point.payload])
+
+    def _points(self, collection: str) -> dict[str, VectorPoint]:
+        if collection not in self.collections:
+            raise NotFound("collection", collection)
+        return self.collections[collection]
+
+
+def _passes(point: VectorPoint, filter: VectorFilter) -> bool:
+    if point.id in filter.exclude_ids:
+        return False
+    return all(
+        isinstance(condition, Equals) and point.payload[condition.field] == condition.value
+        for condition in filter.conditions
+    )
+
+
+class MemorySnapshots:
+    """See ports.Snapshots."""
+
+    def __init__(self) -> None:
+        self.blobs: dict[str, bytes] = {}
+
+    async def load(self, key: str) -> bytes | None:
+        return self.blobs.get(key)
+
+    async def save(self, key: str, data: bytes) -> None:
+        self.blobs[key] = data
+
+    async def forget(self, key: str) -> None:
+        self.blobs.pop(key, None)
+
+
+class MemoryQueue:
+    """A job queue that remembers what it was told; ``away`` makes it fail as the port says."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, str, str]] = []
+        self.away = False
+
+    async def enqueue(self, task: str, job_id: str, queue: str) -> bool:
+        if not self.away:
+            self.sent.append((task, job_id, queue))
+        return not self.away

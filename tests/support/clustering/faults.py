@@ -1,0 +1,54 @@
+"""Processes that die between two steps, again and again, one step later each time."""
+
+import inspect
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+
+class Died(BaseException):
+    """The process is gone. Not an Exception, so that nothing handles it."""
+
+
+class Fuse:
+    """Lets so many steps be taken and dies at the next."""
+
+    def __init__(self, steps: int) -> None:
+        self.left = steps
+
+    def step(self) -> None:
+        if self.left == 0:
+            raise Died
+        self.left -= 1
+
+
+class Mortal:
+    """Does what ``target`` does; each awaited call is a step of ``fuse``."""
+
+    def __init__(self, target: Any, fuse: Fuse) -> None:
+        self._target = target
+        self._fuse = fuse
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._target, name)
+        if inspect.iscoroutinefunction(value):
+            return self._stepping(value)
+        if name in ("begin", "read"):
+            return self._opening(value)
+        return value if callable(value) else Mortal(value, self._fuse)
+
+    def _stepping(self, call: Any) -> Any:
+        async def stepping(*args: Any, **kwargs: Any) -> Any:
+            self._fuse.step()
+            return await call(*args, **kwargs)
+
+        return stepping
+
+    def _opening(self, call: Any) -> Any:
+        @asynccontextmanager
+        async def opening() -> AsyncIterator[Mortal]:
+            self._fuse.step()
+            async with call() as opened:
+                yield Mortal(opened, self._fuse)
+
+        return opening

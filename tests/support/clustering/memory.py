@@ -1,0 +1,245 @@
+"""The store of the clustering service in memory: one transaction at a time, undone by default."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from copy import copy
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
+from typing import Any
+
+from libs.errors import AlreadyExists
+from services.clustering.domain.cluster import Cluster, Hero, Member
+from services.clustering.domain.item import Collection, Item, ItemKey, ItemState, Pair
+from services.clustering.domain.run import Run
+
+
+@dataclass
+class Data:
+    """Everything that is kept. Values are immutable, so that a copy of the containers is enough."""
+
+    items: dict[str, Item] = field(default_factory=dict)
+    deleted: dict[str, ItemKey] = field(default_factory=dict)
+    pairs: dict[tuple[str, str], Pair] = field(default_factory=dict)
+    collections: dict[str, Collection] = field(default_factory=dict)
+    runs: dict[str, Run] = field(default_factory=dict)
+    requests: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+    clusters: dict[tuple[str, int], Cluster] = field(default_factory=dict)
+    members: dict[tuple[str, int], tuple[Member, ...]] = field(default_factory=dict)
+    told: list[tuple[str, ...]] = field(default_factory=list)
+
+    def duplicate(self) -> "Data":
+        """A copy that can be changed by itself."""
+        return Data(*(copy(getattr(self, field.name)) for field in fields(self)))
+
+
+class MemoryStore:
+    """See ports.Store; ``data`` is what is committed."""
+
+    def __init__(self) -> None:
+        self.data = Data()
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator["MemoryTransaction"]:
+        yield MemoryTransaction(self, self.data.duplicate())
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator["MemoryTransaction"]:
+        yield MemoryTransaction(self, self.data.duplicate())
+
+
+class MemoryTransaction:
+    """See ports.Transaction; what workers need is left out."""
+
+    def __init__(self, store: MemoryStore, data: Data) -> None:
+        self._store = store
+        self._data = data
+        self.items = _Items(data)
+        self.pairs = _Pairs(data)
+        self.collections = _Collections(data)
+        self.runs = _Runs(data)
+        self.clusters = _Clusters(data)
+        self.versions = _Versions(data)
+        self.announce = _Announcements(data)
+        self.requests = _Requests(data)
+
+    async def commit(self) -> None:
+        self._store.data = self._data
+
+
+class _Items:
+    def __init__(self, data: Data) -> None:
+        self._data = data
+
+    async def lock(self, scopes: Iterable[str]) -> None:
+        """There is only one transaction."""
+
+    async def add(self, items: Sequence[Item]) -> None:
+        for item in items:
+            if item.name not in self._data.deleted:
+                self._data.items.setdefault(item.name, item)
+
+    async def get(self, name: str) -> Item | None:
+        return self._data.items.get(name)
+
+    async def many(self, names: Iterable[str]) -> dict[str, Item]:
+        items = self._data.items
+        return {name: items[name] for name in names if name in items}
+
+    async def by_points(self, point_ids: Sequence[str]) -> dict[str, Item]:
+        items = {item.point_id: item for item in self._data.items.values()}
+        return {id: items[id] for id in point_ids if id in items}
+
+    async def set_ready(self, collection: str, scenes: Mapping[str, str]) -> set[str]:
+        waiting = {name for name in scenes if self._waits(name)}
+        for name in waiting:
+            self._change(name, state=ItemState.READY, collection=collection, scene=scenes[name])
+        return waiting
+
+    async def quarantine(self, name: str, reason: str, message: str) -> bool:
+        waits = self._waits(name)
+        if waits:
+            self._change(name, state=ItemState.QUARANTINED)
+        return waits
+
+    async def set_words(self, name: str, words: Sequence[str], time: datetime) -> None:
+        if self._data.items[name].words_time < time:
+            self._change(name, words=tuple(words), words_time=time)
+
+    async def delete(self, key: ItemKey) -> None:
+        self._data.items.pop(key.name, None)
+        self._data.deleted[key.name] = key
+        for names in [names for names in self._data.pairs if key.name in names]:
+            del self._data.pairs[names]
+
+    async def is_deleted(self, name: str) -> bool:
+        return name in self._data.deleted
+
+    async def gone(self, names: Sequence[str]) -> list[str]:
+        return [name for name in names if name not in self._data.items]
+
+    def _waits(self, name: str) -> bool:
+        item = self._data.items.get(name)
+        return item is not None and item.state is ItemState.PENDING
+
+    def _change(self, name: str, **values: Any) -> None:
+        self._data.items[name] = replace(self._data.items[name], **values)
+
+
+class _Pairs:
+    def __init__(self, data: Data) -> None:
+        self._data = data
+
+    async def add(self, pairs: Iterable[Pair]) -> None:
+        for pair in pairs:
+            if pair.first in self._data.items and pair.second in self._data.items:
+                self._data.pairs[(pair.first, pair.second)] = pair
+
+    async def of(self, names: Iterable[str]) -> list[Pair]:
+        wanted = set(names)
+        return [pair for key, pair in self._data.pairs.items() if wanted & {*key}]
+
+    async def above(self, scope: str, min_score: float) -> list[Pair]:
+        return [
+            pair
+            for pair in self._data.pairs.values()
+            if pair.score >= min_score and self._data.items[pair.first].scope == scope
+        ]
+
+
+class _Collections:
+    def __init__(self, data: Data) -> None:
+        self._data = data
+
+    async def add(self, collection: Collection) -> None:
+        self._data.collections.setdefault(collection.name, collection)
+
+    async def get(self, name: str) -> Collection | None:
+        return self._data.collections.get(name)
+
+    async def in_use(self, scope: str) -> Collection | None:
+        used = [
+            item.collection
+            for item in self._data.items.values()
+            if item.scope == scope and item.state is ItemState.READY
+        ]
+        name = max(used, key=used.count, default="")
+        return self._data.collections.get(name)
+
+    async def names(self) -> list[str]:
+        return list(self._data.collections)
+
+
+class _Runs:
+    def __init__(self, data: Data) -> None:
+        self._data = data
+
+    async def add(self, run: Run) -> Run:
+        active = [r for r in self._data.runs.values() if r.scope == run.scope and not r.ended]
+        return active[0] if active else self._data.runs.setdefault(run.id, run)
+
+    async def get(self, scope: str, run_id: str, *, lock: bool = False) -> Run | None:
+        run = self._data.runs.get(run_id)
+        return run if run and run.scope == scope else None
+
+    async def cancel(self, run: Run) -> Run:
+        self._data.runs[run.id] = run
+        return run
+
+
+class _Clusters:
+    def __init__(self, data: Data) -> None:
+        self._data = data
+
+    async def all_members(self, cluster_id: str, version: int) -> Sequence[Member]:
+        return self._data.members[(cluster_id, version)]
+
+
+class _Versions:
+    def __init__(self, data: Data) -> None:
+        self._data = data
+
+    async def drop(self, items: Sequence[str]) -> list[Cluster]:
+        lost = []
+        for key, members in self._data.members.items():
+            left = tuple(member for member in members if member.item not in items)
+            cluster = replace(self._data.clusters[key], member_count=len(left))
+            self._data.members[key], self._data.clusters[key] = left, cluster
+            if cluster.hero and cluster.hero.item in items:
+                lost.append(cluster)
+        return lost
+
+    async def set_hero(self, cluster_id: str, version: int, hero: Hero | None) -> None:
+        key = (cluster_id, version)
+        self._data.clusters[key] = replace(self._data.clusters[key], hero=hero)
+
+
+class _Announcements:
+    def __init__(self, data: Data) -> None:
+        self._data = data
+
+    def embedded(self, item: Item, collection: Collection, scene: str) -> None:
+        self._data.told.append(("photo.embedded", item.name, scene))
+
+    def embedding_failed(self, item: Item, reason: str, message: str) -> None:
+        self._data.told.append(("photo.embedding_failed", item.name, reason))
+
+    def clusters_updated(self, scope: str, version: int) -> None:
+        self._data.told.append(("clusters.updated", scope, str(version)))
+
+
+class _Requests:
+    def __init__(self, data: Data) -> None:
+        self._data = data
+
+    async def claim(self, request_id: str, method: str, fingerprint: str) -> str | None:
+        if not request_id:
+            return None
+        known = self._data.requests.setdefault(request_id, (method, fingerprint, ""))
+        if known[:2] != (method, fingerprint):
+            raise AlreadyExists("request", request_id)
+        return known[2] or None
+
+    async def record(self, request_id: str, result: str) -> None:
+        if request_id:
+            method, fingerprint, _ = self._data.requests[request_id]
+            self._data.requests[request_id] = (method, fingerprint, result)

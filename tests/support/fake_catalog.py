@@ -1,0 +1,104 @@
+"""A catalog service with just what the scheduler asks of it, behind the real contract."""
+
+import hashlib
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from colonnade.catalog.v1 import catalog_service_pb2 as catalog
+from colonnade.catalog.v1.catalog_service_pb2_grpc import (
+    CatalogServiceServicer,
+    CatalogServiceStub,
+    add_CatalogServiceServicer_to_server,
+)
+from colonnade.catalog.v1.persona_pb2 import Persona
+from colonnade.catalog.v1.photo_pb2 import Photo, UsageRights
+
+from libs.errors import NotFound, Unavailable
+from tests.support.pictures import encoded, waves
+from tests.support.rpc import serve
+
+DESCRIPTOR = catalog.DESCRIPTOR.services_by_name["CatalogService"]
+CHUNK = 64 * 1024
+
+
+class FakeCatalog(CatalogServiceServicer):  # type: ignore[misc]
+    """Personas and photos that a test puts in; each photo has a picture of its own.
+
+    ``is_down`` makes every call fail as a service that is away does.
+    """
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """As new: empty."""
+        self.personas: dict[str, Persona] = {}
+        self.photos: dict[str, Photo] = {}
+        self.renditions: dict[str, bytes] = {}
+        self.is_down = False
+
+    def add_persona(self, id: str, state: int = Persona.STATE_ACTIVE) -> str:
+        """Its name."""
+        persona = Persona(name=f"personas/{id}", display_name=id.title(), state=state)
+        self.personas[persona.name] = persona
+        return persona.name
+
+    def add_photo(
+        self,
+        persona: str = "nora",
+        *,
+        pillar: str = "light",
+        alt_text: str = "waves of light",
+        rights: UsageRights | None = None,
+        sha256: str = "",
+    ) -> str:
+        """Its name. Every photo has other bytes."""
+        number = len(self.photos)
+        picture = encoded(waves(64, 48, shift=number / 7), "JPEG", quality=90)
+        photo = Photo(
+            name=f"personas/{persona}/photos/{uuid.UUID(int=number + 1)}",
+            pillar=f"personas/{persona}/pillars/{pillar}",
+            sha256=sha256 or hashlib.sha256(b"original" + picture).hexdigest(),
+            alt_text=alt_text,
+            rights=rights,
+        )
+        self.photos[photo.name] = photo
+        self.renditions[photo.name] = picture
+        return photo.name
+
+    async def GetPersona(self, request: Any, context: Any) -> Persona:
+        self._answer()
+        if request.name not in self.personas:
+            raise NotFound("persona", request.name)
+        return self.personas[request.name]
+
+    async def GetPhoto(self, request: Any, context: Any) -> Photo:
+        self._answer()
+        if request.name not in self.photos:
+            raise NotFound("photo", request.name)
+        return self.photos[request.name]
+
+    async def ReadPhotoMedia(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        self._answer()
+        assert request.rendition == catalog.ReadPhotoMediaRequest.RENDITION_PUBLISH
+        if request.name not in self.renditions:
+            raise NotFound("photo", request.name)
+        data = self.renditions[request.name]
+        yield catalog.ReadPhotoMediaResponse(
+            info=catalog.MediaInfo(mime_type="image/jpeg", size_bytes=len(data), etag="1")
+        )
+        for start in range(0, len(data), CHUNK):
+            yield catalog.ReadPhotoMediaResponse(chunk=data[start : start + CHUNK])
+
+    @asynccontextmanager
+    async def serve(self) -> AsyncIterator[CatalogServiceStub]:
+        """A stub of this catalog over gRPC."""
+        register = add_CatalogServiceServicer_to_server
+        async with serve(self, DESCRIPTOR, register, CatalogServiceStub) as stub:
+            yield stub
+
+    def _answer(self) -> None:
+        if self.is_down:
+            raise Unavailable("the catalog is away")
