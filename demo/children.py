@@ -103,6 +103,8 @@ def _suite(data: Path, ports: Ports) -> ChildProcess:
             "COLONNADE_GRPC__PORT": str(ports.grpc),
             "COLONNADE_HTTP__PORT": str(ports.http),
             "COLONNADE_SCHEDULER__MEDIA_BASE_URL": ports.http_url,
+            # What is due goes out after seconds: nobody wants to watch half a minute of nothing.
+            "COLONNADE_SCHEDULER__OVERDUE_LEAD": "5",
         },
     )
 

@@ -15,6 +15,7 @@ class PillarPlan:
     display_name: str
     weight: int
     description: str
+    posts_per_week: int
     folders: tuple[str, ...] = ()
 
 
@@ -37,6 +38,7 @@ SAMPLE_PILLARS = (
         "Slow mornings",
         45,
         "Coffee, flowers, soft light; the first quiet hour of a day.",
+        4,
         ("coffee", "flowers"),
     ),
     PillarPlan(
@@ -44,10 +46,11 @@ SAMPLE_PILLARS = (
         "Out there",
         35,
         "Streets, shores and hills; reasons to leave the house.",
+        3,
         ("city", "sea", "mountains"),
     ),
     PillarPlan(
-        "worn-well", "Worn well", 20, "Clothes and cloth with a long life ahead.", ("clothes",)
+        "worn-well", "Worn well", 20, "Clothes and cloth with a long life ahead.", 5, ("clothes",)
     ),
 )
 
@@ -80,12 +83,16 @@ def plan_for(folder: Path) -> Plan:
         smallest = totals.index(min(totals))
         shares[smallest].append(name)
         totals[smallest] += sizes[name]
-    names = (("first", "First theme", 50), ("second", "Second theme", 30), ("third", "Third", 20))
+    names = (
+        ("first", "First theme", 50, 4),
+        ("second", "Second theme", 30, 3),
+        ("third", "Third theme", 20, 2),
+    )
     pillars = tuple(
         PillarPlan(
-            id, title, weight, f"Photos of {', '.join(share) or 'nothing yet'}.", tuple(share)
+            id, title, weight, f"Photos of {', '.join(share) or 'nothing yet'}.", rate, tuple(share)
         )
-        for (id, title, weight), share in zip(names, shares, strict=True)
+        for (id, title, weight, rate), share in zip(names, shares, strict=True)
     )
     captions = {pillar.id: f"From the theme {pillar.display_name.lower()}." for pillar in pillars}
     return Plan("yours", "Your photos", "UTC", "", folder, pillars, captions)

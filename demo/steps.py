@@ -53,6 +53,7 @@ async def pillars(suite: Suite, parent: str, plan: Plan, show: Show) -> None:
             display_name=planned.display_name,
             weight=planned.weight,
             description=planned.description,
+            posts_per_week=planned.posts_per_week,
         )
         request = catalog.CreatePillarRequest(parent=parent, pillar_id=planned.id, pillar=wanted)
         try:

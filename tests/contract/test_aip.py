@@ -1,42 +1,32 @@
-"""The contracts keep Google's API Improvement Proposals, as far as descriptors can tell."""
+"""The contracts keep Google's API Improvement Proposals, as far as descriptors can tell.
+
+Each test lists what breaks a rule, so that a failure names all of it at once.
+"""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
 import colonnade
-import pytest
 from google.api import annotations_pb2, field_behavior_pb2, resource_pb2
-from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import (
     Descriptor,
     EnumDescriptor,
     FieldDescriptor,
     MethodDescriptor,
-    ServiceDescriptor,
 )
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from google.protobuf.descriptor_pool import Default as default_pool
 
 from gateway.comments import read_comments
 from libs.rpc.masks import behaviors
 from libs.rpc.policy import policy_of
 from services.parts import SERVICES
 
-OURS = "colonnade."
 DESCRIPTORS = Path(colonnade.__path__[0]) / "descriptors.binpb"
-
-# Methods without a rule of their own, and why.
-WITHOUT_RULE = {
-    "ReadPhotoMedia": "served by the gateway with ranges and caching, which fit into no rule",
-    "ReadPublicationMedia": "served by the gateway at a public address with a token",
-}
-# Methods that are not reads by their HTTP verb, but change nothing that a caller could double.
-WITHOUT_REQUEST_ID = {
-    "EmbedImages": "computes and stores nothing",
-    "SearchSimilar": "a read whose query does not fit into a path",
-    "UploadPhoto": "the same bytes are stored once",
-}
+VALUE_TYPES = "colonnade.type."
+READS = ("Get", "List", "Watch", "Read", "Find", "Search", "Embed")
 STANDARD_VERBS = {
     "Get": "get",
     "List": "get",
@@ -44,18 +34,36 @@ STANDARD_VERBS = {
     "Update": "patch",
     "Delete": "delete",
 }
-READS = ("Get", "List", "Watch", "Read", "Find")
+
+# Methods without a rule of their own, and why.
+WITHOUT_RULE = {
+    "ReadPhotoMedia": "the gateway serves it with ranges and caching, which fit into no rule",
+    "ReadPublicationMedia": "the gateway serves it at a public address with a token",
+}
+# Methods that are no reads by their verb, but have no effect that could be doubled.
+WITHOUT_REQUEST_ID = {
+    "EmbedImages": "computes and stores nothing",
+    "SearchSimilar": "a read whose query does not fit into a path",
+    "UploadPhoto": "the same bytes are stored once",
+}
+# States that people set, as they set any other field.
+SET_BY_PEOPLE = {"colonnade.catalog.v1.Pillar.state"}
 
 
-def methods() -> Iterator[MethodDescriptor]:
-    for service in SERVICES.values():
-        yield from service.methods
+def methods() -> list[MethodDescriptor]:
+    return [method for service in SERVICES.values() for method in service.methods]
 
 
-@cache
-def comments() -> dict[str, str]:
-    """The comment of each message, field and method, by full name."""
-    return read_comments(DESCRIPTORS)
+def named(*words: str) -> list[MethodDescriptor]:
+    """The methods that begin with one of the words; at least one."""
+    found = [method for method in methods() if method.name.startswith(words)]
+    assert found
+    return found
+
+
+def verb_of(method: MethodDescriptor) -> str | None:
+    verb: str | None = method.GetOptions().Extensions[annotations_pb2.http].WhichOneof("pattern")
+    return verb
 
 
 def paths_of(method: MethodDescriptor) -> list[str]:
@@ -64,53 +72,63 @@ def paths_of(method: MethodDescriptor) -> list[str]:
     return [getattr(r, r.WhichOneof("pattern")) for r in rules if r.WhichOneof("pattern")]
 
 
-def verb_of(method: MethodDescriptor) -> str | None:
-    verb: str | None = method.GetOptions().Extensions[annotations_pb2.http].WhichOneof("pattern")
-    return verb
+def plain(path: str) -> str:
+    """``/v1/personas/*:archive`` from ``/v1/{name=personas/*}:archive``."""
+    return re.sub(r"\{[^=}]+=([^}]*)\}", r"\1", path)
 
 
-def messages_of(service: ServiceDescriptor) -> Iterator[Descriptor]:
-    """Every message that requests and answers of the service are made of."""
-    seen: set[str] = set()
-    waiting = [m for method in service.methods for m in (method.input_type, method.output_type)]
+def reached(start: Iterable[Descriptor], *, input_only: bool = False) -> dict[str, Descriptor]:
+    """Our messages that ``start`` is made of, by full name; without what only the server sets."""
+    found: dict[str, Descriptor] = {}
+    waiting = list(start)
     while waiting:
         message = waiting.pop()
-        if message.full_name in seen or not message.full_name.startswith(OURS):
+        if message.full_name in found or not message.full_name.startswith("colonnade."):
             continue
-        seen.add(message.full_name)
-        yield message
-        waiting += [f.message_type for f in message.fields if f.message_type is not None]
+        found[message.full_name] = message
+        waiting += [
+            field.message_type
+            for field in message.fields
+            if field.message_type is not None and not (input_only and is_output_only(field))
+        ]
+    return found
 
 
-def all_messages() -> list[Descriptor]:
-    found = {m.full_name: m for service in SERVICES.values() for m in messages_of(service)}
-    return [found[name] for name in sorted(found)]
+def sent() -> list[Descriptor]:
+    """What a caller may send."""
+    return list(reached((m.input_type for m in methods()), input_only=True).values())
 
 
-def all_enums() -> list[EnumDescriptor]:
-    names = set()
+def everything() -> list[Descriptor]:
+    both = (message for m in methods() for message in (m.input_type, m.output_type))
+    return list(reached(both).values())
+
+
+def enums() -> list[EnumDescriptor]:
+    names = []
     for file in FileDescriptorSet.FromString(DESCRIPTORS.read_bytes()).file:
-        if file.package.startswith(OURS):
-            names |= {f"{file.package}.{enum.name}" for enum in file.enum_type}
-            names |= {
-                f"{file.package}.{message.name}.{enum.name}"
-                for message in file.message_type
-                for enum in message.enum_type
-            }
-    pool = descriptor_pool.Default()
-    return [pool.FindEnumTypeByName(name) for name in sorted(names)]
+        if file.package.startswith("colonnade."):
+            names += [f"{file.package}.{enum.name}" for enum in file.enum_type]
+            for message in file.message_type:
+                inner = f"{file.package}.{message.name}"
+                names += [f"{inner}.{enum.name}" for enum in message.enum_type]
+    return [default_pool().FindEnumTypeByName(name) for name in names]
 
 
-def sent_messages() -> set[str]:
-    """The messages that a caller may send: requests, and what they are made of."""
-    names: set[str] = set()
-    waiting = [method.input_type for method in methods()]
-    while waiting:
-        message = waiting.pop()
-        if message.full_name not in names and message.full_name.startswith(OURS):
-            names.add(message.full_name)
-            waiting += [f.message_type for f in message.fields if f.message_type is not None]
-    return names
+def resources() -> Iterator[tuple[Descriptor, resource_pb2.ResourceDescriptor]]:
+    for message in everything():
+        if message.GetOptions().HasExtension(resource_pb2.resource):
+            yield message, message.GetOptions().Extensions[resource_pb2.resource]
+
+
+@cache
+def comments() -> dict[str, str]:
+    """The comment of each message and field, by full name."""
+    return read_comments(DESCRIPTORS)
+
+
+def is_output_only(field: FieldDescriptor) -> bool:
+    return field_behavior_pb2.OUTPUT_ONLY in behaviors(field)
 
 
 def is_in_oneof(field: FieldDescriptor) -> bool:
@@ -119,160 +137,156 @@ def is_in_oneof(field: FieldDescriptor) -> bool:
     return oneof is not None and not oneof.name.startswith("_")
 
 
-def resource_of(message: Descriptor) -> resource_pb2.ResourceDescriptor | None:
-    options = message.GetOptions()
-    if not options.HasExtension(resource_pb2.resource):
-        return None
-    resource: resource_pb2.ResourceDescriptor = options.Extensions[resource_pb2.resource]
-    return resource
+def is_time(field: FieldDescriptor) -> bool:
+    kind = field.message_type
+    return kind is not None and kind.full_name == "google.protobuf.Timestamp"
 
 
-each_method = pytest.mark.parametrize("method", list(methods()), ids=lambda method: method.name)
-each_message = pytest.mark.parametrize("message", all_messages(), ids=lambda message: message.name)
+def names(found: Iterable[MethodDescriptor | Descriptor | FieldDescriptor]) -> list[str]:
+    return [each.full_name for each in found]
 
 
-@each_method
-def test_every_method_has_a_rule_or_a_reason_for_none(method: MethodDescriptor) -> None:
-    assert bool(paths_of(method)) != (method.name in WITHOUT_RULE)
+def test_every_method_has_a_rule_or_a_reason_for_none() -> None:
+    assert {method.name for method in methods() if not paths_of(method)} == set(WITHOUT_RULE)
 
 
-@each_method
-def test_paths_are_versioned_and_made_of_plural_collections(method: MethodDescriptor) -> None:
-    for path in paths_of(method):
-        assert path.startswith("/v1/")
-        plain = re.sub(r"\{[^=}]+=([^}]*)\}", r"\1", path).removeprefix("/v1/")
-        resource, _, verb = plain.partition(":")
-        collections = [part for part in resource.split("/") if part != "*"]
-        assert all(re.fullmatch(r"[a-z][A-Za-z]*s", name) for name in collections), path
-        assert not verb or re.fullmatch(r"[a-z][A-Za-z]*", verb)
+def test_paths_are_versioned_and_made_of_plural_collections() -> None:
+    shape = re.compile(r"/v1(/[a-z][A-Za-z]*s(/\*)?)+(:[a-z][A-Za-z]*)?")
+    assert [p for m in methods() for p in paths_of(m) if not shape.fullmatch(plain(p))] == []
 
 
-@each_method
-def test_verbs_are_those_of_the_standard_methods(method: MethodDescriptor) -> None:
-    for word, verb in STANDARD_VERBS.items():
-        if method.name.startswith(word):
-            assert verb_of(method) == verb
+def test_verbs_are_those_of_the_standard_methods() -> None:
+    wrong = [
+        method
+        for word, verb in STANDARD_VERBS.items()
+        for method in named(word)
+        if verb_of(method) != verb
+    ]
+    assert names(wrong) == []
 
 
-@each_method
-def test_every_method_states_its_scope(method: MethodDescriptor) -> None:
-    policy = policy_of(method)
-    service = method.containing_service.file.package.split(".")[1]
-    assert policy.scope in {f"{service}.read", f"{service}.write", "public"}
-    assert policy.timeout > 0
-    if method.name.startswith(READS):
-        assert policy.scope != f"{service}.write"
-        assert policy.idempotent, "a read may be repeated"
+def test_every_method_states_the_scope_that_it_needs() -> None:
+    def fits(method: MethodDescriptor) -> bool:
+        service = method.containing_service.file.package.split(".")[1]
+        return policy_of(method).scope in {f"{service}.read", f"{service}.write", "public"}
+
+    assert names(method for method in methods() if not fits(method)) == []
 
 
-@each_method
-def test_lists_are_paged(method: MethodDescriptor) -> None:
-    if not method.name.startswith("List"):
-        return
-    request, response = method.input_type.fields_by_name, method.output_type.fields_by_name
-    assert request["page_size"].type == FieldDescriptor.TYPE_INT32
-    assert request["page_token"].type == FieldDescriptor.TYPE_STRING
-    assert response["next_page_token"].type == FieldDescriptor.TYPE_STRING
-    assert not method.server_streaming
-    items = method.output_type.fields[0]
-    assert items.is_repeated
-    assert items.message_type is not None, "the items come first, as resources"
-    comment = comments()[request["page_size"].full_name]
-    assert "200 at most" in comment, "the greatest page is stated"
+def test_reads_may_be_repeated_and_need_no_right_to_write() -> None:
+    policies = {method.full_name: policy_of(method) for method in named(*READS)}
+    assert [n for n, p in policies.items() if not p.idempotent or p.scope.endswith(".write")] == []
 
 
-@each_method
-def test_updates_take_a_mask_and_answer_the_resource(method: MethodDescriptor) -> None:
-    if not method.name.startswith("Update"):
-        return
-    mask = method.input_type.fields_by_name["update_mask"]
-    assert mask.message_type.full_name == "google.protobuf.FieldMask"
-    assert resource_of(method.output_type) is not None
-    assert "etag" in method.output_type.fields_by_name
+def test_lists_are_paged() -> None:
+    for method in named("List"):
+        request, response = method.input_type.fields_by_name, method.output_type.fields_by_name
+        assert request["page_size"].type == FieldDescriptor.TYPE_INT32
+        assert request["page_token"].type == FieldDescriptor.TYPE_STRING
+        assert response["next_page_token"].type == FieldDescriptor.TYPE_STRING
+        assert not method.server_streaming
+        items = method.output_type.fields[0]
+        assert items.is_repeated, f"the items of {method.name} come first"
+        assert items.message_type is not None
 
 
-@each_method
-def test_what_has_an_effect_takes_a_request_id(method: MethodDescriptor) -> None:
-    has_effect = verb_of(method) not in (None, "get") and method.name not in WITHOUT_REQUEST_ID
-    assert ("request_id" in method.input_type.fields_by_name) == has_effect
+def test_lists_state_their_largest_page() -> None:
+    sizes = [method.input_type.fields_by_name["page_size"] for method in named("List")]
+    assert names(size for size in sizes if "200 at most" not in comments()[size.full_name]) == []
 
 
-@each_method
-def test_custom_methods_have_an_answer_of_their_own(method: MethodDescriptor) -> None:
-    custom = [path for path in paths_of(method) if ":" in path.rsplit("}", 1)[-1]]
-    if custom:
-        assert method.output_type.name == f"{method.name}Response"
-    assert method.input_type.name == f"{method.name}Request"
+def test_updates_take_a_mask_and_answer_a_resource_with_an_etag() -> None:
+    for method in named("Update"):
+        mask = method.input_type.fields_by_name["update_mask"].message_type
+        assert mask is not None
+        assert mask.full_name == "google.protobuf.FieldMask"
+        assert method.output_type in [message for message, _ in resources()]
+        assert "etag" in method.output_type.fields_by_name
 
 
-@each_method
-def test_names_in_requests_are_checked_and_say_of_what(method: MethodDescriptor) -> None:
-    for field in method.input_type.fields:
-        if field.name in ("name", "parent"):
-            assert field_behavior_pb2.REQUIRED in behaviors(field)
-            assert "`" in comments()[field.full_name] or "name of" in comments()[field.full_name]
+def test_what_has_an_effect_takes_a_request_id_and_nothing_else_does() -> None:
+    for method in methods():
+        effect = verb_of(method) not in (None, "get") and method.name not in WITHOUT_REQUEST_ID
+        has_one = "request_id" in method.input_type.fields_by_name
+        assert has_one == effect, method.full_name
 
 
-@each_message
-def test_no_field_that_can_be_sent_is_without_behaviour(message: Descriptor) -> None:
-    if message.full_name not in sent_messages():
-        return
-    for field in message.fields:
-        assert behaviors(field) or is_in_oneof(field), f"{field.full_name}: REQUIRED or OPTIONAL?"
+def test_requests_are_called_after_their_method_and_so_are_answers_of_custom_methods() -> None:
+    for method in methods():
+        assert method.input_type.name == f"{method.name}Request"
+        if any(":" in path.rpartition("}")[2] for path in paths_of(method)):
+            assert method.output_type.name == f"{method.name}Response"
 
 
-@each_message
-def test_resources_begin_with_their_name(message: Descriptor) -> None:
-    resource = resource_of(message)
-    if resource is None:
-        return
-    first = message.fields[0]
-    assert (first.name, first.number) == ("name", 1)
-    assert field_behavior_pb2.IDENTIFIER in behaviors(first)
-    assert resource.type == f"colonnade.dev/{message.name}"
-    assert resource.singular == message.name[0].lower() + message.name[1:]
-    for pattern in resource.pattern:
-        assert re.fullmatch(r"([a-zA-Z]+/\{[a-z_]+\}/?)+|.*/[a-zA-Z]+", pattern), pattern
+def test_names_and_parents_in_requests_are_required() -> None:
+    keys = [
+        field
+        for method in methods()
+        for field in method.input_type.fields
+        if field.name in ("name", "parent")
+    ]
+    assert keys
+    required = field_behavior_pb2.REQUIRED
+    assert names(field for field in keys if required not in behaviors(field)) == []
 
 
-@each_message
-def test_states_and_times_of_the_server_cannot_be_set(message: Descriptor) -> None:
-    if resource_of(message) is None:
-        return
-    for field in message.fields:
-        if field.name in ("state", "create_time", "update_time"):
-            assert behaviors(field) == [field_behavior_pb2.OUTPUT_ONLY], field.full_name
+def test_no_field_that_can_be_sent_is_without_behaviour() -> None:
+    fields = [
+        field
+        for message in sent()
+        if not message.full_name.startswith(VALUE_TYPES)
+        for field in message.fields
+    ]
+    assert len(fields) > 100
+    assert names(f for f in fields if not behaviors(f) and not is_in_oneof(f)) == []
 
 
-@each_message
-def test_times_are_timestamps_and_are_called_so(message: Descriptor) -> None:
-    for field in message.fields:
-        kind = field.message_type.full_name if field.message_type else ""
-        is_time = kind == "google.protobuf.Timestamp"
-        assert is_time == field.name.endswith("_time"), field.full_name
+def test_resources_begin_with_their_name() -> None:
+    for message, resource in resources():
+        first = message.fields[0]
+        assert (first.name, first.number) == ("name", 1)
+        assert field_behavior_pb2.IDENTIFIER in behaviors(first)
+        assert resource.type == f"colonnade.dev/{message.name}"
+        assert resource.singular == message.name[0].lower() + message.name[1:]
+        assert resource.pattern
 
 
-@pytest.mark.parametrize("enum", all_enums(), ids=lambda enum: enum.name)
-def test_the_zero_of_an_enum_is_unspecified(enum: EnumDescriptor) -> None:
-    prefix = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", enum.name).upper()
-    assert enum.values_by_number[0].name == f"{prefix}_UNSPECIFIED"
-    assert all(value.name.startswith(f"{prefix}_") for value in enum.values)
+def test_states_and_times_of_the_server_cannot_be_set() -> None:
+    fields = [
+        field
+        for message, _ in resources()
+        for field in message.fields
+        if field.name in ("state", "create_time", "update_time")
+    ]
+    assert {f.full_name for f in fields if not is_output_only(f)} == SET_BY_PEOPLE
 
 
-@each_message
-def test_everything_has_a_comment(message: Descriptor) -> None:
-    assert comments()[message.full_name].strip()
-    for field in message.fields:
-        assert comments()[field.full_name].strip(), field.full_name
+def test_times_are_timestamps_and_are_called_so() -> None:
+    fields = [field for message in everything() for field in message.fields]
+    assert names(f for f in fields if is_time(f) != f.name.endswith("_time")) == []
+
+
+def test_the_zero_of_an_enum_is_unspecified_and_its_values_carry_its_name() -> None:
+    for enum in enums():
+        prefix = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", enum.name).upper()
+        assert enum.values_by_number[0].name == f"{prefix}_UNSPECIFIED"
+        assert [v.name for v in enum.values if not v.name.startswith(f"{prefix}_")] == []
+
+
+def test_everything_has_a_comment() -> None:
+    messages = everything()
+    fields = [field for message in messages for field in message.fields]
+    told = names(messages) + names(fields)
+    assert [name for name in told if not comments().get(name, "")] == []
 
 
 def test_exemptions_are_of_methods_that_exist() -> None:
-    names = {method.name for method in methods()}
-    assert names.issuperset(WITHOUT_RULE)
-    assert names.issuperset(WITHOUT_REQUEST_ID)
+    known = {method.name for method in methods()}
+    assert known.issuperset({*WITHOUT_RULE, *WITHOUT_REQUEST_ID})
 
 
-def test_every_service_was_looked_at() -> None:
-    assert len(list(methods())) > 30
-    assert len(all_messages()) > 60
-    assert len(all_enums()) > 10
+def test_all_of_the_contracts_was_looked_at() -> None:
+    assert len(methods()) > 30
+    assert len(everything()) > 60
+    assert len(enums()) > 10
+    assert len(list(resources())) > 8

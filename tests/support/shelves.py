@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+from google.protobuf import message_factory
 from grpc_status import rpc_status
 
 from libs.errors import ColonnadeError
@@ -29,7 +30,10 @@ class Call:
 
 @dataclass
 class Shelves:
-    """Answers by method name: a message, an error of ours, or a function of request and context."""
+    """Answers by method name: a message, an error of ours, or a function of request and context.
+
+    A method without one answers with an empty message or stream.
+    """
 
     answers: dict[str, Any] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
@@ -49,8 +53,9 @@ class Shelves:
         """Serves WatchShelf with the stream that the test has set."""
         self._remember("WatchShelf", request, context)
         try:
-            async for shelf in self.answers["WatchShelf"](request, context):
-                yield shelf
+            if "WatchShelf" in self.answers:
+                async for shelf in self.answers["WatchShelf"](request, context):
+                    yield shelf
         except ColonnadeError as error:
             await _abort(context, error)
         except asyncio.CancelledError:
@@ -80,7 +85,7 @@ class Shelves:
         )
 
     async def _answer(self, name: str, request: Any, context: Any) -> Any:
-        answer = self.answers[name]
+        answer = self.answers.get(name, _empty(name))
         if isinstance(answer, ColonnadeError):
             await _abort(context, answer)
         return await answer(request, context) if callable(answer) else answer
@@ -124,6 +129,11 @@ def _handler(shelves: Shelves, method: Any) -> Any:
         return await shelves.unary(method.name, request, context)
 
     return grpc.unary_unary_rpc_method_handler(unary, **codec)
+
+
+def _empty(name: str) -> Any:
+    output = service().methods_by_name[name].output_type
+    return message_factory.GetMessageClass(output)()
 
 
 async def _abort(context: Any, error: ColonnadeError) -> None:

@@ -160,13 +160,28 @@ async def test_errors_of_the_gateway_have_the_same_shape(
 async def test_a_body_that_grows_past_the_limit_is_refused_without_a_length(
     client: httpx.AsyncClient, shelves: Shelves
 ) -> None:
-    async def endless() -> Any:
-        while True:
+    async def growing() -> Any:
+        for _ in range(11):
             yield b" " * 10_000
 
-    answer = await client.post("/v1/shelves/1:move", content=endless())
+    answer = await client.post("/v1/shelves/1:move", content=growing())
     assert error_of(answer)["code"] == 413
     assert shelves.calls == []
+
+
+async def test_a_body_that_says_that_it_is_too_long_is_not_read(
+    client: httpx.AsyncClient,
+) -> None:
+    read = []
+
+    async def unread() -> Any:
+        read.append(True)
+        yield b"{}"
+
+    headers = {"content-length": "100001"}
+    answer = await client.post("/v1/shelves/1:move", content=unread(), headers=headers)
+    assert error_of(answer)["code"] == 413
+    assert read == []
 
 
 async def test_metadata_and_request_ids(client: httpx.AsyncClient, shelves: Shelves) -> None:
