@@ -55,5 +55,8 @@ async def open(app: App[Any]) -> AsyncIterator[None]:
         limits=Limits(body_bytes=settings.max_body_bytes, max_timeout=settings.max_timeout),
         extra_routes=media_routes(channels),
         metrics=app.metrics.render,
+        observe=lambda access: app.metrics.http.observe(
+            access.method, access.route, access.status, access.seconds
+        ),
     )
     yield

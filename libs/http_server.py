@@ -82,6 +82,7 @@ class HttpServer:
                 raise OSError(f"cannot listen on {self.host}:{self.port}")
             await asyncio.sleep(0.005)
         self.port = self._server.servers[0].sockets[0].getsockname()[1]
+        log.info("HTTP on http://%s:%s", self.host, self.port)
 
     async def stop(self) -> None:
         """Takes no new requests and lets the running ones end."""

@@ -52,8 +52,11 @@ def set_up_logging(level: str, style: Literal["text", "json"]) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for chatty in ("httpx", "httpcore", "alembic", "kombu", "celery", "amqp", "uvicorn.access"):
+    for chatty in ("httpx", "httpcore", "alembic", "kombu", "celery", "amqp", "uvicorn"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
 
 
 class RpcMetrics:
@@ -67,7 +70,7 @@ class RpcMetrics:
             "Time to serve a call",
             ("method",),
             registry=registry,
-            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60),
+            buckets=_SECONDS,
         )
 
     def observe(self, method: str, code: str, seconds: float) -> None:
@@ -76,12 +79,35 @@ class RpcMetrics:
         self._seconds.labels(method).observe(seconds)
 
 
+class HttpMetrics:
+    """Counts and times served HTTP requests, by route and not by path."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        labels = ("method", "route", "status")
+        self._requests = Counter(
+            "colonnade_http_requests", "Served requests", labels, registry=registry
+        )
+        self._seconds = Histogram(
+            "colonnade_http_seconds",
+            "Time to serve a request, to the end of its answer",
+            ("method", "route"),
+            registry=registry,
+            buckets=_SECONDS,
+        )
+
+    def observe(self, method: str, route: str, status: int, seconds: float) -> None:
+        """One request has ended."""
+        self._requests.labels(method, route, str(status)).inc()
+        self._seconds.labels(method, route).observe(seconds)
+
+
 class Metrics:
     """The metrics of one process."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.rpc = RpcMetrics(self.registry)
+        self.http = HttpMetrics(self.registry)
         self.ready = Gauge(
             "colonnade_ready", "1 when the last probe passed", ("part",), registry=self.registry
         )

@@ -69,6 +69,7 @@ class RpcServer:
             await self.set_ready(name, False)
         ports = [self._bind(address) for address in addresses]
         await self._server.start()
+        log.info("gRPC on %s", ", ".join(addresses))
         return ports
 
     def _bind(self, address: str) -> int:

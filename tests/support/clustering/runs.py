@@ -1,0 +1,31 @@
+"""Asking for clustering runs and doing them."""
+
+from libs.rpc.requests import RequestKey
+from services.clustering.domain.run import Mode, Run
+from services.clustering.ports import Store
+from services.clustering.usecases.attempt import Worker
+from services.clustering.usecases.run_once import run_clustering_once
+from services.clustering.usecases.runs import create_run, get_run, run_name
+from tests.support.clock import FakeClock
+from tests.support.clustering.fakes import MemoryQueue
+
+NO_KEY = RequestKey("", "", "")
+
+
+async def ask(store: Store, scope: str, mode: Mode = Mode.AUTO) -> Run:
+    """A run in the queue of its scope."""
+    return await create_run(store, MemoryQueue(), FakeClock(), scope, mode, NO_KEY)
+
+
+async def cluster(worker: Worker, scope: str, mode: Mode = Mode.AUTO) -> Run:
+    """A run that this worker has done."""
+    asked = await ask(worker.store, scope, mode)
+    done = await run_clustering_once(worker, asked.id)
+    assert done is not None
+    assert done == await look(worker.store, done)
+    return done
+
+
+async def look(store: Store, run: Run) -> Run:
+    """The run as it stands now."""
+    return await get_run(store, run_name(run.scope, run.id))

@@ -1,0 +1,41 @@
+"""Looking straight into the tables of the clustering service."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from colonnade.events.v1 import event_pb2
+from google.protobuf.message import Message
+from sqlalchemy import Row, select, text
+
+from libs.db.engine import Database
+from services.clustering.tables import support
+
+_PAYLOADS: dict[str, type[Message]] = {
+    "photo.embedded": event_pb2.PhotoEmbedded,
+    "photo.embedding_failed": event_pb2.PhotoEmbeddingFailed,
+    "clusters.updated": event_pb2.ClustersUpdated,
+}
+
+
+async def rows(database: Database, query: str, **values: Any) -> Sequence[Row[Any]]:
+    """The answer of a query that does not name the schema."""
+    async with database.transaction() as connection:
+        await connection.execute(text("SET LOCAL search_path = clustering"))
+        return (await connection.execute(text(query), values)).all()
+
+
+async def change(database: Database, statement: str, **values: Any) -> None:
+    """Changes the tables behind the service's back."""
+    async with database.transaction() as connection:
+        await connection.execute(text("SET LOCAL search_path = clustering"))
+        await connection.execute(text(statement), values)
+
+
+async def told(database: Database, type: str) -> list[Any]:
+    """The messages of all events of a type, in the order they were told."""
+    outbox = support.outbox
+    async with database.reading() as connection:
+        found = await connection.execute(
+            select(outbox).where(outbox.c.type == type).order_by(outbox.c.id)
+        )
+        return [_PAYLOADS[type].FromString(row.payload) for row in found]
