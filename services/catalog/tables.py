@@ -136,6 +136,13 @@ PHOTOS = sa.Table(
         "id",
         postgresql_where=sa.text("embedding_state <> 'READY'"),
     ),
+    sa.Index(
+        "photos_of_file_name",
+        "persona_id",
+        "file_name",
+        # For prefixes too, whatever the collation.
+        postgresql_ops={"file_name": "text_pattern_ops"},
+    ),
     sa.Index("photos_of_tags", "tags", postgresql_using="gin"),
     sa.Index("photos_of_scene", "persona_id", "scene"),
     sa.Index("photos_of_thumbnail", "thumbnail_sha256"),

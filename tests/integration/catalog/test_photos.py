@@ -281,8 +281,8 @@ async def test_concurrent_updates_are_all_kept_or_refused(lib: Library) -> None:
 
 async def test_move_stays_in_the_persona(lib: Library) -> None:
     persona, pillar = await lib.place()
-    other = await lib.pillar(persona)
-    _, foreign = await lib.place()
+    other = await lib.pillar(persona, display_name="Coffee")
+    foreign = await lib.pillar(await lib.persona(), display_name="Coffee")
     photo = await lib.shelve(pillar)
     request = pb.MovePhotoRequest(name=photo.name, pillar=other, request_id=str(uuid.uuid4()))
     for _ in range(2):

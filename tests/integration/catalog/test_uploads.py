@@ -233,8 +233,8 @@ async def test_pillar_of_highest_weight_then_oldest_is_taken(lib: Library) -> No
 
 async def test_a_named_pillar_must_be_one_of_the_persona(lib: Library) -> None:
     persona, _ = await lib.place()
-    chosen = await lib.pillar(persona)
-    _, foreign = await lib.place()
+    chosen = await lib.pillar(persona, display_name="Coffee")
+    foreign = await lib.pillar(await lib.persona(), display_name="Coffee")
     assert (await lib.photo(persona, pillar=chosen)).pillar == chosen
     for pillar in (foreign, f"{persona}/pillars/none"):
         with pytest.raises(NotFound):

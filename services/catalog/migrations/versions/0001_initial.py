@@ -179,6 +179,13 @@ def _index_photos() -> None:
         schema=SCHEMA,
         postgresql_where=sa.text("embedding_state <> 'READY'"),
     )
+    op.create_index(
+        "photos_of_file_name",
+        "photos",
+        ["persona_id", "file_name"],
+        schema=SCHEMA,
+        postgresql_ops={"file_name": "text_pattern_ops"},
+    )
     op.create_index("photos_of_tags", "photos", ["tags"], schema=SCHEMA, postgresql_using="gin")
 
 
