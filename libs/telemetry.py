@@ -73,10 +73,17 @@ class RpcMetrics:
             buckets=_SECONDS,
         )
 
+        # Finding the child of some labels costs more than counting does.
+        self._children: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
+
     def observe(self, method: str, code: str, seconds: float) -> None:
         """One call has ended."""
-        self._calls.labels(method, code).inc()
-        self._seconds.labels(method).observe(seconds)
+        children = self._children.get((method, code))
+        if children is None:
+            children = (self._calls.labels(method, code), self._seconds.labels(method))
+            self._children[method, code] = children
+        children[0].inc()
+        children[1].observe(seconds)
 
 
 class HttpMetrics:

@@ -49,8 +49,10 @@ class CallGuard:
             call = self._admit(method, context)
             token = current_call.set(call)
             try:
-                async with _deadline(call):
+                async with asyncio.timeout(_time_for(call)):
                     yield
+            except TimeoutError:
+                raise DeadlineExceeded("the time allowed for the call has run out") from None
             finally:
                 current_call.reset(token)
         except ColonnadeError as error:
@@ -78,19 +80,12 @@ class CallGuard:
         return CallInfo(method, caller, deadline, forwarded)
 
 
-@asynccontextmanager
-async def _deadline(call: CallInfo) -> AsyncIterator[None]:
+def _time_for(call: CallInfo) -> float | None:
+    """Seconds for the call, None for as long as it takes."""
     remaining = call.remaining()
-    if remaining is None:
-        yield
-        return
-    if remaining < _LEAST_TIME:
+    if remaining is not None and remaining < _LEAST_TIME:
         raise DeadlineExceeded("too little time is left to start; allow more")
-    try:
-        async with asyncio.timeout(remaining):
-            yield
-    except TimeoutError:
-        raise DeadlineExceeded("the time allowed for the call has run out") from None
+    return remaining
 
 
 def _unplanned(method: str, error: Exception) -> Internal:

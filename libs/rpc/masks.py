@@ -41,10 +41,20 @@ def merged(current: M, patch: M, mask: FieldMask, field: str) -> M:
     ``field`` is the name of the resource in the request, for messages.
     """
     paths = _paths(current, patch, mask, field)
-    result = type(current)()
+    result, source = type(current)(), type(patch)()
     result.CopyFrom(current)
-    FieldMask(paths=paths).MergeMessage(patch, result, True, True)
+    source.CopyFrom(patch)
+    for path in paths:
+        _make_parents(source, path)
+    FieldMask(paths=paths).MergeMessage(source, result, True, True)
     return result
+
+
+def _make_parents(message: Message, path: str) -> None:
+    """Makes what a path leads through, or merging would pass over a field that is to be emptied."""
+    for part in path.split(".")[:-1]:
+        message = getattr(message, part)
+        message.SetInParent()
 
 
 def _paths(current: Message, patch: Message, mask: FieldMask, field: str) -> list[str]:

@@ -22,6 +22,22 @@ class RequestValidator:
             ]
             text = "; ".join(f"{v.field}: {v.description}" for v in violations[:5])
             raise InvalidArgument(text, violations) from None
+        if path := _path_of_nul(message):
+            raise InvalidArgument.of(path, "holds the character U+0000, which no text may have")
+
+
+def _path_of_nul(message: Message, prefix: str = "") -> str:
+    """The first text with a NUL, which PostgreSQL cannot store; empty if there is none."""
+    for field, value in message.ListFields():
+        path = prefix + field.name
+        if field.type == field.TYPE_STRING:
+            if any("\0" in text for text in (value if field.is_repeated else (value,))):
+                return path
+        elif field.message_type is not None and not field.message_type.GetOptions().map_entry:
+            for child in value if field.is_repeated else (value,):
+                if found := _path_of_nul(child, f"{path}."):
+                    return found
+    return ""
 
 
 def _path(violation: protovalidate.Violation) -> str:

@@ -34,6 +34,7 @@ from services.catalog.repository.rows import (
 from services.catalog.tables import PERSONAS, PHOTOS
 
 _C = PERSONAS.c
+_BY_ID = PERSONAS.select().where(_C.id == sa.bindparam("persona"))
 _CAPTIONS = Document(CaptionConfig)
 _HASHTAGS = Document(HashtagStrategy)
 _CADENCE = Document(Cadence)
@@ -52,7 +53,10 @@ class PersonaRepository:
 
     async def get(self, id: str) -> Persona:
         """See Personas."""
-        return await self._one(PERSONAS.select(), id)
+        found = (await self._connection.execute(_BY_ID, {"persona": id})).one_or_none()
+        if found is None:
+            raise no_persona(id)
+        return _persona(found)
 
     async def locked(self, id: str) -> Persona:
         """See Personas."""

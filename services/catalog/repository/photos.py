@@ -24,6 +24,9 @@ from services.catalog.repository.stocks import stock_of, stocks_at
 from services.catalog.tables import PHOTOS, POST_USES
 
 _C = PHOTOS.c
+_BY_KEY = PHOTOS.select().where(
+    _C.persona_id == sa.bindparam("persona"), _C.id == sa.bindparam("photo")
+)
 
 
 class PhotoRepository:
@@ -45,10 +48,11 @@ class PhotoRepository:
 
     async def get(self, key: Key) -> Photo:
         """See Photos."""
-        found = await self._find(PHOTOS.select().where(_is(key)))
+        parameters = {"persona": key.persona, "photo": key.id}
+        found = (await self._connection.execute(_BY_KEY, parameters)).one_or_none()
         if found is None:
             raise no_photo(*key)
-        return found
+        return photo_of(found)
 
     async def locked(self, key: Key) -> Photo | None:
         """See Photos."""

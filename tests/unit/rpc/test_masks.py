@@ -35,6 +35,13 @@ def test_a_mask_reaches_inside_and_replaces_lists() -> None:
     assert (result.guidelines.tone, list(result.guidelines.topics)) == ("warm", ["tea"])
 
 
+def test_a_mask_empties_what_lies_inside_something_that_is_not_sent() -> None:
+    result = merged(CURRENT, Pillar(), FieldMask(paths=["guidelines.topics"]), "pillar")
+    assert (result.guidelines.tone, list(result.guidelines.topics)) == ("warm", [])
+    result = merged(CURRENT, Pillar(), FieldMask(paths=["guidelines.tone"]), "pillar")
+    assert (result.guidelines.tone, list(result.guidelines.topics)) == ("", ["latte", "beans"])
+
+
 def test_a_star_replaces_all_that_can_change() -> None:
     result = merged(CURRENT, Pillar(display_name="Tea"), FieldMask(paths=["*"]), "pillar")
     assert (result.display_name, result.weight, result.photo_count) == ("Tea", 0, 7)
