@@ -1,5 +1,6 @@
 """The background jobs of the clustering service."""
 
+import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator
@@ -14,6 +15,7 @@ from libs.vectors.qdrant import QdrantIndex
 from services.clustering.adapters import BlobSnapshots, IndexVectors
 from services.clustering.algorithms.params import Params
 from services.clustering.deps import open_database, open_store
+from services.clustering.repository.store import PostgresStore
 from services.clustering.tables import support
 from services.clustering.usecases.attempt import Worker
 from services.clustering.usecases.run_once import run_clustering_once, waiting_runs
@@ -32,19 +34,8 @@ async def open(app: App[Settings]) -> AsyncIterator[None]:
     jobs = app.need(Jobs)
     settings = app.settings.clustering
     database = open_database(app, "jobs")
-    store = open_store(app, database)
     pool = BlockingPool("clustering", 1)
-    worker = Worker(
-        store=store,
-        vectors=IndexVectors(app.need(QdrantIndex)),
-        snapshots=BlobSnapshots(app.need(ObjectBlobs)),
-        pool=pool,
-        clock=app.clock,
-        params=Params(granularity=settings.granularity, min_size=settings.min_size),
-        owner=f"{socket.gethostname()}/{os.getpid()}",
-        max_attempts=settings.max_attempts,
-        keep_versions=settings.keep_versions,
-    )
+    worker = _worker(app, open_store(app, database), pool)
 
     async def run(run_id: str) -> None:
         try:
@@ -67,5 +58,20 @@ async def open(app: App[Settings]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        pool.close()
+        await asyncio.to_thread(pool.close)
         await database.close()
+
+
+def _worker(app: App[Settings], store: PostgresStore, pool: BlockingPool) -> Worker:
+    settings = app.settings.clustering
+    return Worker(
+        store=store,
+        vectors=IndexVectors(app.need(QdrantIndex)),
+        snapshots=BlobSnapshots(app.need(ObjectBlobs)),
+        pool=pool,
+        clock=app.clock,
+        params=Params(granularity=settings.granularity, min_size=settings.min_size),
+        owner=f"{socket.gethostname()}/{os.getpid()}",
+        max_attempts=settings.max_attempts,
+        keep_versions=settings.keep_versions,
+    )

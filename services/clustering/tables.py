@@ -152,14 +152,14 @@ clusters = Table(
 cluster_versions = Table(
     "cluster_versions",
     metadata,
-    Column("scope", Text, primary_key=True),
-    Column("version", Integer, primary_key=True),
     Column(
         "cluster_id",
         Uuid(as_uuid=False),
         ForeignKey(clusters.c.id, ondelete="CASCADE"),
         primary_key=True,
     ),
+    Column("version", Integer, primary_key=True),
+    Column("scope", Text, nullable=False),
     Column("member_count", Integer, nullable=False),
     Column("cohesion", Float, nullable=False),
     Column("hero_item", Text, nullable=False, server_default=""),

@@ -101,9 +101,10 @@ class Part:
 
     def kill(self) -> None:
         """Kills it, if it runs."""
-        if self._child is not None and self._child.pid is not None:
-            os.kill(self._child.pid, signal.SIGKILL)
-        self.wait(5)
+        if self._child is not None:
+            if self._child.pid is not None:
+                os.kill(self._child.pid, signal.SIGKILL)
+            self.wait(5)
 
     def wait(self, timeout: float = STOP_TIMEOUT) -> int:
         """Its exit code once it has ended; fails if that takes longer than ``timeout`` seconds."""
@@ -217,12 +218,15 @@ class Suite(ABC):
 
     def stop(self) -> None:
         """Stops all in good order; fails if a part does not end well or leaves anything behind."""
-        running = list(self.parts.values())
-        for part in running:
-            part.ask_to_stop()
-        codes = {part.name: part.wait() for part in running}
-        self._stop_engines()
-        assert set(codes.values()) == {0}, f"{codes}:\n{self.logs()}"
+        try:
+            for part in self.parts.values():
+                part.ask_to_stop()
+            codes = {part.name: part.wait() for part in self.parts.values()}
+            assert set(codes.values()) == {0}, f"{codes}:\n{self.logs()}"
+        finally:
+            for part in self.parts.values():
+                part.kill()
+            self._stop_engines()
         self.check_gone()
 
     def kill(self) -> None:

@@ -156,7 +156,7 @@ class World:
             await self.tasks[task](id)
         return ran
 
-    async def pass_time(self, seconds: float, step: float = 5.0) -> None:
+    async def pass_time(self, seconds: float, step: float = 10.0) -> None:
         """Works every ``step`` seconds for so long."""
         for _ in range(int(seconds / step)):
             await self.advance(step)

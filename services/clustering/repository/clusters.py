@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Row, Select, func, literal, select, tuple_
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.rpc.paging import Page, PageRequest
@@ -95,7 +96,7 @@ class ClusterRepository:
             select(*SHOWN)
             .outerjoin_from(clusters, cluster_versions)
             .where(clusters.c.scope == scope, among(clusters.c.key, keys))
-            .distinct(clusters.c.id)
+            .ext(distinct_on(clusters.c.id))
             .order_by(clusters.c.id, cluster_versions.c.version.desc())
         )
         return {row.key: to_cluster(row) for row in found}

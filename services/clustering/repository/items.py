@@ -83,7 +83,7 @@ class ItemRepository:
     async def set_words(self, name: str, words: Sequence[str], time: datetime) -> None:
         await self._connection.execute(
             update(items)
-            .where(items.c.name == name, _LIVE, items.c.words_time < time)
+            .where(items.c.name == name, _LIVE, items.c.words_time <= time)
             .values(words=list(words), words_time=time)
         )
 

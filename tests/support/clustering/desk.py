@@ -35,7 +35,14 @@ class Desk:
 
     async def arrive(self, vectors: Sequence[Vector], **told: Any) -> list[str]:
         """Photos with these vectors, embedded; their names. ``told`` goes to ``created``."""
-        photos = [self.photo(vector) for vector in vectors]
+        return await self._embed([self.photo(vector) for vector in vectors], told)
+
+    async def arrive_elsewhere(self, vectors: Sequence[Vector]) -> list[str]:
+        """The same, in another scope."""
+        scope = new_scope()
+        return await self._embed([self.photo(vector, scope) for vector in vectors], {})
+
+    async def _embed(self, photos: list[str], told: dict[str, Any]) -> list[str]:
         events = [created(photo, **told) for photo in photos]
         for start in range(0, len(events), BATCH):
             for outcome in await self.deliver(*events[start : start + BATCH]):

@@ -1,9 +1,11 @@
-"""Processes that die between two steps, again and again, one step later each time."""
+"""What goes wrong between two steps: a process dies, something else happens, engines are away."""
 
 import inspect
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
+
+Hook = Callable[[], Awaitable[object]]
 
 
 class Died(BaseException):
@@ -52,3 +54,39 @@ class Mortal:
                 yield Mortal(opened, self._fuse)
 
         return opening
+
+
+class Hooked:
+    """Does what ``target`` does; before the call of ``method``, ``hook`` runs once."""
+
+    def __init__(self, target: Any, method: str, hook: Hook) -> None:
+        self._target = target
+        self._method = method
+        self._hook: Hook | None = hook
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._target, name)
+        if name != self._method:
+            return value
+
+        async def hooked(*args: Any) -> Any:
+            if self._hook is not None:
+                hook, self._hook = self._hook, None
+                await hook()
+            return await value(*args)
+
+        return hooked
+
+
+class Away:
+    """Vectors that cannot be read, for the reason given."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    async def of_points(self, collection: str, ids: Any) -> Any:
+        raise self._error
+
+    async def of_scope(self, collection: str, scope: str) -> Any:
+        raise self._error
+        yield

@@ -102,7 +102,7 @@ class _Items:
         return waits
 
     async def set_words(self, name: str, words: Sequence[str], time: datetime) -> None:
-        if self._data.items[name].words_time < time:
+        if self._data.items[name].words_time <= time:
             self._change(name, words=tuple(words), words_time=time)
 
     async def delete(self, key: ItemKey) -> None:

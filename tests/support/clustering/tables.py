@@ -8,13 +8,20 @@ from google.protobuf.message import Message
 from sqlalchemy import Row, select, text
 
 from libs.db.engine import Database
-from services.clustering.tables import support
+from services.clustering.tables import metadata, support
 
 _PAYLOADS: dict[str, type[Message]] = {
     "photo.embedded": event_pb2.PhotoEmbedded,
     "photo.embedding_failed": event_pb2.PhotoEmbeddingFailed,
     "clusters.updated": event_pb2.ClustersUpdated,
 }
+
+
+async def empty(database: Database) -> None:
+    """Empties every table; far quicker than a fresh database."""
+    tables = ", ".join(table.fullname for table in metadata.sorted_tables)
+    async with database.transaction() as connection:
+        await connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY"))
 
 
 async def rows(database: Database, query: str, **values: Any) -> Sequence[Row[Any]]:

@@ -155,9 +155,9 @@ def upgrade() -> None:
     )
     op.create_table(
         "cluster_versions",
-        sa.Column("scope", sa.Text(), nullable=False),
-        sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("cluster_id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("scope", sa.Text(), nullable=False),
         sa.Column("member_count", sa.Integer(), nullable=False),
         sa.Column("cohesion", sa.Float(), nullable=False),
         sa.Column("hero_item", sa.Text(), server_default="", nullable=False),
@@ -174,7 +174,7 @@ def upgrade() -> None:
             name="fk_cluster_versions_cluster_id",
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("scope", "version", "cluster_id", name="pk_cluster_versions"),
+        sa.PrimaryKeyConstraint("cluster_id", "version", name="pk_cluster_versions"),
         schema=SCHEMA,
     )
     op.create_index(

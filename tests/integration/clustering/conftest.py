@@ -1,0 +1,91 @@
+"""The clustering service on real engines; each test has empty tables and a scope of its own."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from libs.aio import BlockingPool
+from libs.blobs.objects import ObjectBlobs, open_blobs
+from libs.db.engine import Database
+from libs.db.migrate import upgrade
+from libs.embedded.qdrant import QdrantAddress
+from libs.vectors.qdrant import QdrantIndex
+from services.clustering.adapters import BlobSnapshots, IndexVectors
+from services.clustering.algorithms.params import Params
+from services.clustering.deps import MIGRATIONS
+from services.clustering.repository.store import PostgresStore
+from services.clustering.usecases.attempt import Worker
+from tests.support.clock import FakeClock
+from tests.support.clustering.desk import Desk
+from tests.support.clustering.tables import empty
+from tests.support.engines import Databases
+
+
+@pytest.fixture(scope="module")
+def clustering_url(databases: Databases) -> str:
+    return databases.fresh(
+        "clustering", lambda url: upgrade(url, "clustering", MIGRATIONS) and None
+    )
+
+
+@pytest.fixture
+async def database(clustering_url: str) -> AsyncIterator[Database]:
+    database = Database(clustering_url, application_name="tests", pool_size=10, max_overflow=20)
+    await empty(database)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def store(database: Database, clock: FakeClock) -> PostgresStore:
+    return PostgresStore(database, clock)
+
+
+@pytest.fixture
+async def index(qdrant_address: QdrantAddress) -> AsyncIterator[QdrantIndex]:
+    async with QdrantIndex(qdrant_address.target, api_key=qdrant_address.api_key) as opened:
+        yield opened
+
+
+@pytest.fixture
+def desk(store: PostgresStore, index: QdrantIndex, clock: FakeClock) -> Desk:
+    return Desk(store, index, clock)
+
+
+@pytest.fixture
+def blobs(tmp_path: Path) -> ObjectBlobs:
+    return open_blobs(f"file://{tmp_path / 'blobs'}")
+
+
+@pytest.fixture
+def pool() -> Iterator[BlockingPool]:
+    pool = BlockingPool("tests", 2)
+    yield pool
+    pool.close()
+
+
+@pytest.fixture
+def worker(
+    store: PostgresStore,
+    index: QdrantIndex,
+    blobs: ObjectBlobs,
+    pool: BlockingPool,
+    clock: FakeClock,
+) -> Worker:
+    return Worker(
+        store=store,
+        vectors=IndexVectors(index),
+        snapshots=BlobSnapshots(blobs),
+        pool=pool,
+        clock=clock,
+        params=Params(),
+        owner="worker one",
+        max_attempts=3,
+        keep_versions=3,
+    )

@@ -1,0 +1,232 @@
+"""The service and its jobs, opened as a process opens them, with the catalog's stream."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from colonnade.clustering.v1 import clustering_service_pb2 as api
+from colonnade.clustering.v1.clustering_service_pb2_grpc import ClusteringServiceStub
+from colonnade.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
+from colonnade.type.v1.job_pb2 import JobState
+from redis.asyncio import Redis
+
+from libs.app import App, Module
+from libs.blobs.objects import ObjectBlobs
+from libs.clock import SystemClock
+from libs.db.engine import Database
+from libs.db.migrate import SchemaOutdated
+from libs.errors import ColonnadeError, InvalidArgument
+from libs.events.dead_letters import DeadLetters
+from libs.events.names import stream_name
+from libs.events.publisher import RedisPublisher
+from libs.jobs.celery import make_app
+from libs.rpc.auth import Authenticator
+from libs.rpc.peers import Peers
+from libs.rpc.server import RpcServer
+from libs.secrets import Secrets
+from libs.telemetry import Metrics
+from libs.vectors.qdrant import QdrantIndex
+from services.clustering.embedder import RpcEmbedder
+from services.clustering.module import SERVICE
+from services.clustering.ports import Embedded
+from services.clustering.repository.store import PostgresStore
+from services.engines import Engines
+from services.jobs import QUEUES, Jobs
+from services.settings import Settings
+from tests.support.clustering.embedding_service import SERVICE as EMBEDDING
+from tests.support.clustering.embedding_service import StandInEmbedding
+from tests.support.clustering.photos import (
+    COLLECTION,
+    Vector,
+    axis,
+    created,
+    deleted,
+    key_of,
+    new_scope,
+    photo_in,
+    subject,
+    updated,
+)
+from tests.support.clustering.runs import ask, look
+from tests.support.clustering.tables import rows, told
+from tests.support.wait import eventually
+
+ENV = "test-clustering-module"
+SERVED = Module("clustering", "services.clustering.module:open")
+WORKING = (
+    Module("clustering-jobs", "services.clustering.jobs:open"),
+    Module("worker", "services.worker:open"),
+)
+
+
+@pytest.fixture
+async def embedding(tmp_path: Path) -> AsyncIterator[StandInEmbedding]:
+    service = StandInEmbedding(tmp_path / "embedding.sock")
+    yield service
+    await service.stop()
+
+
+@pytest.fixture
+async def peers(embedding: StandInEmbedding, tmp_path: Path) -> AsyncIterator[Peers]:
+    addresses = {
+        "embedding": embedding.address,
+        "clustering": f"unix:{tmp_path / 'clustering.sock'}",
+    }
+    peers = Peers(addresses, {"embedding": EMBEDDING, "clustering": SERVICE}, {})
+    yield peers
+    await peers.close()
+
+
+@pytest.fixture
+async def app(
+    clustering_url: str,
+    redis: Redis,
+    redis_url: str,
+    index: QdrantIndex,
+    blobs: ObjectBlobs,
+    peers: Peers,
+    tmp_path: Path,
+) -> AsyncIterator[App[Settings]]:
+    metrics = Metrics()
+    rpc = RpcServer(Authenticator(), metrics.rpc)
+    settings = Settings.model_validate({"env": ENV, "clustering": {"sweep_seconds": 0.5}})
+    jobs = Jobs(make_app(redis_url, QUEUES))
+    app = App(settings, tmp_path, SystemClock(), rpc, metrics)
+    engines = Engines({"clustering": clustering_url})
+    for part in (engines, redis, index, blobs, peers, jobs, Secrets(b"secret")):
+        app.share(part)
+    yield app
+    await asyncio.to_thread(jobs.queue.close)
+
+
+@asynccontextmanager
+async def running(app: App[Settings], *modules: Module) -> AsyncIterator[ClusteringServiceStub]:
+    socket = f"unix:{app.data / 'clustering.sock'}"
+    run = asyncio.create_task(app.run(modules, [socket], grace=1.0))
+    ready = asyncio.create_task(app.ready.wait())
+    try:
+        async with asyncio.timeout(15):
+            await asyncio.wait([run, ready], return_when=asyncio.FIRST_COMPLETED)
+        yield app.need(Peers).stub(ClusteringServiceStub, "clustering")
+    finally:
+        ready.cancel()
+        app.stopping.set()
+        await run
+
+
+class Catalog:
+    """Tells of photos on the catalog's stream."""
+
+    def __init__(self, redis: Redis, embedding: StandInEmbedding) -> None:
+        self.scope = new_scope()
+        self._publisher = RedisPublisher(redis, stream_name(ENV, "catalog"))
+        self._embedding = embedding
+
+    def photo(self, result: Vector | ColonnadeError) -> str:
+        name = photo_in(self.scope)
+        self._embedding.results[key_of(name)] = result
+        return name
+
+    async def tell(self, make: Callable[..., Any], *photos: str, **told: Any) -> None:
+        await self._publisher.publish([make(photo, **told) for photo in photos])
+
+
+@pytest.fixture
+def catalog(redis: Redis, embedding: StandInEmbedding) -> Catalog:
+    return Catalog(redis, embedding)
+
+
+def embedded(database: Database, count: int) -> Callable[[], Any]:
+    async def so_many() -> bool:
+        return len(await told(database, "photo.embedded")) >= count
+
+    return so_many
+
+
+async def test_photos_of_the_catalog_become_clusters(
+    app: App[Settings], catalog: Catalog, embedding: StandInEmbedding, database: Database
+) -> None:
+    await embedding.start()
+    photos = [catalog.photo(vector) for vector in [*subject(0, 12), *subject(1, 12)]]
+    bad = catalog.photo(InvalidArgument("this is no picture", reason="BAD_IMAGE"))
+    await catalog.tell(created, *photos, bad)
+    async with running(app, SERVED, *WORKING) as stub:
+        assert app.ready.is_set()
+        await eventually(embedded(database, 24))
+        run = await stub.CreateClusteringRun(api.CreateClusteringRunRequest(parent=catalog.scope))
+        watch = api.WatchClusteringRunRequest(name=run.name)
+        seen = [answer.clustering_run async for answer in stub.WatchClusteringRun(watch)]
+        assert seen[0].state in (JobState.JOB_STATE_QUEUED, JobState.JOB_STATE_RUNNING)
+        assert seen[-1].state == JobState.JOB_STATE_SUCCEEDED
+        assert (seen[-1].stats.clusters, seen[-1].stats.items) == (2, 24)
+        assert seen[-1].stats.missing == 1, "the bad one is still tried"
+        await catalog.tell(updated, photos[0], tags=["new"])
+        await catalog.tell(deleted, photos[1])
+
+        async def heard() -> bool:
+            query = "SELECT FROM items WHERE state = 'deleted' OR words = '{tag:new}'"
+            return len(await rows(database, query)) == 2
+
+        await eventually(heard)
+
+
+async def test_while_the_embedding_service_is_away_nothing_is_lost(
+    app: App[Settings],
+    catalog: Catalog,
+    embedding: StandInEmbedding,
+    database: Database,
+    redis: Redis,
+) -> None:
+    photos = [catalog.photo(axis(number)) for number in range(20)]
+    async with running(app, SERVED):
+        await catalog.tell(created, *photos)
+
+        async def all_wait() -> bool:
+            return len(await rows(database, "SELECT FROM items WHERE state = 'pending'")) == 20
+
+        await eventually(all_wait)
+        assert await told(database, "photo.embedded") == []
+        await embedding.start()
+        await eventually(embedded(database, 20), within=20)
+    messages = await told(database, "photo.embedded")
+    assert sorted(message.photo for message in messages) == sorted(photos)
+    assert await DeadLetters(redis, stream_name(ENV, "catalog")).count() == 0
+
+
+async def test_a_run_that_no_message_announces_is_found(
+    app: App[Settings], store: PostgresStore, database: Database
+) -> None:
+    run = await ask(store, new_scope())
+    async with running(app, SERVED, *WORKING):
+
+        async def ended() -> bool:
+            return (await look(store, run)).ended
+
+        await eventually(ended)
+        prune = app.need(Jobs).app.tasks["clustering.prune"]
+        await asyncio.to_thread(prune)
+    assert (await look(store, run)).attempt == 1
+
+
+async def test_a_schema_that_is_not_migrated_is_refused(
+    app: App[Settings], database_url: str
+) -> None:
+    app.share(Engines({"clustering": database_url}))
+    with pytest.raises(SchemaOutdated, match="target=migrate"):
+        async with running(app, SERVED):
+            pass
+
+
+async def test_the_embedder_speaks_the_contract(peers: Peers, embedding: StandInEmbedding) -> None:
+    await embedding.start()
+    embedding.results = {"good": axis(3), "bad": InvalidArgument("no picture", reason="BAD_IMAGE")}
+    embedder = RpcEmbedder(peers.stub(EmbeddingServiceStub, "embedding"))
+    good, bad = await embedder.embed(["good", "bad"])
+    assert isinstance(good, Embedded) and good.vector.tolist() == axis(3).tolist()
+    assert isinstance(bad, InvalidArgument) and bad.reason == "BAD_IMAGE"
+    assert await embedder.collection(good) == COLLECTION
+    assert await embedder.collection(good) == COLLECTION
+    assert embedding.asked_for_model == 1
