@@ -52,9 +52,8 @@ class CatalogConsumer:
 
     async def _updated(self, event: Event) -> None:
         message = _parsed(PhotoUpdated(), event)
-        texts = [message.pillar_display_name]
         try:
-            await describe_item(self._store, message.photo, message.tags, texts, event.time)
+            await describe_item(self._store, message.photo, message.tags, (), event.time)
         except NotFound as error:
             raise Retry(f"{message.photo} is not here yet") from error
 
@@ -81,7 +80,8 @@ def _item(message: PhotoCreated, event: Event) -> Item:
         point_id=key.point_id,
         scope=key.scope,
         blob_key=message.thumbnail_key,
-        words=words_of(path, message.tags, [message.pillar_display_name]),
+        # Not the pillar: it says where people filed a photo, not what is to be seen on it.
+        words=words_of(path, message.tags, ()),
         words_time=event.time,
         pixels=message.width * message.height,
         quality=message.quality if message.HasField("quality") else None,

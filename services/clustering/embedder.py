@@ -16,8 +16,9 @@ from services.clustering.ports import Embedded
 class RpcEmbedder:
     """See ports.Embedder."""
 
-    def __init__(self, stub: EmbeddingServiceStub) -> None:
+    def __init__(self, stub: EmbeddingServiceStub, duplicate_floor: float) -> None:
         self._stub = stub
+        self._duplicate_floor = duplicate_floor
         self._models: dict[tuple[str, str], Model] = {}
 
     async def embed(self, blob_keys: Sequence[str]) -> list[Embedded | ColonnadeError]:
@@ -48,7 +49,7 @@ class RpcEmbedder:
             fingerprint=embedded.fingerprint,
             dimension=len(embedded.vector),
             scene_threshold=model.scene_threshold,
-            duplicate_threshold=model.duplicate_threshold,
+            duplicate_threshold=max(model.duplicate_threshold, self._duplicate_floor),
         )
 
 

@@ -41,7 +41,8 @@ async def open(app: App[Settings]) -> AsyncIterator[None]:
     tokens = app.need(Secrets).page_tokens()
     servicer = ClusteringServicer(store, index, app.need(Jobs).queue, app.clock, tokens)
     app.rpc.add(SERVICE, add_ClusteringServiceServicer_to_server, servicer)
-    embedder = RpcEmbedder(app.need(Peers).stub(EmbeddingServiceStub, "embedding"))
+    stub = app.need(Peers).stub(EmbeddingServiceStub, "embedding")
+    embedder = RpcEmbedder(stub, app.settings.clustering.duplicate_floor)
     settings = app.settings.clustering
     handlers = CatalogConsumer(store, index, embedder, app.clock, batch=settings.embed_batch)
     consumer = Consumer(

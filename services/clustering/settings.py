@@ -14,6 +14,10 @@ class ClusteringSettings(Part):
     embed_concurrency: int = Field(2, ge=1, le=32)
     """Such calls that are under way at once."""
 
+    duplicate_floor: float = Field(0.92, ge=0, le=1)
+    """The least cosine of near-duplicates, whatever the model says: its own threshold tells copies
+    from unrelated photos, and two shots of one scene pass that too."""
+
     granularity: float = Field(0.40, ge=0.05, le=0.95)
     """The cosine expected within a group: 0.25 gives fewer, broader groups, 0.55 finer ones."""
 

@@ -223,7 +223,7 @@ async def test_a_schema_that_is_not_migrated_is_refused(
 async def test_the_embedder_speaks_the_contract(peers: Peers, embedding: StandInEmbedding) -> None:
     await embedding.start()
     embedding.results = {"good": axis(3), "bad": InvalidArgument("no picture", reason="BAD_IMAGE")}
-    embedder = RpcEmbedder(peers.stub(EmbeddingServiceStub, "embedding"))
+    embedder = RpcEmbedder(peers.stub(EmbeddingServiceStub, "embedding"), duplicate_floor=0.0)
     good, bad = await embedder.embed(["good", "bad"])
     assert isinstance(good, Embedded) and good.vector.tolist() == axis(3).tolist()
     assert isinstance(bad, InvalidArgument) and bad.reason == "BAD_IMAGE"

@@ -46,7 +46,7 @@ async def test_a_photo_that_arrives_can_be_searched_and_is_told_of(
     assert (item.state, item.collection, item.scene) == (ItemState.READY, COLLECTION.name, photo)
     assert (item.pixels, item.quality, item.create_time) == (20_000, 0.5, NOON)
     assert labels_of(item.words).tags == ("sun",)
-    assert labels_of(item.words).texts == ("Travel",)
+    assert labels_of(item.words).texts == ()
     point = index.collections[COLLECTION.name][item.point_id]
     assert np.array_equal(point.vector, axis(0))
     assert point.payload == {"scope": desk.scope}
@@ -225,7 +225,7 @@ async def test_updating_changes_the_words_but_not_where_the_file_lay(
     desk.clock.advance(60)
     await desk.deliver(updated(photo, tags=["new"], pillar="New", time=desk.now()))
     labels = labels_of(store.data.items[photo].words)
-    assert (labels.file_name, labels.tags, labels.texts) == ("rome/1.jpg", ("new",), ("New",))
+    assert (labels.file_name, labels.tags, labels.texts) == ("rome/1.jpg", ("new",), ())
 
 
 async def test_an_older_update_that_comes_late_undoes_nothing(
