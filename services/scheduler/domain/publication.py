@@ -77,6 +77,7 @@ WITHDRAWABLE: Final = frozenset(
 RETRYABLE: Final = frozenset(
     {_S.RETRY_WAIT, _S.UNKNOWN, _S.RECONCILING, _S.FAILED, _S.MISSED, _S.NEEDS_REVIEW}
 )
+CHANNEL_HELD: Final = "CHANNEL_HELD"
 
 
 @dataclass(frozen=True, slots=True)

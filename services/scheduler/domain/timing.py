@@ -1,8 +1,8 @@
 """Time rules of publications: how late is too late, and when to ask whether a post went out."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final, Protocol, TypeVar
+from typing import Final
 
 from services.scheduler.domain.publication import to_milliseconds
 
@@ -18,28 +18,9 @@ CONFIRM_AFTER: Final = (
 )
 
 
-class Due(Protocol):
-    """Anything with a time at which it should be out."""
-
-    @property
-    def due_at(self) -> datetime: ...
-
-
-DueT = TypeVar("DueT", bound=Due)
-
-
 def is_missed(due_at: datetime, now: datetime, max_lateness: timedelta = MAX_LATENESS) -> bool:
     """Whether it is too late to publish without asking."""
     return now - due_at > max_lateness
-
-
-def triage(
-    publications: Iterable[DueT], now: datetime, max_lateness: timedelta = MAX_LATENESS
-) -> tuple[list[DueT], list[DueT]]:
-    """Due publications → (to be published, oldest first; missed, oldest first)."""
-    ordered = sorted(publications, key=lambda publication: publication.due_at)
-    late = [p for p in ordered if is_missed(p.due_at, now, max_lateness)]
-    return ordered[len(late) :], late
 
 
 def effective_due(due_at: datetime, now: datetime, lead: timedelta = SUBMIT_LEAD) -> datetime:

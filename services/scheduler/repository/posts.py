@@ -34,6 +34,10 @@ _CONDITIONS = {
     "pillar": _C.pillar,
     "scheduled_time": _C.scheduled_time,
 }
+# Watchers ask it often, so it is a constant; see ``Database.reading``.
+_VERSION = sa.select(_C.version).where(
+    _C.id == sa.bindparam("id"), _C.persona_id == sa.bindparam("persona")
+)
 
 
 class PostRepository:
@@ -118,11 +122,11 @@ class PostRepository:
 
     async def version(self, key: Key) -> int:
         """See Posts."""
-        found = await self._connection.execute(sa.select(_C.version).where(_is(key)))
-        version = found.scalar_one_or_none()
-        if version is None:
+        found = await self._connection.execute(_VERSION, {"id": key.id, "persona": key.persona})
+        row = found.one_or_none()
+        if row is None:
             raise no_post(key)
-        return int(version)
+        return int(row.version)
 
     async def unprepared(self, now: datetime, again_at: datetime, limit: int) -> Sequence[Key]:
         """See Posts."""

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from libs.db.errors import violated
 from libs.errors import AlreadyExists, Conflict
 from services.scheduler.domain.names import Key
-from services.scheduler.domain.publication import Publication, PublicationState
+from services.scheduler.domain.publication import CHANNEL_HELD, Publication, PublicationState
 from services.scheduler.ports import Claim, ServedMedia
 from services.scheduler.repository.rows import publication_values, to_publication, to_snapshot
 from services.scheduler.tables import CHANNELS, POSTS, PUBLICATIONS
@@ -111,10 +111,16 @@ class PublicationRepository:
             .where(
                 _C.persona_id == channel.persona,
                 _C.channel_id == channel.id,
-                _C.state == PublicationState.READY,
-                _C.next_attempt_time > first,
+                _C.state.in_(_WAITING),
+                _C.error_reason == CHANNEL_HELD,
             )
-            .values(next_attempt_time=first, state_reason="")
+            .values(
+                next_attempt_time=first,
+                state_reason="",
+                error_reason="",
+                error_message="",
+                error_retryable=False,
+            )
         )
         await self._connection.execute(statement)
 

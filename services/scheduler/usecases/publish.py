@@ -11,7 +11,13 @@ from services.scheduler.domain.attempt import Attempt, AttemptResult
 from services.scheduler.domain.channel import Channel, ChannelState
 from services.scheduler.domain.names import Key
 from services.scheduler.domain.post import Post
-from services.scheduler.domain.publication import Problem, Publication, PublicationState, path
+from services.scheduler.domain.publication import (
+    CHANNEL_HELD,
+    Problem,
+    Publication,
+    PublicationState,
+    path,
+)
 from services.scheduler.domain.submission import AfterError, FailureKind, after_submit_error
 from services.scheduler.domain.timing import effective_due
 from services.scheduler.ports import Changing, Store
@@ -105,7 +111,8 @@ class Publish:
     ) -> Publication:
         reason = channel.state_reason or channel.state if channel else "the channel was deleted"
         until = now + self._pace.channel_check_every
-        return replace(publication, next_attempt_at=until, state_reason=reason)
+        problem = Problem(CHANNEL_HELD, reason, retryable=True)
+        return replace(publication, next_attempt_at=until, state_reason=reason, problem=problem)
 
     async def _intend(
         self, tx: Changing, post: Post, publication: Publication, channel: Channel, now: datetime
@@ -205,13 +212,18 @@ class Publish:
             tries=publication.tries - uncounted,
             was_unknown=publication.was_unknown or after.state is _S.UNKNOWN,
             duplicate_refusal=publication.was_unknown and error.kind is FailureKind.DUPLICATE,
-            problem=Problem(after.reason, after.message, retryable=after.state is not _S.FAILED),
+            problem=_problem(after),
         )
 
     def _next(self, after: AfterError, now: datetime) -> datetime | None:
         if after.state is _S.READY:
             return now + self._pace.channel_check_every
         return after.next_attempt_at
+
+
+def _problem(after: AfterError) -> Problem:
+    reason = CHANNEL_HELD if after.pause_channel else after.reason
+    return Problem(reason, after.message, retryable=after.state is not _S.FAILED)
 
 
 def _taken(call: Call, provider_post_id: str, now: datetime) -> dict[str, object]:

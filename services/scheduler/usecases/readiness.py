@@ -12,7 +12,7 @@ from services.scheduler.domain.names import CHANNEL, Key
 from services.scheduler.domain.publication import Problem, Publication, PublicationState
 from services.scheduler.domain.submission import FailureKind
 from services.scheduler.ports import Store
-from services.scheduler.providers.base import ProviderError
+from services.scheduler.providers.base import ProviderError, RemoteState
 from services.scheduler.usecases.channel_care import ChannelCare
 from services.scheduler.usecases.media import Media
 from services.scheduler.usecases.outgoing import Account, Accounts
@@ -60,15 +60,15 @@ class Readiness:
                 raise NotFound("channel", CHANNEL.format(*key))
             account = self._accounts.open(channel)
             await self._media.ensure(post)
-            await self._withdraw(account, publication)
+            if not await self._is_revived(account, publication):
+                return Ready(publication, account)
+            await self._adopt(id)
         except ProviderError as error:
             await self._refused(id, key, error)
         except (NotFound, InvalidArgument) as error:
             await self._fail(id, error.message)
         except ColonnadeError as error:
             await self._put_off(id, error.message, None)
-        else:
-            return Ready(publication, account)
         return None
 
     def is_due(self, publication: Publication) -> bool:
@@ -77,16 +77,38 @@ class Readiness:
         is_waiting = publication.state in (_S.READY, _S.RETRY_WAIT)
         return is_waiting and at is not None and at <= self._clock.now()
 
-    async def _withdraw(self, account: Account, publication: Publication) -> None:
-        """Removes what a failed life of the publication left, so that nobody can revive it."""
-        if not publication.provider_post_id:
-            return
+    async def _is_revived(self, account: Account, publication: Publication) -> bool:
+        """Whether the failed post of a former life goes out after all; else it is withdrawn.
+
+        People can send it again on the provider's own pages, before and after they do so here.
+        """
+        former = publication.provider_post_id
+        if not former:
+            return False
+        due_at = publication.remote_due_at or publication.due_at
+        found = await account.publisher.status(account.channel, {former: due_at})
+        if any(post.state is not RemoteState.ERROR for post in found):
+            return True
         try:
-            await account.publisher.withdraw(account.channel, publication.provider_post_id)
+            await account.publisher.withdraw(account.channel, former)
         except ProviderError as error:
             if error.kind not in _NOTHING_TO_WITHDRAW:
                 raise
             log.warning("%s: the failed post stays: %s", publication.name, error.message)
+        return False
+
+    async def _adopt(self, id: str) -> None:
+        """Follows the provider's post that went out of a former life, instead of another call."""
+        now = self._clock.now()
+        async with self._store.changing() as tx:
+            post = await tx.posts.locked_of_publication(id)
+            if post is None or not self.is_due(post.publication(id)):
+                return
+            submitting = post.publication(id).moved(_S.SUBMITTING, now)
+            post = await record(tx, post, [submitting], now)
+            taken = submitting.moved(_S.SCHEDULED, now, next_attempt_at=now, problem=None)
+            await record(tx, post, [taken], now)
+            await tx.commit()
 
     async def _refused(self, id: str, channel: Key, error: ProviderError) -> None:
         if error.kind in _REFUSED:

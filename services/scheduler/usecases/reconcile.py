@@ -38,7 +38,7 @@ FAILED_READ_AFTER: Final = timedelta(seconds=30)
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A publication in doubt, with the calls made for it, the last one first in doubt."""
+    """A publication in doubt, and all calls made for it, oldest first."""
 
     post: Post
     publication: Publication

@@ -14,7 +14,7 @@ from tests.support.buffer import INSTAGRAM_ID, MASTODON_ID
 from tests.support.buffer.clock import to_wire
 from tests.support.scheduler_world import World
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 
 async def retry(world: World, post: Post) -> Post:
@@ -238,6 +238,26 @@ async def test_a_picture_that_cannot_be_fetched_fails_the_post_and_a_retry_leave
     assert (await world.get(post)).state == Post.STATE_POSTED
     remotes = await world.buffer.admin.posts()
     assert [remote["status"] for remote in remotes] == ["sent"]
+
+
+async def test_a_failed_post_that_a_person_sent_again_at_the_provider_is_not_sent_twice(
+    world: World,
+) -> None:
+    await world.connect()
+    post = await world.schedule(after=0)
+    world.host.is_gone = True
+    await world.pass_time(60)
+    assert (await world.get(post)).state == Post.STATE_FAILED
+    [remote] = await world.buffer.admin.posts()
+    world.host.is_gone = False
+    due = to_wire(world.now() + timedelta(seconds=30))
+    again = {"status": "scheduled", "dueAt": due, "fetched": [], "error": None}
+    await world.buffer.admin.change_post(remote["id"], **again)
+    await retry(world, post)
+    await world.pass_time(120)
+    assert (await world.get(post)).state == Post.STATE_POSTED
+    [remote] = await world.buffer.admin.posts()
+    assert remote["status"] == "sent"
 
 
 async def test_a_disconnected_channel_holds_its_posts_until_it_is_mended(world: World) -> None:

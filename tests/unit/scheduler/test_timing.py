@@ -1,4 +1,3 @@
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,33 +7,14 @@ from services.scheduler.domain.timing import (
     is_missed,
     is_stuck,
     next_confirmation,
-    triage,
 )
 
 NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
 
 
-@dataclass(frozen=True)
-class Item:
-    due_at: datetime
-
-
-def ago(**duration: float) -> Item:
-    return Item(NOW - timedelta(**duration))
-
-
-def test_overdue_goes_out_oldest_first_and_what_is_older_than_a_day_is_missed() -> None:
-    young, middle, edge = ago(minutes=1), ago(hours=3), ago(hours=24)
-    older, oldest = ago(hours=24, seconds=1), ago(days=9)
-    to_publish, missed = triage([young, oldest, edge, older, middle], NOW)
-    assert to_publish == [edge, middle, young]
-    assert missed == [oldest, older]
-
-
 def test_the_lateness_is_an_argument() -> None:
     assert not is_missed(NOW - timedelta(hours=24), NOW)
     assert is_missed(NOW - timedelta(hours=2), NOW, max_lateness=timedelta(hours=1))
-    assert triage([ago(hours=2)], NOW, timedelta(hours=1)) == ([], [ago(hours=2)])
 
 
 def test_a_provider_never_gets_a_time_in_the_past() -> None:
