@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= .data
+# What the contracts must not break: the commit before this one, or BASE=main on a branch.
+BASE ?= HEAD~1
 PROTOS := $(shell find protos/colonnade protos/buf -name '*.proto' | sort)
 
 .PHONY: demo run test check fmt lint types imports proto proto-check buf bench lock clean help
@@ -49,7 +51,7 @@ imports: .venv/dev.stamp
 
 buf: .venv/dev.stamp
 	@$(BIN)/buf lint && $(BIN)/buf format -d --exit-code --path protos/colonnade
-	@if git rev-parse --verify -q HEAD:protos/colonnade >/dev/null; then $(BIN)/buf breaking --against '.git#ref=HEAD'; fi
+	@if git rev-parse --verify -q $(BASE):protos/colonnade >/dev/null; then $(BIN)/buf breaking --against '.git#ref=$(BASE)'; fi
 
 proto: .venv/dev.stamp ## Generates code from the contracts.
 	@rm -rf protos/gen && mkdir -p protos/gen

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from colonnade.catalog.v1 import catalog_service_pb2 as catalog
 
@@ -90,17 +90,23 @@ async def import_files(
             report.lines.append(line)
             progress(line)
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(concurrency):
-            group.create_task(work())
-    return report
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(concurrency):
+                group.create_task(work())
+    except* (Unavailable, DeadlineExceeded) as errors:
+        away = errors.exceptions[0]
+    else:
+        return report
+    raise away
 
 
 async def _import_one(suite: Suite, found: Found, to: Destination) -> Line:
     if found.skipped:
         return Line(found.relative, Result.SKIPPED, message=found.skipped)
     try:
-        answer = await suite.catalog.UploadPhoto(_messages(found, to))
+        with found.path.open("rb") as file:
+            answer = await _Upload(found, to, file).send(suite)
     except (Unavailable, DeadlineExceeded):
         raise
     except ColonnadeError as error:
@@ -109,6 +115,47 @@ async def _import_one(suite: Suite, found: Found, to: Destination) -> Line:
         return Line(found.relative, Result.FAILED, code="UNREADABLE", message=str(error.strerror))
     result = Result.DUPLICATE if answer.duplicate else Result.IMPORTED
     return Line(found.relative, result, photo=answer.photo.name)
+
+
+class _Upload:
+    """Sends one file.
+
+    gRPC answers an error of the messages' iterator by cancelling the call, and nobody would learn
+    of a file that cannot be read to its end; so the error is kept and raised in the call's place.
+    """
+
+    def __init__(self, found: Found, to: Destination, file: BinaryIO) -> None:
+        self._header = catalog.PhotoUpload(
+            parent=to.persona,
+            pillar=to.pillar,
+            file_name=Path(found.relative).name,
+            source_path=found.relative,
+            tags=to.tags,
+            validate_only=to.dry_run,
+        )
+        self._file = file
+        self._problem: OSError | None = None
+
+    async def send(self, suite: Suite) -> catalog.UploadPhotoResponse:
+        """The catalog's answer. Raises OSError and what the catalog refuses with."""
+        try:
+            return await suite.catalog.UploadPhoto(self._messages())
+        except asyncio.CancelledError:
+            if self._problem is None:
+                raise
+            raise self._problem from None
+
+    async def _messages(self) -> AsyncIterator[catalog.UploadPhotoRequest]:
+        yield catalog.UploadPhotoRequest(header=self._header)
+        while chunk := await self._read():
+            yield catalog.UploadPhotoRequest(chunk=chunk)
+
+    async def _read(self) -> bytes:
+        try:
+            return await asyncio.to_thread(self._file.read, _CHUNK)
+        except OSError as error:
+            self._problem = error
+            raise
 
 
 def _refused(found: Found, error: ColonnadeError) -> Line:
@@ -121,19 +168,3 @@ def _refused(found: Found, error: ColonnadeError) -> Line:
         message = error.violations[0].description
     result = Result.SKIPPED if harmless else Result.FAILED
     return Line(found.relative, result, code=error.reason, message=message)
-
-
-async def _messages(found: Found, to: Destination) -> AsyncIterator[catalog.UploadPhotoRequest]:
-    header = catalog.PhotoUpload(
-        parent=to.persona,
-        pillar=to.pillar,
-        file_name=Path(found.relative).name,
-        source_path=found.relative,
-        tags=to.tags,
-        validate_only=to.dry_run,
-    )
-    # Opened first: a file that cannot be read must not begin an upload.
-    with found.path.open("rb") as file:
-        yield catalog.UploadPhotoRequest(header=header)
-        while chunk := await asyncio.to_thread(file.read, _CHUNK):
-            yield catalog.UploadPhotoRequest(chunk=chunk)

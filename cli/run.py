@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import typer
+from rich.markup import escape
 
 from cli.connection import Suite, Target, connect
 from cli.output import err
@@ -34,15 +35,16 @@ def with_suite(work: Callable[[Suite], Awaitable[T]]) -> T:
         return asyncio.run(run())
     except InvalidArgument as error:
         for violation in error.violations or ():
-            err.print(f"[red]{violation.field}[/red]: {violation.description}", markup=True)
+            err.print(f"[red]{escape(violation.field)}[/red]: {escape(violation.description)}")
         if not error.violations:
-            err.print(f"[red]error[/red]: {error.message}")
+            err.print(f"[red]error[/red]: {escape(error.message)}")
         raise typer.Exit(USAGE) from None
     except (Unavailable, DeadlineExceeded) as error:
         _explain_absence(target, error)
         raise typer.Exit(NOT_RUNNING) from None
     except ColonnadeError as error:
-        err.print(f"[red]{error.reason.lower().replace('_', ' ')}[/red]: {error.message}")
+        reason = error.reason.lower().replace("_", " ")
+        err.print(f"[red]{reason}[/red]: {escape(error.message)}")
         raise typer.Exit(FAILED) from None
     except KeyboardInterrupt:
         err.print("interrupted")
@@ -51,5 +53,5 @@ def with_suite(work: Callable[[Suite], Awaitable[T]]) -> T:
 
 def _explain_absence(target: Target, error: ColonnadeError) -> None:
     addresses = ", ".join(sorted(set(target.addresses.values())))
-    err.print(f"[red]the suite does not answer[/red] at {addresses}: {error.message}")
+    err.print(f"[red]the suite does not answer[/red] at {addresses}: {escape(error.message)}")
     err.print("Start it with [bold]colonnade up[/bold], or set COLONNADE_ADDRESS to where it runs.")

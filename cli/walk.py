@@ -34,7 +34,8 @@ def walk(root: Path, *, recursive: bool = True) -> Iterator[Found]:
 def _entries(folder: Path, recursive: bool) -> Iterator[Path]:
     try:
         names = sorted(os.scandir(folder), key=lambda entry: (entry.is_symlink(), entry.name))
-    except PermissionError:
+    except OSError:
+        yield folder  # reported as what cannot be read
         return
     for entry in names:
         if entry.is_dir(follow_symlinks=False):
@@ -53,7 +54,7 @@ def _why_not(path: Path, top: Path, seen: set[tuple[int, int]]) -> str:
     if path.is_symlink() and not target.is_relative_to(top):
         return "a link that leaves the folder"
     if stat.S_ISDIR(info.st_mode):
-        return "a link to a folder"
+        return "a link to a folder" if path.is_symlink() else "a folder that cannot be read"
     if not stat.S_ISREG(info.st_mode):
         return "not a plain file"
     key = (info.st_dev, info.st_ino)

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from colonnade.scheduler.v1.post_pb2 import Post, Publication
+from rich.markup import escape
 
 from cli.connection import DESCRIPTORS, Suite, Target, connect
 from cli.gaps import show_report as show_gaps
@@ -43,7 +44,7 @@ def main() -> int:
                 _serve_until_interrupted(suite)
             return 0 if ok else 1
     except (EngineError, ColonnadeError) as error:
-        err.print(f"[red]the demo stopped[/red]: {error}", markup=True)
+        err.print(f"[red]the demo stopped[/red]: {escape(str(error))}")
         return 1
     except KeyboardInterrupt:
         err.print("interrupted; run it again, it goes on from here")

@@ -34,8 +34,11 @@ class Ports:
         kept = json.loads(file.read_text()) if file.exists() else {}
         buffer = kept.get("buffer") or _free_port()
         admin = kept.get("buffer_admin") or _free_port()
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps({"buffer": buffer, "buffer_admin": admin}))
+        if kept != (wanted := {"buffer": buffer, "buffer_admin": admin}):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            draft = file.with_suffix(".new")
+            draft.write_text(json.dumps(wanted))
+            draft.rename(file)
         return cls(grpc, http, buffer, admin)
 
     @property

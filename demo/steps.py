@@ -165,7 +165,8 @@ async def posts(
     there = {post.caption: post for post in await some_posts(suite, parent, "", 1000)}
     heroes = [cluster.hero.item for cluster in found]
     made: list[Post] = []
-    for day, pillar in enumerate(plan.pillars):
+    for pillar in plan.pillars:
+        day = len(made)
         caption = plan.captions[pillar.id]
         if caption in there:
             made.append(there[caption])

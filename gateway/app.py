@@ -19,6 +19,7 @@ from gateway.conditions import etag_matches, quoted
 from gateway.docs import docs_routes
 from gateway.errors import MethodNotAllowed, failure_of, no_route
 from gateway.limits import Limits
+from gateway.local_only import LocalOnly
 from gateway.middleware import Errors, Observe, Observed
 from gateway.routes import Binding
 from gateway.transcoder import Transcoder
@@ -42,6 +43,7 @@ def build_app(
     extra_routes: Sequence[BaseRoute] = (),
     metrics: Render | None = None,
     observe: Observe | None = None,
+    local_only: bool = False,
 ) -> Starlette:
     """The application: the REST API of ``bindings`` and what belongs to it.
 
@@ -55,6 +57,7 @@ def build_app(
         extra_routes: come before the pages and the API, which get every path that no route has.
         metrics: the metrics as Prometheus reads them; without it there is no ``/metrics``.
         observe: is told of every request.
+        local_only: whether to refuse what other sites' pages send (see ``LocalOnly``).
 
     Raises:
         RouteError: a service has no channel, or an upload no adapter.
@@ -72,6 +75,7 @@ def build_app(
         middleware=[
             Middleware(Observed, observe=observe),
             Middleware(Errors),
+            *([Middleware(LocalOnly)] if local_only else []),
             Middleware(BodyLimit, limit=limits.body_bytes),
         ],
         exception_handlers={HTTPException: _render_http_exception},

@@ -1,5 +1,7 @@
 """Middleware around everything: request ids, measuring, errors. Plain ASGI, for its speed."""
 
+import asyncio
+import contextlib
 import re
 import uuid
 from collections.abc import Callable
@@ -10,10 +12,13 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.errors import failure_of
+from gateway.errors import BodyTooLarge, failure_of
 from gateway.exchange import REQUEST_ID, ROUTE
 
 CLIENT_CLOSED_REQUEST = 499
+
+# Seconds for the rest of a body that is not wanted any more.
+_LINGER = 5.0
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
@@ -116,4 +121,27 @@ class Errors:
         except Exception as error:
             if begun:
                 raise
+            if isinstance(error, BodyTooLarge):
+                send = _lingering(receive, send)
             await failure_of(error).response()(scope, receive, send)
+
+
+def _lingering(receive: Receive, send: Send) -> Send:
+    """Sends an answer, and reads on for a while before its end.
+
+    A connection that is closed while bytes still arrive is reset, and the client, which sends
+    first and reads then, would never see why.
+    """
+
+    async def send_and_read(message: Message) -> None:
+        if message["type"] != "http.response.body":
+            await send(message)
+            return
+        await send({**message, "more_body": True})
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER):
+                while (await receive()).get("more_body", False):
+                    pass
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    return send_and_read

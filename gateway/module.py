@@ -1,15 +1,18 @@
 """Puts the gateway together."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import colonnade
+import grpc
 from colonnade.catalog.v1 import catalog_service_pb2
 from colonnade.clustering.v1 import clustering_service_pb2
 from colonnade.embedding.v1 import embedding_service_pb2
 from colonnade.scheduler.v1 import scheduler_service_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from gateway.app import build_app
 from gateway.limits import Limits
@@ -19,6 +22,7 @@ from gateway.routes import build_bindings
 from gateway.settings import GatewaySettings
 from gateway.upload import UploadAdapter
 from libs.app import App
+from libs.errors import Unavailable
 from libs.http_server import HttpServer
 from libs.rpc.peers import Peers
 
@@ -55,8 +59,25 @@ async def open(app: App[Any]) -> AsyncIterator[None]:
         limits=Limits(body_bytes=settings.max_body_bytes, max_timeout=settings.max_timeout),
         extra_routes=media_routes(channels),
         metrics=app.metrics.render,
+        local_only=app.settings.auth.keys_file is None,
         observe=lambda access: app.metrics.http.observe(
             access.method, access.route, access.status, access.seconds
         ),
     )
+    app.probe("gateway", lambda: _all_serving(channels))
     yield
+
+
+async def _all_serving(channels: Mapping[str, grpc.aio.Channel]) -> None:
+    """Returns if every service says that it is ready. Raises Unavailable naming one that is not."""
+
+    async def check(service: str, channel: grpc.aio.Channel) -> None:
+        request = health_pb2.HealthCheckRequest(service=service)
+        try:
+            answer = await health_pb2_grpc.HealthStub(channel).Check(request, timeout=2)
+        except grpc.aio.AioRpcError as error:
+            raise Unavailable(f"{service} does not answer: {error.code().name}") from None
+        if answer.status != health_pb2.HealthCheckResponse.SERVING:
+            raise Unavailable(f"{service} is not ready")
+
+    await asyncio.gather(*(check(*entry) for entry in channels.items()))

@@ -18,7 +18,9 @@ from gateway.media import IMMUTABLE, MediaInfo, ranged_response
 from gateway.metadata import call_metadata
 from libs.rpc.status import from_rpc_error
 
-_TIMEOUT = 60.0
+_GLANCE_TIMEOUT = 10.0
+# A slow reader of a large original must not be cut off after a 200.
+_BODY_TIMEOUT = 3600.0
 # What is only asked for its description is asked for one byte; 0 would mean all of them.
 _GLANCE = 1
 _PUBLIC = "public, max-age=3600"
@@ -74,7 +76,11 @@ class _PhotoMedia:
 
         def call(offset: int, length: int) -> Any:
             ask.offset, ask.length = offset, length
-            return self._stub.ReadPhotoMedia(ask, timeout=_TIMEOUT, metadata=metadata)
+            return self._stub.ReadPhotoMedia(
+                ask,
+                timeout=_BODY_TIMEOUT if length != _GLANCE else _GLANCE_TIMEOUT,
+                metadata=metadata,
+            )
 
         info = await _info(call(0, _GLANCE))
         media = MediaInfo(info.mime_type, info.size_bytes, info.etag, IMMUTABLE)
@@ -93,7 +99,11 @@ class _PublicationMedia:
 
         def call(offset: int, length: int) -> Any:
             ask.offset, ask.length = offset, length
-            return self._stub.ReadPublicationMedia(ask, timeout=_TIMEOUT, metadata=metadata)
+            return self._stub.ReadPublicationMedia(
+                ask,
+                timeout=_BODY_TIMEOUT if length != _GLANCE else _GLANCE_TIMEOUT,
+                metadata=metadata,
+            )
 
         info = await _info(call(0, _GLANCE))
         media = MediaInfo(info.mime_type, info.size_bytes, info.etag, _PUBLIC)

@@ -209,7 +209,9 @@ def _check_is_json(headers: Headers) -> None:
     encoding = headers.get("content-encoding", "identity")
     if encoding != "identity":
         raise UnsupportedMediaType(f"encoded as {encoding}", "the body as it is")
-    kind = headers.get("content-type", "application/json")
+    # Asked for even though nothing else is understood: pages of other sites may leave it out, but
+    # may not say application/json without asking first.
+    kind = headers.get("content-type", "")
     plain = kind.partition(";")[0].strip().lower()
     if plain != "application/json" and not plain.endswith("+json"):
         raise UnsupportedMediaType(kind, "application/json")

@@ -85,8 +85,8 @@ class BlobSettings(Part):
     url: str | None = None
     """`file:///folder` or `s3://bucket/prefix`."""
 
-    options: dict[str, str] = Field(default_factory=dict)
-    """Settings of the S3 client, such as `aws_endpoint` and `aws_region`."""
+    options: dict[str, SecretStr] = Field(default_factory=dict)
+    """Settings of the S3 client: `endpoint`, `region`, `access_key_id`, `secret_access_key`."""
 
 
 def differences(settings: BaseModel, defaults: BaseModel) -> dict[str, Any]:

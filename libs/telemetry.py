@@ -52,6 +52,7 @@ def set_up_logging(level: str, style: Literal["text", "json"]) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.captureWarnings(True)
     for chatty in ("httpx", "httpcore", "alembic", "kombu", "celery", "amqp", "uvicorn"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 

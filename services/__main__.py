@@ -148,13 +148,18 @@ def _authentication(settings: Settings, *, alone: bool) -> tuple[Authenticator, 
     auth = settings.auth
     if auth.keys_file is None:
         return Authenticator(), ""
+    keys = read_keys(auth.keys_file)
+    if not keys:
+        raise ValueError(
+            f"there is no key in {auth.keys_file}; make one with `colonnade keys create`"
+        )
     if auth.internal_key_file is not None:
         internal = auth.internal_key_file.read_text().strip()
     elif alone:
         internal = secrets.token_urlsafe(32)
     else:
         raise ValueError("set auth.internal_key_file: with API keys the services need one too")
-    return Authenticator(read_keys(auth.keys_file), internal), internal
+    return Authenticator(keys, internal), internal
 
 
 if __name__ == "__main__":

@@ -90,9 +90,13 @@ def engines(settings: Settings, data: Path) -> Iterator[Engines]:
             redis=_plain(settings.redis.url) or started(RedisServer(data / "redis")).url,
             qdrant=_given_vectors(settings) or _own(started(QdrantServer(data / "vectors"))),
             blobs=settings.blobs.url or f"file://{(data / 'blobs').absolute()}",
-            blob_options=settings.blobs.options,
+            blob_options=_blob_options(settings),
             children=tuple(children),
         )
+
+
+def _blob_options(settings: Settings) -> dict[str, str]:
+    return {name: value.get_secret_value() for name, value in settings.blobs.options.items()}
 
 
 def _databases(settings: Settings, start: Callable[[], PostgresServer]) -> dict[str, str]:
@@ -131,5 +135,5 @@ def given_engines(settings: Settings) -> Engines:
         redis=_plain(settings.redis.url),
         qdrant=_given_vectors(settings),
         blobs=settings.blobs.url,
-        blob_options=settings.blobs.options,
+        blob_options=_blob_options(settings),
     )

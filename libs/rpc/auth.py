@@ -59,11 +59,12 @@ def read_keys(path: Path) -> list[ApiKey]:
 
 
 class Authenticator:
-    """Tells who calls and whether they may. Without any key, everybody may do everything."""
+    """Tells who calls and whether they may. Without a list of keys, everybody may do everything;
+    with an empty one, nobody may do anything."""
 
-    def __init__(self, keys: Iterable[ApiKey] = (), internal_key: str = "") -> None:
-        self._by_digest = {key.digest: key for key in keys}
-        self.required = bool(self._by_digest)
+    def __init__(self, keys: Iterable[ApiKey] | None = None, internal_key: str = "") -> None:
+        self.required = keys is not None
+        self._by_digest = {key.digest: key for key in keys or ()}
         if internal_key:
             digest = digest_of(internal_key)
             self._by_digest[digest] = ApiKey("suite", frozenset({"*"}), digest)

@@ -86,7 +86,7 @@ def _bad(text: str) -> InvalidArgument:
 
 def parse_order(text: str, fields: Sequence[str], default: str) -> tuple[str, bool]:
     """The field to sort by and whether descending. Raises InvalidArgument on ``order_by``."""
-    words = (text or default).split()
+    words = (text.strip() or default).split()
     if len(words) > 2 or words[0] not in fields or words[1:] not in ([], ["desc"], ["asc"]):
         raise InvalidArgument.of(
             "order_by", f"is one of {', '.join(fields)}, with desc or nothing behind, not {text!r}"

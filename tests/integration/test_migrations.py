@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, text
+from sqlalchemy import MetaData, create_engine, text
 
 import services
 from libs.db.migrate import VERSION_TABLE, current, downgrade, head, upgrade
@@ -21,7 +21,8 @@ def test_models_and_migrations_agree(service: str, databases: Databases) -> None
     url = databases.fresh()
     folder = ROOT / service / "migrations"
     assert upgrade(url, service, folder)
-    metadata = importlib.import_module(f"services.{service}.tables").metadata
+    tables = vars(importlib.import_module(f"services.{service}.tables"))
+    (metadata,) = {id(v): v for v in tables.values() if isinstance(v, MetaData)}.values()
     engine = create_engine(url)
     with engine.connect() as connection:
         context = MigrationContext.configure(

@@ -58,7 +58,10 @@ def test_requests_are_read_as_google_writes_them(binding: Binding, router: Route
         match = router.match(binding.http_method, path)
         assert match.binding.rpc.name == binding.rpc.name
         parser = RequestParser(match.binding, DECODER)
-        assert parser.parse(match.captures, query, Headers({}), body) == request
+        assert (
+            parser.parse(match.captures, query, Headers({"content-type": "application/json"}), body)
+            == request
+        )
 
     check()
 

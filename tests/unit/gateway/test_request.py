@@ -20,7 +20,9 @@ def parse(
     headers: dict[str, str] | None = None,
 ) -> Any:
     parser = RequestParser(binding(name), JsonDecoder())
-    return parser.parse(captures, query, Headers(headers or {}), body)
+    return parser.parse(
+        captures, query, Headers({"content-type": "application/json"} | (headers or {})), body
+    )
 
 
 def refusal(name: str, *captures: str, **options: Any) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from libs.db.lease import Lease, LeaseLost, acquire, free, held, kept, release, 
 from libs.errors import Unavailable
 from tests.support.notes import NOTES
 
-SHORT = timedelta(milliseconds=30)
+SHORT = timedelta(milliseconds=600)
 ROW = NOTES.c.id == "a"
 
 
@@ -71,7 +71,7 @@ async def test_an_expired_lease_goes_to_the_next_with_a_higher_token(database: D
     first = await taken(database, "one", SHORT)
     async with database.reading() as connection:
         assert (await connection.execute(select(NOTES.c.id).where(free(NOTES)))).all() == []
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.65)
     async with database.reading() as connection:
         assert len((await connection.execute(select(NOTES.c.id).where(free(NOTES)))).all()) == 1
     second = await taken(database, "two")
@@ -81,7 +81,7 @@ async def test_an_expired_lease_goes_to_the_next_with_a_higher_token(database: D
 
 async def test_the_fence_stops_a_worker_that_was_too_slow(database: Database) -> None:
     slow = await taken(database, "one", SHORT)
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.65)
     now = await taken(database, "two")
     async with database.transaction() as connection:
         write = update(NOTES).where(ROW)
@@ -98,7 +98,7 @@ async def test_the_fence_stops_a_worker_that_was_too_slow(database: Database) ->
 
 async def test_the_same_owner_has_no_old_rights_either(database: Database) -> None:
     old = await taken(database, "one", SHORT)
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.65)
     await taken(database, "one")
     async with database.transaction() as connection:
         with pytest.raises(LeaseLost):
