@@ -55,8 +55,9 @@ class DatabaseSettings(Part):
     url: SecretStr | None = None
     """`postgresql+psycopg://user:password@host:port/name`."""
 
-    pool_size: int = Field(10, ge=1, le=100)
-    """Connections that a service keeps."""
+    pool_size: int = Field(4, ge=1, le=100)
+    """Connections that each part of the suite keeps for transactions; about as many again for
+    reads."""
 
 
 class RedisSettings(Part):
