@@ -164,8 +164,8 @@ class Attempts(Protocol):
     async def of(self, publication: str) -> Sequence[Attempt]:
         """Those of a publication, in order."""
 
-    async def known(self, provider_post_ids: Collection[str]) -> set[str]:
-        """Those of the ids that an attempt ended with."""
+    async def known(self, provider_post_ids: Collection[str]) -> dict[str, str]:
+        """Those of the ids that an attempt ended with, and whose publication's it was."""
 
 
 class History(Protocol):

@@ -285,9 +285,12 @@ class FakeAttempts:
         made = [a for a, _ in self._data.attempts.values() if a.publication == publication]
         return sorted(made, key=lambda attempt: attempt.number)
 
-    async def known(self, provider_post_ids: Collection[str]) -> set[str]:
-        ids = {result.provider_post_id for _, result in self._data.attempts.values() if result}
-        return ids & set(provider_post_ids)
+    async def known(self, provider_post_ids: Collection[str]) -> dict[str, str]:
+        return {
+            result.provider_post_id: attempt.publication
+            for attempt, result in self._data.attempts.values()
+            if result and result.provider_post_id in provider_post_ids
+        }
 
 
 class FakePublisher:

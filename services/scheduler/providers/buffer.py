@@ -183,7 +183,7 @@ class BufferPublisher:
         try:
             data = await self._api.query(channel.credentials, POST, {"input": {"id": post_id}})
         except ReadFailed as error:
-            if error.kind is FailureKind.PERMANENT:
+            if error.kind is FailureKind.PERMANENT and _is_not_found(error.message):
                 return None
             raise
         with _expected_form():

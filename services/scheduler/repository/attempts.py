@@ -53,10 +53,13 @@ class AttemptRepository:
         rows = ATTEMPTS.select().where(_C.publication_id == publication).order_by(_C.number)
         return [_attempt(row) for row in await self._connection.execute(rows)]
 
-    async def known(self, provider_post_ids: Collection[str]) -> set[str]:
+    async def known(self, provider_post_ids: Collection[str]) -> dict[str, str]:
         """See Attempts."""
-        rows = sa.select(_C.provider_post_id).where(_C.provider_post_id.in_(provider_post_ids))
-        return set((await self._connection.execute(rows)).scalars())
+        rows = sa.select(_C.provider_post_id, _C.publication_id).where(
+            _C.provider_post_id.in_(provider_post_ids)
+        )
+        found = await self._connection.execute(rows)
+        return {row.provider_post_id: row.publication_id for row in found}
 
 
 def _attempt(row: Any) -> Attempt:

@@ -30,9 +30,12 @@ SPARE_AFTER: Final = timedelta(minutes=15)
 FAILED_READ_AFTER: Final = timedelta(minutes=1)
 LONGEST_PAUSE: Final = timedelta(days=1)
 _OVERDUE = "the provider has not sent it yet, long after its time; look there"
+_MISSING = "missing"
+# One look that misses a post may be the provider's mistake, and sending it again would be ours.
+_SECOND_LOOK = timedelta(seconds=60)
 _DELETED = Problem(
     "REMOTE_DELETED",
-    "the post was deleted at the provider; retry it to send it again, or cancel it",
+    "the provider does not list the post any more; look there before you retry or cancel it",
 )
 
 
@@ -120,6 +123,8 @@ class Confirm:
 
 def confirmed(publication: Publication, remote: RemotePost | None, now: datetime) -> Publication:
     """The publication as the provider's answer leaves it; None means that it is gone there."""
+    if remote is None and publication.provider_state != _MISSING:
+        return replace(publication, provider_state=_MISSING, next_attempt_at=now + _SECOND_LOOK)
     if remote is None:
         return publication.moved(
             _S.NEEDS_REVIEW,

@@ -22,7 +22,7 @@ from services.scheduler.domain.reconciliation import (
 from services.scheduler.domain.submission import FailureKind
 from services.scheduler.domain.timing import is_stuck
 from services.scheduler.ports import Changing, Store
-from services.scheduler.providers.base import ProviderError, RemotePost
+from services.scheduler.providers.base import ProviderError, RemotePost, RemoteState
 from services.scheduler.usecases.channel_care import ChannelCare
 from services.scheduler.usecases.confirm import first_look
 from services.scheduler.usecases.outgoing import Accounts, Outgoing
@@ -134,8 +134,8 @@ class Reconcile:
         since = look.attempts[0].started_at
         found = await account.publisher.find(account.channel, request, since)
         async with self._store.reading() as view:
-            taken = await view.attempts.known([post.id for post in found])
-        return [post for post in found if post.id not in taken]
+            known = await view.attempts.known([post.id for post in found])
+        return [post for post in found if _may_be_ours(post, known.get(post.id), look)]
 
     async def _decide(self, look: Look, found: Sequence[RemotePost]) -> None:
         now = self._clock.now()
@@ -222,3 +222,14 @@ def _decided(
                 next_attempt_at=None,
                 problem=Problem(reason, message),
             )
+
+
+def _may_be_ours(post: RemotePost, owner: str | None, look: Look) -> bool:
+    """Whether a listed post can be what this publication's attempts made.
+
+    One that is known as another publication's is not. One that is known as our own is, if it was
+    only lost from sight; one that failed there was given up before the attempt in question.
+    """
+    if owner is None:
+        return True
+    return owner == look.publication.id and post.state is not RemoteState.ERROR

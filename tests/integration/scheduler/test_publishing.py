@@ -311,7 +311,9 @@ async def test_what_was_deleted_at_the_provider_is_for_a_person(world: World) ->
     await world.work()
     [remote] = await world.buffer.admin.posts()
     await world.buffer.admin.delete_post(remote["id"])
-    await world.pass_time(60)
+    await world.pass_time(40, step=20)
+    assert (await world.get(post)).publications[0].state == Publication.STATE_SCHEDULED
+    await world.pass_time(120, step=20)
     found = await world.get(post)
     assert found.state == Post.STATE_POSTING
     assert found.publications[0].state == Publication.STATE_NEEDS_REVIEW

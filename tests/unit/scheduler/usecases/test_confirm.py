@@ -75,7 +75,21 @@ async def test_an_error_there_is_a_failure_here_in_the_providers_words(desk: Des
     assert desk.store.post.state is PostState.FAILED
 
 
+async def test_a_post_that_one_look_misses_is_looked_for_again(desk: Desk) -> None:
+    await desk.confirm("batch")
+    publication = desk.store.publication
+    assert publication.state is S.SCHEDULED
+    assert publication.provider_state == "missing"
+    assert publication.next_attempt_at == desk.clock.now() + timedelta(seconds=60)
+    desk.publisher.statuses = [remote(R.SCHEDULED)]
+    desk.clock.advance(60)
+    await desk.confirm("batch")
+    assert desk.store.publication.provider_state == R.SCHEDULED
+
+
 async def test_what_is_gone_there_is_for_a_person(desk: Desk) -> None:
+    await desk.confirm("batch")
+    desk.clock.advance(60)
     await desk.confirm("batch")
     publication = desk.store.publication
     assert publication.state is S.NEEDS_REVIEW

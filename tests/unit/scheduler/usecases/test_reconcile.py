@@ -1,4 +1,5 @@
 import logging
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -87,6 +88,22 @@ async def test_what_belongs_to_another_publication_is_not_taken(desk: Desk) -> N
     desk.publisher.found = [remote(desk)]
     await desk.reconcile("pub")
     assert desk.store.publication.state is S.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("state", "adopted"), [(RemoteState.SENT, True), (RemoteState.ERROR, False)]
+)
+async def test_our_own_post_that_was_lost_from_sight_is_adopted_and_not_sent_again(
+    desk: Desk, state: RemoteState, adopted: bool
+) -> None:
+    [(own, _)] = desk.store.data.attempts.values()
+    earlier = replace(own, id="earlier", number=0)
+    result = AttemptResult("accepted", desk.clock.now(), provider_post_id="remote-1")
+    desk.store.data.attempts["earlier"] = (earlier, result)
+    desk.publisher.found = [replace(remote(desk), state=state)]
+    await desk.reconcile("pub")
+    assert (desk.store.publication.provider_post_id == "remote-1") is adopted
+    assert len(desk.publisher.submitted) == 1
 
 
 async def test_nothing_found_means_three_looks_and_one_more_call(desk: Desk) -> None:
