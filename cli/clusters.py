@@ -8,6 +8,7 @@ from colonnade.clustering.v1 import clustering_service_pb2 as clustering
 from colonnade.clustering.v1.cluster_pb2 import Cluster, ClusterMember
 from colonnade.clustering.v1.clustering_run_pb2 import ClusteringRun
 from colonnade.type.v1.job_pb2 import JobState
+from rich.markup import escape
 
 from cli.connection import Suite
 from cli.names import persona_name
@@ -67,7 +68,7 @@ async def run_clustering(
 def show_run(run: ClusteringRun) -> None:
     """What a run did, in a sentence."""
     if run.state != JobState.JOB_STATE_SUCCEEDED:
-        line(f"[red]{word(JobState, run.state)}[/red]: {run.error.message}")
+        line(f"[red]{word(JobState, run.state)}[/red]: {escape(run.error.message)}")
         return
     stats = run.stats
     if stats.noop:
@@ -133,7 +134,7 @@ def show(cluster: str, json: JsonOption = False) -> None:
     found, members = with_suite(read)
     if json:
         return print_json([found, *members])
-    line(f"[bold]{found.title}[/bold] ({found.name}), {found.member_count} members")
+    line(f"[bold]{escape(found.title)}[/bold] ({found.name}), {found.member_count} members")
     parts = ", ".join(f"{p.id} {p.value:.2f}" for p in found.hero.parts)
     line(f"hero {found.hero.item}: {found.hero.score:.2f} ({parts})")
     rows = [(m.position, f"{m.similarity:.3f}", m.item, m.duplicate_of) for m in members]

@@ -30,7 +30,9 @@ def create(
     with file.open("a") as lines:
         lines.write(key.line() + "\n")
     typer.echo(text)
-    err.print(f"Keep it: only its hash is in {file}. Restart the suite to make it count.")
+    err.print(
+        f"Keep it: only its hash is in {file}. Restart the suite to make it count.", markup=False
+    )
 
 
 @app.command("list")

@@ -51,7 +51,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
 
 
 def line(text: str) -> None:
-    """A line of ours, with rich markup."""
+    """A line of ours, with rich markup; what people wrote goes in with ``escape``."""
     out.print(text)
 
 

@@ -5,10 +5,11 @@ from typing import Annotated
 import typer
 from colonnade.catalog.v1 import catalog_service_pb2 as catalog
 from colonnade.catalog.v1.persona_pb2 import LibraryStats, Persona
+from rich.markup import escape
 
 from cli.connection import Suite
 from cli.names import persona_name
-from cli.output import JsonOption, last_part, line, print_json, table, when, word
+from cli.output import JsonOption, last_part, line, out, print_json, table, when, word
 from cli.run import with_suite
 
 app = typer.Typer(help="Identities that publish.", no_args_is_help=True)
@@ -79,9 +80,9 @@ def show(persona: str, json: JsonOption = False) -> None:
     found, stats = with_suite(read)
     if json:
         return print_json([found, stats])
-    line(f"[bold]{found.display_name}[/bold] ({found.name}), {found.time_zone}")
+    line(f"[bold]{escape(found.display_name)}[/bold] ({found.name}), {found.time_zone}")
     if found.voice:
-        line(f"voice: {found.voice}")
+        out.print(f"voice: {found.voice}", markup=False)
     line(
         f"{stats.photos} photos: {stats.unused} unused, {stats.scheduled} scheduled, "
         f"{stats.posted} posted; embeddings: {stats.embedding_ready} ready, "

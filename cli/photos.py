@@ -7,6 +7,7 @@ import typer
 from colonnade.catalog.v1 import catalog_service_pb2 as catalog
 from colonnade.catalog.v1.photo_pb2 import Photo, PhotoEmbedding
 from colonnade.clustering.v1 import clustering_service_pb2 as clustering
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cli.connection import Suite
@@ -33,7 +34,7 @@ def import_photos(
 ) -> None:
     """Imports a folder. Run it again at any time: what is there already is not stored twice."""
     if not folder.is_dir():
-        err.print(f"[red]folder[/red]: {folder} is not a folder")
+        err.print(f"[red]folder[/red]: {escape(str(folder))} is not a folder")
         raise typer.Exit(2)
     parent = persona_name(persona)
     to = Destination(

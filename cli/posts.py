@@ -1,5 +1,6 @@
 """``colonnade posts``."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -14,6 +15,9 @@ from cli.run import FAILED, with_suite
 from libs.errors import InvalidArgument
 
 app = typer.Typer(help="Posts and their publication.", no_args_is_help=True)
+
+_LATER = re.compile(r"\+([0-9]{1,6})([mhd])")
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 @app.command()
@@ -54,9 +58,8 @@ def moment(text: str, now: datetime) -> datetime:
     """The time that ``now``, ``+2h`` or an ISO time with a zone means. Raises InvalidArgument."""
     if text == "now":
         return now
-    units = {"m": "minutes", "h": "hours", "d": "days"}
-    if text.startswith("+") and text[1:-1].isdigit() and text[-1] in units:
-        return now + timedelta(**{units[text[-1]]: int(text[1:-1])})
+    if found := _LATER.fullmatch(text):
+        return now + timedelta(**{_UNITS[found[2]]: int(found[1])})
     try:
         parsed = datetime.fromisoformat(text)
     except ValueError:

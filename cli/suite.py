@@ -15,6 +15,7 @@ from typing import Annotated
 import grpc
 import typer
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from rich.markup import escape
 
 from cli.connection import DESCRIPTORS, Suite, Target
 from cli.output import JsonOption, line, print_json
@@ -85,10 +86,8 @@ def doctor(
     else:
         for check in checks:
             mark = "[green]ok[/green]     " if check.passed else "[red]missing[/red]"
-            line(
-                f"  {mark} {check.name}: {check.detail}"
-                + ("" if check.passed else f" — {check.fix}")
-            )
+            fix = "" if check.passed else f" — {check.fix}"
+            line(f"  {mark} {check.name}: " + escape(check.detail + fix))
     if not all(check.passed for check in checks):
         raise typer.Exit(FAILED)
 

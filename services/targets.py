@@ -42,11 +42,10 @@ _MODULES = (
     Module(
         "worker",
         "services.worker:open",
-        ("telemetry-http", "catalog-jobs", "clustering-jobs", "scheduler-jobs"),
+        ("telemetry-http", "redis", "catalog-jobs", "clustering-jobs", "scheduler-jobs"),
     ),
     Module("relay", "services.relay:open", ("telemetry-http", "redis")),
     Module("gateway", "gateway.module:open", ("telemetry-http", "peers")),
-    # The real edges of one process: the gateway answers only for services that are open.
     Module(
         "all",
         None,

@@ -60,7 +60,13 @@ async def serve_routes(port: int, upstream: str) -> None:
 
     app = Starlette(routes=[Route("/static", static), Route("/persona", persona)])
     config = uvicorn.Config(
-        app, port=port, http="httptools", loop="asyncio", log_level="error", access_log=False
+        app,
+        port=port,
+        http="httptools",
+        loop="asyncio",
+        log_level="error",
+        access_log=False,
+        timeout_keep_alive=75,
     )
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve())

@@ -162,6 +162,11 @@ class Suite(ABC):
         """Where a client finds the services."""
         return Target(self.grpc, self.key)
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """What a client of the gateway sends with each request."""
+        return {"authorization": f"Bearer {self.key}"} if self.key else {}
+
     def client_environment(self) -> dict[str, str]:
         """What the command line needs to reach this suite."""
         peers = {f"COLONNADE_PEERS__{name.upper()}": at for name, at in self.grpc.items()}

@@ -89,6 +89,11 @@ class _Items:
         items = {item.point_id: item for item in self._data.items.values()}
         return {id: items[id] for id in point_ids if id in items}
 
+    async def pending(self, before: datetime, after: str, limit: int) -> list[Item]:
+        waiting = [item for name, item in sorted(self._data.items.items()) if self._waits(name)]
+        found = [item for item in waiting if item.create_time < before and item.name > after]
+        return found[:limit]
+
     async def set_ready(self, collection: str, scenes: Mapping[str, str]) -> set[str]:
         waiting = {name for name in scenes if self._waits(name)}
         for name in waiting:
