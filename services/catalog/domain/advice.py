@@ -90,9 +90,11 @@ def _stale_text(gap: PillarGap, period: Period) -> str:
 
 
 def _low_stock(gap: PillarGap, period: Period) -> str:
+    alike = gap.supply.effective < gap.supply.usable
+    counted = f" (they count as {_number(gap.supply.effective)}, as some show the same scene)"
     return (
-        f"{gap.display_name} has {_photos(gap.supply.usable)} to use and needs {gap.needed} "
-        f"for the next {_days(period.horizon_days)}; {_missing(gap.gap)}."
+        f"{gap.display_name} has {_photos(gap.supply.usable)} to use{counted if alike else ''} and "
+        f"needs {gap.needed} for the next {_days(period.horizon_days)}; {_missing(gap.gap)}."
     )
 
 
