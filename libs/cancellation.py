@@ -5,7 +5,7 @@ comes just when the write is over: the task goes on as if nobody had asked it to
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from typing import Any
 
 
@@ -16,6 +16,23 @@ async def cancel_and_wait(tasks: Iterable[asyncio.Task[Any]]) -> None:
         for task in pending:
             task.cancel()
         _, pending = await asyncio.wait(pending, timeout=0.1)
+
+
+async def see_through(work: Coroutine[Any, Any, None]) -> None:
+    """Runs ``work`` to its end however often this task is cancelled meanwhile; then heeds that.
+
+    For tidying up that ``cancel_and_wait`` would else cut short. ``work`` must bound its own time.
+    """
+    task = asyncio.ensure_future(work)
+    cancelled = False
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            cancelled = True
+    task.result()
+    if cancelled:
+        raise asyncio.CancelledError
 
 
 def heed_cancellation() -> None:

@@ -17,6 +17,9 @@ import httpx
 
 RETRY_DELAYS: Final = (1.0, 2.0, 4.0)
 RETRY_JITTER: Final = 0.5
+MAX_ANSWER: Final = 4 * 1024 * 1024
+# They tell of the body as it was on its way, not of what was made of it.
+_OF_TRANSFER: Final = ("content-encoding", "content-length", "transfer-encoding")
 
 # Raised before the first byte of a request leaves: name lookup, connection, TLS, proxy tunnel.
 _NOT_DELIVERED: Final = (
@@ -36,8 +39,16 @@ class NotDelivered(CallFailed):
     """Provably nothing of the request arrived."""
 
 
+class Refused(NotDelivered):
+    """Not even tried: the guard forbids the address."""
+
+
 class NoAnswer(CallFailed):
     """The request may have arrived and been acted upon."""
+
+
+class AnswerTooLarge(NoAnswer):
+    """The answer is longer than ``MAX_ANSWER`` bytes; the rest was not read."""
 
 
 class CircuitOpen(NotDelivered):
@@ -89,11 +100,19 @@ class CircuitBreaker:
         self._probing = False
 
 
+Guard = Callable[[httpx.URL], Awaitable[None]]
+
+
+async def _let_pass(url: httpx.URL) -> None:
+    """The guard of clients whose addresses nobody else chooses."""
+
+
 class HttpClient:
     """An httpx client with our timeouts, retries and breakers. Use as a context manager.
 
     ``total`` bounds one exchange, from connecting to the last byte. Reads and writes of one
-    circuit are broken separately: a probe of the one says little about the other.
+    circuit are broken separately: a probe of the one says little about the other. ``guard`` sees
+    the address before each exchange, and raises ``Refused`` for one that is forbidden.
     """
 
     def __init__(
@@ -106,6 +125,7 @@ class HttpClient:
         read_open_for: float = 60.0,
         write_open_for: float = 3600.0,
         max_retry_after: float = 10.0,
+        guard: Guard = _let_pass,
         transport: httpx.AsyncBaseTransport | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -117,6 +137,7 @@ class HttpClient:
             transport=transport,
         )
         self._total = total
+        self._guard = guard
         self._failures = failures
         self._read_open_for = read_open_for
         self._write_open_for = write_open_for
@@ -155,7 +176,7 @@ class HttpClient:
             wait = delay
             try:
                 response = await self._send(breaker, method, url, headers, json)
-            except CircuitOpen:
+            except (CircuitOpen, Refused):
                 raise
             except NotDelivered:
                 pass
@@ -217,11 +238,24 @@ class HttpClient:
         # `from None`: httpx errors hold the request, and with it the Authorization header.
         try:
             async with asyncio.timeout(self._total):
-                return await self._client.request(method, url, headers=headers, json=json)
+                await self._guard(httpx.URL(url))
+                async with self._client.stream(method, url, headers=headers, json=json) as answer:
+                    return await _read(answer)
         except _NOT_DELIVERED as error:
             raise NotDelivered(_describe(error)) from None
         except (httpx.HTTPError, TimeoutError) as error:
             raise NoAnswer(_describe(error)) from None
+
+
+async def _read(answer: httpx.Response) -> httpx.Response:
+    """The answer with its body in memory. Raises ``AnswerTooLarge``."""
+    body = bytearray()
+    async for chunk in answer.aiter_bytes(65536):
+        body += chunk
+        if len(body) > MAX_ANSWER:
+            raise AnswerTooLarge(f"the answer has more than {MAX_ANSWER} bytes")
+    headers = [(k, v) for k, v in answer.headers.multi_items() if k.lower() not in _OF_TRANSFER]
+    return httpx.Response(answer.status_code, headers=headers, content=bytes(body))
 
 
 def retry_after_seconds(

@@ -75,12 +75,13 @@ class HttpServer:
             timeout_graceful_shutdown=math.ceil(self._grace),
         )
         self._server = _QuietServer(config)
-        self._task = asyncio.create_task(self._server.serve(), name="http")
+        serving = asyncio.create_task(self._server.serve(), name="http")
         while not self._server.started:
-            if self._task.done():
-                await self._task
+            if serving.done():
+                await serving
                 raise OSError(f"cannot listen on {self.host}:{self.port}")
             await asyncio.sleep(0.005)
+        self._task = serving
         self.port = self._server.servers[0].sockets[0].getsockname()[1]
         log.info("HTTP on http://%s:%s", self.host, self.port)
 

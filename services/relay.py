@@ -12,6 +12,7 @@ from libs.db.relay import Relay
 from libs.events.names import stream_name
 from libs.events.publisher import RedisPublisher
 from services.engines import DATABASES, Engines
+from services.reachability import database_check
 from services.settings import Settings
 
 
@@ -24,4 +25,12 @@ async def open(app: App[Settings]) -> AsyncIterator[None]:
         publisher = RedisPublisher(redis, stream_name(app.settings.env, service))
         relay = Relay(app.need(Engines).database_url(service), outbox, publisher)
         app.loop(f"relay of {service}", relay.run)
-    yield
+
+    async with database_check(app, "relay") as databases_answer:
+
+        async def reachable() -> None:
+            await redis.ping()
+            await databases_answer()
+
+        app.probe("relay", reachable)
+        yield

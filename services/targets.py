@@ -30,7 +30,7 @@ _MODULES = (
     Module(
         "clustering-jobs",
         "services.clustering.jobs:open",
-        ("vectors", "blobs", "jobs"),
+        ("vectors", "blobs", "peers", "jobs"),
         hidden=True,
     ),
     Module(

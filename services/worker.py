@@ -4,9 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from redis.asyncio import Redis
+
 from libs.app import App
+from libs.errors import Unavailable
 from libs.jobs.worker import InProcessBeat, InProcessWorker
 from services.jobs import QUEUES, Jobs
+from services.reachability import database_check
 from services.settings import Settings
 
 
@@ -23,10 +27,18 @@ async def open(app: App[Settings]) -> AsyncIterator[None]:
         if settings.beat:
             beat.start()
 
+    async def works() -> None:
+        if not worker.is_alive():
+            raise Unavailable("the worker has ended; the log says why")
+        await app.need(Redis).ping()
+        await databases_answer()
+
     app.on_start(start)
-    try:
-        yield
-    finally:
-        if settings.beat:
-            await asyncio.to_thread(beat.stop)
-        await asyncio.to_thread(worker.stop)
+    async with database_check(app, "worker") as databases_answer:
+        app.probe("worker", works)
+        try:
+            yield
+        finally:
+            if settings.beat:
+                await asyncio.to_thread(beat.stop)
+            await asyncio.to_thread(worker.stop)

@@ -12,13 +12,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from libs.db.errors import database_errors
 from libs.db.reader import DirectReader, ReadConnection, is_usable
 
+# What the embedded PostgreSQL has (max_connections 100, three of them reserved) must do for every
+# service in one process. A Database takes up to pool_size + 2 for transactions and 3 + 4 for reads,
+# that is 13 for a pool_size of 4. Six of them (service and jobs of catalog, clustering, scheduler)
+# take 78, the relays of three outboxes 3, the probes of relay and worker 6: 87 of 97.
+_READERS = 2
+_MORE_READERS = 1
+_DIRECT_READERS = 4
+
 
 class Database:
     """Two pools of connections: for statements that stand alone, and for transactions.
 
     ``url`` is ``postgresql+psycopg://user:password@host:port/name``. Nothing connects before the
     first use. ``statement_timeout`` and ``pool_timeout`` are in seconds; the sizes are those of
-    each of the pools.
+    the pool for transactions, to which come up to seven connections for reads.
     """
 
     def __init__(
@@ -27,7 +35,7 @@ class Database:
         *,
         application_name: str,
         pool_size: int = 4,
-        max_overflow: int = 4,
+        max_overflow: int = 2,
         pool_timeout: float = 5.0,
         statement_timeout: float = 5.0,
     ) -> None:
@@ -36,8 +44,6 @@ class Database:
         make = partial(
             create_async_engine,
             url,
-            pool_size=pool_size,
-            max_overflow=max_overflow,
             pool_timeout=pool_timeout,
             pool_use_lifo=True,
             connect_args={
@@ -46,14 +52,18 @@ class Database:
                 "options": options,
             },
         )
-        self.engine: AsyncEngine = make()
+        self.engine: AsyncEngine = make(pool_size=pool_size, max_overflow=max_overflow)
         # A pool of its own: switching a connection to autocommit and back for each read costs
         # as much as a third of the read itself.
         self._reader: AsyncEngine = make(
-            isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True, pool_reset_on_return=None
+            pool_size=_READERS,
+            max_overflow=_MORE_READERS,
+            isolation_level="AUTOCOMMIT",
+            skip_autocommit_rollback=True,
+            pool_reset_on_return=None,
         )
         self._direct = DirectReader(
-            self._reader.sync_engine, url, options, application_name, pool_size
+            self._reader.sync_engine, url, options, application_name, _DIRECT_READERS
         )
         for engine in (self.engine, self._reader):
             event.listen(engine.sync_engine, "checkout", _refuse_dead_connection)

@@ -44,7 +44,7 @@ class DirectRows:
 
 
 class DirectReader:
-    """A few driver connections in autocommit for constant statements; ``size`` stay open.
+    """Up to ``size`` driver connections in autocommit for constant statements.
 
     Whoever listens for ``before_cursor_execute`` of ``engine`` hears of these statements too.
     """
@@ -57,8 +57,7 @@ class DirectReader:
         self._dsn = plain.render_as_string(hide_password=False)
         self._options = options
         self._application_name = application_name
-        self._size = size
-        self._room = asyncio.Semaphore(2 * size)
+        self._room = asyncio.Semaphore(size)
         self._idle: list[Connection] = []
         self._compiled: dict[Executable, str] = {}
 
@@ -96,10 +95,7 @@ class DirectReader:
                 # Whatever it is in the middle of, nobody else should be.
                 await connection.close()
                 raise
-            if len(self._idle) < self._size:
-                self._idle.append(connection)
-            else:
-                await connection.close()
+            self._idle.append(connection)
 
     async def _take(self) -> Connection:
         while self._idle:

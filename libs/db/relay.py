@@ -2,18 +2,16 @@
 
 import asyncio
 import logging
-from datetime import datetime
 from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
 from psycopg.rows import namedtuple_row
-from sqlalchemy import Table, func, select
+from sqlalchemy import Table
 from sqlalchemy.engine import make_url
 
 from libs.backoff import Backoff
 from libs.cancellation import heed_cancellation
-from libs.db.engine import Database
 from libs.db.outbox import outbox_channel
 from libs.errors import Unavailable
 from libs.events.stream import Event, Publisher
@@ -117,11 +115,3 @@ def _event(row: Any) -> Event:
         time=row.create_time,
         trace=row.trace,
     )
-
-
-async def backlog(database: Database, outbox: Table) -> tuple[int, datetime | None]:
-    """How many events wait in the outbox, and when the oldest was written. For metrics."""
-    async with database.reading() as connection:
-        found = await connection.execute(select(func.count(), func.min(outbox.c.create_time)))
-        count, oldest = found.one()
-        return count, oldest

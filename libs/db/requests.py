@@ -1,7 +1,5 @@
 """Doing a request once, however often it is sent."""
 
-import hashlib
-
 from sqlalchemy import Column, DateTime, MetaData, Table, Text, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -26,11 +24,6 @@ def request_log_table(metadata: MetaData) -> Table:
             index=True,
         ),
     )
-
-
-def fingerprint(body: bytes) -> str:
-    """What tells two request bodies apart: SHA-256 of a deterministic serialisation, in hex."""
-    return hashlib.sha256(body).hexdigest()
 
 
 class RequestLog:

@@ -1,5 +1,6 @@
 """What the three engines have in common: a locked folder, one child, a port, start and stop."""
 
+import asyncio
 import socket
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -39,6 +40,7 @@ class Engine(ABC, Generic[Address]):
         self.port: int | None = None
         self.child: ChildProcess | None = None
         self._lock = FolderLock(self.data)
+        self._spawn: Callable[[ChildProcess], None] = ChildProcess.start
 
     @abstractmethod
     def _open(self) -> Address:
@@ -64,6 +66,29 @@ class Engine(ABC, Generic[Address]):
             self.child.stop()
         self._lock.release()
 
+    async def restart(self) -> Address:
+        """Stops and starts it without holding up the main thread's event loop, on which it is run.
+
+        Only the fork happens there, the waiting in a helper thread. Raises as ``start`` does.
+        """
+        loop = asyncio.get_running_loop()
+
+        async def fork(child: ChildProcess) -> None:
+            child.start()
+
+        def spawn(child: ChildProcess) -> None:
+            asyncio.run_coroutine_threadsafe(fork(child), loop).result()
+
+        def again() -> Address:
+            self.stop()
+            return self.start()
+
+        self._spawn = spawn
+        try:
+            return await asyncio.to_thread(again)
+        finally:
+            self._spawn = ChildProcess.start
+
     async def exited(self) -> int:
         """Returns the exit code once the engine has ended, asked to or not."""
         if self.child is None:
@@ -78,7 +103,7 @@ class Engine(ABC, Generic[Address]):
         for attempt in range(1, attempts + 1):
             port = self.port or free_port()
             child = self.child = make(port)
-            child.start()
+            self._spawn(child)
             try:
                 child.wait_ready(lambda: ready(child), START_TIMEOUT)  # noqa: B023
             except EngineError:

@@ -17,8 +17,8 @@ _MOST_RESTARTS = 5
 async def supervise(engine: Engine[Any]) -> None:
     """Watches a started engine until cancelled, and starts it again, at the same address.
 
-    To be run in the main thread's event loop: a start blocks it for a fraction of a second, which
-    hardly matters while the engine is away. Raises EngineError when it dies five times a minute.
+    To be run in the main thread's event loop, which a restart does not hold up. Raises EngineError
+    when the engine does not come up again, and at its sixth death within a minute.
     """
     name = type(engine).__name__
     deaths: list[float] = []
@@ -29,6 +29,5 @@ async def supervise(engine: Engine[Any]) -> None:
         if len(deaths) > _MOST_RESTARTS:
             raise EngineError(f"{name} died {len(deaths)} times within a minute; giving up")
         await asyncio.sleep(0.1 * len(deaths))
-        engine.stop()
-        engine.start()
+        await engine.restart()
         log.info("%s runs again", name)

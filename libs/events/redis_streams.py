@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from libs.backoff import Backoff
-from libs.cancellation import cancel_and_wait
+from libs.cancellation import cancel_and_wait, see_through
 from libs.errors import Unavailable
 from libs.events.group import Group
 from libs.events.lanes import Lanes
@@ -64,8 +64,7 @@ class Consumer:
             await asyncio.gather(*loops, self._crash)
         finally:
             self._stopping = True
-            await cancel_and_wait(loops)
-            await self._finish_calls()
+            await see_through(self._wind_down(loops))
 
     async def status(self) -> GroupStatus:
         """How far the group is behind; shown in the metrics as well. Raises RedisError."""
@@ -205,6 +204,10 @@ class Consumer:
                 await self._postponed.wait()
         except TimeoutError:
             return
+
+    async def _wind_down(self, loops: Sequence[asyncio.Task[None]]) -> None:
+        await cancel_and_wait(loops)
+        await self._finish_calls()
 
     async def _finish_calls(self) -> None:
         if self._calls:

@@ -91,7 +91,9 @@ def async_task(
 class CeleryQueue:
     """A ``libs.jobs.queue.JobQueue`` that sends Celery messages.
 
-    ``on_failure`` is told of every message that could not be sent, for a metric.
+    After ``expires`` seconds an unread message is dropped: what a sweep announces again and again
+    does not pile up while workers hang. ``on_failure`` is told of every message that could not be
+    sent, for a metric.
     """
 
     def __init__(
@@ -99,10 +101,12 @@ class CeleryQueue:
         app: Celery,
         *,
         timeout: float = 5.0,
+        expires: float = 600.0,
         on_failure: Callable[[str], None] = lambda _queue: None,
     ) -> None:
         self._app = app
         self._timeout = timeout
+        self._expires = expires
         self._on_failure = on_failure
         self._pool = BlockingPool("enqueue", 2)
 
@@ -124,4 +128,11 @@ class CeleryQueue:
         self._app.close()
 
     def _send(self, task: str, job_id: str, queue: str) -> None:
-        self._app.send_task(task, args=[job_id], queue=queue, ignore_result=True, retry=False)
+        self._app.send_task(
+            task,
+            args=[job_id],
+            queue=queue,
+            expires=self._expires,
+            ignore_result=True,
+            retry=False,
+        )

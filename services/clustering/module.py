@@ -39,7 +39,10 @@ async def open(app: App[Settings]) -> AsyncIterator[None]:
     store = open_store(app, database)
     index = app.need(QdrantIndex)
     tokens = app.need(Secrets).page_tokens()
-    servicer = ClusteringServicer(store, index, app.need(Jobs).queue, app.clock, tokens)
+    queue = app.need(Jobs).queue
+    servicer = ClusteringServicer(
+        store, index, queue, app.clock, tokens, is_stopping=app.stopping.is_set
+    )
     app.rpc.add(SERVICE, add_ClusteringServiceServicer_to_server, servicer)
     stub = app.need(Peers).stub(EmbeddingServiceStub, "embedding")
     embedder = RpcEmbedder(stub, app.settings.clustering.duplicate_floor)

@@ -61,6 +61,9 @@ class Items(Protocol):
     async def ready(self, scope: str, collection: str) -> list[Item]:
         """Every item of a scope whose vector is in ``collection``, in the order of names."""
 
+    async def pending(self, before: datetime, after: str, limit: int) -> list[Item]:
+        """Items made before a moment that wait for a vector, by name, those after ``after``."""
+
     async def count_missing(self, scope: str, collection: str) -> int:
         """How many items of a scope wait for their vector in ``collection``."""
 

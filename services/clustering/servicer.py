@@ -1,7 +1,7 @@
 """The gRPC face of the clustering service."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from time import monotonic
 from typing import Any
 
@@ -33,6 +33,7 @@ class ClusteringServicer(ClusteringServiceServicer):
         clock: Clock,
         tokens: PageTokens,
         *,
+        is_stopping: Callable[[], bool],
         heartbeat: float = 15.0,
     ) -> None:
         self._store = store
@@ -40,6 +41,7 @@ class ClusteringServicer(ClusteringServiceServicer):
         self._queue = queue
         self._clock = clock
         self._tokens = tokens
+        self._is_stopping = is_stopping
         self._heartbeat = heartbeat
 
     async def CreateClusteringRun(
@@ -86,7 +88,8 @@ class ClusteringServicer(ClusteringServiceServicer):
                 yield api.WatchClusteringRunResponse(
                     clustering_run=convert.run_message(run), sequence=sequence
                 )
-            if run.ended:
+            # A watcher comes back after a restart; waiting for it would hold the restart up.
+            if run.ended or self._is_stopping():
                 return
             await asyncio.sleep(_LOOK_EVERY)
 

@@ -14,6 +14,9 @@ class ClusteringSettings(Part):
     embed_concurrency: int = Field(2, ge=1, le=32)
     """Such calls that are under way at once."""
 
+    pending_minutes: float = Field(5.0, gt=0)
+    """Photos older than this that have no vector yet are embedded without waiting for an event."""
+
     duplicate_floor: float = Field(0.92, ge=0, le=1)
     """The least cosine of near-duplicates, whatever the model says: its own threshold tells copies
     from unrelated photos, and two shots of one scene pass that too."""

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
 
@@ -19,6 +19,9 @@ from services.embedding.card import ModelCard
 from services.embedding.preprocess import tensor_of
 from services.embedding.repository import StoredModel
 from services.embedding.session import OnnxSession, Session
+
+# The bytes of an image, or what reads them when it is their turn.
+Source = bytes | Callable[[], Awaitable[bytes]]
 
 _log = logging.getLogger(__name__)
 
@@ -65,9 +68,7 @@ async def open_embedder(
     ``observe`` is told of each batch, in the event loop. Raises ``FailedPrecondition``.
     """
     options = options or EmbedderOptions()
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
+    cores = _cores()
     workers, threads = _layout(cores, options.threads)
     session = await asyncio.to_thread(
         OnnxSession, model.path, model.card, threads=threads, require_gpu=options.require_gpu
@@ -102,6 +103,8 @@ class Embedder:
         self._decoding = decoding
         self._options = options
         self._window = 2 * options.batch.max_batch
+        # Of all calls together: a file may have as many bytes as the limits allow.
+        self._reading = asyncio.Semaphore(options.batch.max_batch)
         self._pending = 0
         self._proven_at = -_PROOF_SECONDS
 
@@ -120,21 +123,19 @@ class Embedder:
         """What the batcher has done so far."""
         return self._batcher.stats
 
-    async def embed_image(self, data: bytes, lane: Lane = Lane.INTERACTIVE) -> Embedding:
+    async def embed_image(self, source: Source, lane: Lane = Lane.INTERACTIVE) -> Embedding:
         """The embedding of one image file.
 
         Raises ``InvalidArgument`` (UNSUPPORTED_IMAGE, DAMAGED_IMAGE), ``OutOfQuota``
-        (IMAGE_TOO_LARGE, QUEUE_FULL), ``FailedPrecondition`` (UNUSABLE_VECTOR) and ``Unavailable``.
+        (IMAGE_TOO_LARGE, QUEUE_FULL), ``FailedPrecondition`` (UNUSABLE_VECTOR), ``Unavailable`` and
+        what ``source`` raises, which is read only if there is room in the queue.
         """
         with self._admitted():
-            with self._batcher.expecting():
-                tensor = await self._decoding.run(
-                    tensor_of, data, self.card.preprocessing, self._options.images
-                )
+            tensor = await self._tensor(source)
             return self._embedding(await self._inferred(tensor, lane))
 
     async def embed_images(
-        self, images: Sequence[bytes], lane: Lane = Lane.INTERACTIVE
+        self, images: Sequence[Source], lane: Lane = Lane.INTERACTIVE
     ) -> list[Embedding | ColonnadeError]:
         """One result an image, in the same order: its embedding or why there is none.
 
@@ -142,15 +143,15 @@ class Embedder:
         """
         turn = asyncio.Semaphore(self._window)
 
-        async def result(data: bytes) -> Embedding | ColonnadeError:
+        async def result(source: Source) -> Embedding | ColonnadeError:
             async with turn:
                 try:
-                    return await self.embed_image(data, lane)
+                    return await self.embed_image(source, lane)
                 except ColonnadeError as error:
                     return error
 
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(result(data)) for data in images]
+            tasks = [group.create_task(result(source)) for source in images]
         return [task.result() for task in tasks]
 
     async def warm_up(self) -> None:
@@ -176,6 +177,19 @@ class Embedder:
                 self._embedding(await self._inferred(self._test_tensor(), Lane.INTERACTIVE))
         except TimeoutError as error:
             raise Unavailable(f"the model gave no answer within {timeout} s") from error
+
+    async def _tensor(self, source: Source) -> NDArray[np.float32]:
+        if isinstance(source, bytes):
+            return await self._decoded(source)
+        # Until it is decoded: only the bytes are large, and after that they are gone.
+        async with self._reading:
+            return await self._decoded(await source())
+
+    async def _decoded(self, data: bytes) -> NDArray[np.float32]:
+        with self._batcher.expecting():
+            return await self._decoding.run(
+                tensor_of, data, self.card.preprocessing, self._options.images
+            )
 
     @contextmanager
     def _admitted(self) -> Iterator[None]:

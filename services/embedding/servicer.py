@@ -1,7 +1,7 @@
 """The gRPC face of the embedding service."""
 
-import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from colonnade.embedding.v1 import embedding_service_pb2 as api
@@ -9,10 +9,11 @@ from colonnade.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceSe
 from colonnade.embedding.v1.model_pb2 import Model
 
 from libs.blobs.store import BlobStore
-from libs.errors import ColonnadeError, InvalidArgument, NotFound, OutOfQuota
+from libs.errors import InvalidArgument, NotFound, OutOfQuota
 from libs.images import ImageLimits
 from services.embedding import convert
 from services.embedding.host import ModelHost
+from services.embedding.model import Source
 
 DEFAULT = "default"
 
@@ -30,10 +31,8 @@ class EmbeddingServicer(EmbeddingServiceServicer):
     ) -> api.EmbedImagesResponse:
         embedder = self._host.embedder()
         self._check_model(request.model)
-        sources = await asyncio.gather(*(self._read(image) for image in request.images))
-        good = [source for source in sources if isinstance(source, bytes)]
-        embedded = iter(await embedder.embed_images(good, convert.lane_of(request)))
-        results = [next(embedded) if isinstance(s, bytes) else s for s in sources]
+        sources = [self._source(image) for image in request.images]
+        results = await embedder.embed_images(sources, convert.lane_of(request))
         return api.EmbedImagesResponse(results=[convert.result_message(r) for r in results])
 
     async def GetModel(self, request: api.GetModelRequest, context: Any) -> Model:
@@ -60,16 +59,16 @@ class EmbeddingServicer(EmbeddingServiceServicer):
         if name and card and convert.model_id(name, "model") not in (card.id, DEFAULT):
             raise NotFound("model", name)
 
-    async def _read(self, image: api.ImageSource) -> bytes | ColonnadeError:
+    def _source(self, image: api.ImageSource) -> Source:
         if image.WhichOneof("source") == "content":
             return image.content
-        try:
-            size = await self._blobs.head(image.blob_key)
-            if size > self._limits.max_bytes:
-                return OutOfQuota(
-                    f"the image has {size} bytes; the limit is {self._limits.max_bytes}",
-                    reason="IMAGE_TOO_LARGE",
-                )
-            return await self._blobs.get(image.blob_key)
-        except NotFound as error:
-            return error
+        return partial(self._read, image.blob_key)
+
+    async def _read(self, key: str) -> bytes:
+        size = await self._blobs.head(key)
+        if size > self._limits.max_bytes:
+            raise OutOfQuota(
+                f"the image has {size} bytes; the limit is {self._limits.max_bytes}",
+                reason="IMAGE_TOO_LARGE",
+            )
+        return await self._blobs.get(key)

@@ -14,6 +14,7 @@ from libs.db.engine import Database
 from libs.http import HttpClient
 from libs.jobs.queue import JobQueue
 from services.scheduler.ports import Blobs, Catalog, Publishers, Store, Vault
+from services.scheduler.providers.guard import refuse_private
 from services.scheduler.publishers import USER_AGENT, ProviderPublishers
 from services.scheduler.servicer import UseCases
 from services.scheduler.settings import SchedulerSettings
@@ -64,7 +65,9 @@ async def outside(
     clock: Clock,
 ) -> AsyncIterator[Outside]:
     """The outside, with one pool of connections to providers, closed at the end."""
-    async with HttpClient(user_agent=USER_AGENT, total=settings.submit_timeout) as http:
+    async with HttpClient(
+        user_agent=USER_AGENT, total=settings.submit_timeout, guard=refuse_private
+    ) as http:
         yield Outside(
             SqlStore(database, clock),
             catalog,
@@ -95,7 +98,13 @@ def use_cases(
     pace = pace_of(settings)
     return UseCases(
         create_channel=CreateChannel(
-            out.store, out.catalog, out.publishers, out.vault, out.clock, pace
+            out.store,
+            out.catalog,
+            out.publishers,
+            out.vault,
+            out.clock,
+            pace,
+            settings.media_base_url,
         ),
         channels=ReadChannels(out.store, out.catalog),
         delete_channel=DeleteChannel(out.store),

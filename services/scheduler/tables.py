@@ -142,6 +142,7 @@ PUBLICATIONS = sa.Table(
     _flag("error_retryable"),
     _text("error_support_uri"),
     *lease_columns(),
+    _flag("in_doubt"),
     sa.ForeignKeyConstraint(
         ["post_id"], [POSTS.c.id], name="publications_post_fkey", ondelete="RESTRICT"
     ),
@@ -164,7 +165,7 @@ PUBLICATIONS = sa.Table(
         unique=True,
         # In the other states nothing of it is at the provider, and the photo is free again.
         postgresql_where=sa.text(
-            "state NOT IN ('cancelled', 'missed')"
+            "(state <> 'cancelled' OR in_doubt) AND state <> 'missed'"
             " AND NOT (state = 'failed' AND provider_post_id = '')"
         ),
     ),

@@ -301,6 +301,7 @@ class FakePublisher:
     def __init__(self) -> None:
         self.answers: list[str | ProviderError | Exception] = []
         self.submitted: list[PublishRequest] = []
+        self.problems: list[Problem] = []
         self.found: list[RemotePost] | ProviderError = []
         self.statuses: list[RemotePost] | ProviderError = []
         self.asked: list[Mapping[str, datetime]] = []
@@ -309,8 +310,8 @@ class FakePublisher:
         self.withdrawal: ProviderError | None = None
         self.has_reserve = True
 
-    async def preflight(self, channel: Account, request: PublishRequest) -> list[Problem]:
-        return []
+    def preflight(self, channel: Account, request: PublishRequest) -> list[Problem]:
+        return self.problems
 
     async def submit(self, channel: Account, request: PublishRequest) -> Submitted:
         self.submitted.append(request)

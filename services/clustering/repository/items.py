@@ -53,6 +53,15 @@ class ItemRepository:
             .order_by(items.c.name)
         )
 
+    async def pending(self, before: datetime, after: str, limit: int) -> list[Item]:
+        return await self._read(
+            select(items)
+            .where(items.c.state == ItemState.PENDING)
+            .where(items.c.create_time < before, items.c.name > after)
+            .order_by(items.c.name)
+            .limit(limit)
+        )
+
     async def count_missing(self, scope: str, collection: str) -> int:
         elsewhere = and_(items.c.state == ItemState.READY, items.c.collection != collection)
         statement = (

@@ -1,6 +1,7 @@
 """Turning items into vectors."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,8 +45,8 @@ async def embed_items(
 
     Not among them are those that are done, quarantined ones included. Safe to repeat and to break
     off anywhere: a vector is stored under its item's own id, and only an item that waits for its
-    vector becomes ready and is told of. Raises Unavailable while the embedding service or the index
-    is away; an item that was deleted meanwhile leaves nothing behind.
+    vector becomes ready and is told of. Raises Unavailable while the index is away or the embedding
+    service fails, for whatever reason; an item that was deleted meanwhile leaves nothing behind.
     """
     arrived = {arrival.item.name: arrival for arrival in arrivals}
     waiting = await _waiting(store, [arrival.item for arrival in arrived.values()])
@@ -87,12 +88,25 @@ async def _embed(
 
 async def _results(embedder: Embedder, waiting: dict[str, Item]) -> list[Embedded | ColonnadeError]:
     try:
-        return await embedder.embed([item.blob_key for item in waiting.values()])
-    except _PASSING as error:
-        raise _passing(error) from error
+        with _outages_pass():
+            return await embedder.embed([item.blob_key for item in waiting.values()])
     except InvalidArgument as error:
         # One of them spoils the request. They are tried again one by one, and then it is that one.
         return [error for _ in waiting]
+
+
+@contextmanager
+def _outages_pass() -> Iterator[None]:
+    """A whole call fails for reasons of the installation (a wrong key, a broken model, an outage).
+
+    So it says nothing of the items, and must not use up their tries.
+    """
+    try:
+        yield
+    except InvalidArgument:
+        raise
+    except ColonnadeError as error:
+        raise _passing(error) from error
 
 
 def _passing(error: ColonnadeError) -> Unavailable:
@@ -127,7 +141,8 @@ async def _store(
     waiting: dict[str, Item],
     good: dict[str, Embedded],
 ) -> None:
-    collection = await embedder.collection(next(iter(good.values())))
+    with _outages_pass():
+        collection = await embedder.collection(next(iter(good.values())))
     # Vectors first, then the search: of two near items that arrive at once, one finds the other.
     await _upsert(
         index,

@@ -90,7 +90,46 @@ def check_endpoint(url: str, field_name: str = "channel.endpoint") -> str:
         raise InvalidArgument.of(
             field_name, "must start with https://; http is for addresses of this machine only"
         )
+    if parts.scheme == "https" and not _is_public_literal(parts.hostname):
+        raise InvalidArgument.of(
+            field_name, "must be a public address; nothing is sent into private networks"
+        )
     return url.rstrip("/")
+
+
+def check_media_reachable(endpoint: str, media_base_url: str) -> None:
+    """Passes if a provider at ``endpoint`` (empty: its public address) can fetch our pictures.
+
+    Raises FailedPrecondition where it is elsewhere and ``media_base_url`` is on this machine.
+    """
+    is_here = bool(endpoint) and _is_loopback(urlsplit(endpoint))
+    if is_here or not _is_loopback(urlsplit(media_base_url)):
+        return
+    raise FailedPrecondition(
+        f"the provider could not fetch the pictures of posts from {media_base_url}, which only "
+        "this machine reaches; set COLONNADE_SCHEDULER__MEDIA_BASE_URL to the public address of "
+        "the gateway and start the services again",
+        metadata={
+            "setting": "COLONNADE_SCHEDULER__MEDIA_BASE_URL",
+            "media_base_url": media_base_url,
+        },
+    )
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is on the internet: not private, link-local, multicast, loopback."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
+        ip = ip.ipv4_mapped
+    return ip.is_global and not ip.is_multicast
+
+
+def _is_public_literal(host: str) -> bool:
+    """False for an IP address that is not public; names are looked up when they are used."""
+    try:
+        return is_public(host)
+    except ValueError:
+        return host != "localhost"
 
 
 def _is_loopback(parts: SplitResult) -> bool:

@@ -102,15 +102,6 @@ class Post:
         raise KeyError(id)
 
 
-def move(state: PostState, to: PostState) -> None:
-    """Passes if a post may go from ``state`` to ``to``.
-
-    Raises ``FailedPrecondition`` (ILLEGAL_STATE_MOVE; metadata from, to, allowed) if not.
-    """
-    if to not in ALLOWED_MOVES[state]:
-        raise _illegal(state, to)
-
-
 def path(state: PostState, to: PostState) -> tuple[PostState, ...]:
     """The fewest moves from ``state`` to ``to``, without the start; empty if they are equal.
 

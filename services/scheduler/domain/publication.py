@@ -97,7 +97,9 @@ class Publication:
     ``due_at`` is the time wanted, ``remote_due_at`` the one that the provider was given.
     ``attempts`` counts calls that were not throttled, ``tries`` those since a person last asked to
     send it. The flags are what ``submission`` and ``reconciliation`` ask for; ``token`` is the
-    fencing token of the last attempt or look. ``media_token`` opens the picture to whoever has it.
+    fencing token of the last attempt or look. ``in_doubt``: cancelled while nobody knew whether
+    it is out, so that its photo stays taken on the channel. ``media_token`` opens the picture to
+    whoever has it.
     """
 
     id: str
@@ -123,6 +125,7 @@ class Publication:
     submitted_at: datetime | None = None
     posted_at: datetime | None = None
     ended_at: datetime | None = None
+    in_doubt: bool = False
     problem: Problem | None = None
     token: int = 0
 

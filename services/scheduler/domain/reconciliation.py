@@ -73,7 +73,7 @@ def reconcile(
         return NeedsReview(
             "DUPLICATE_NOT_FOUND",
             "the provider refuses the post as a duplicate, but lists no equal one; "
-            "look for it there, then adopt it or send this one again",
+            "look for it there; a retry looks again, and sends it only if it is not found",
         )
     if remaining := [look for look in looks if look > elapsed]:
         return WaitUntil(min(remaining))
@@ -81,6 +81,6 @@ def reconcile(
         return NeedsReview(
             "OUTCOME_UNKNOWN",
             "two calls went unanswered and the provider lists no such post; "
-            "look for it there, then adopt it or send this one again",
+            "look for it there; a retry looks again, and sends it only if it is not found",
         )
     return RetryOnce()

@@ -166,8 +166,8 @@ class Publisher(Protocol):
 
     name: str
 
-    async def preflight(self, channel: Channel, request: PublishRequest) -> list[Problem]:
-        """What the provider would refuse, known before sending. Raises ``ReadFailed``."""
+    def preflight(self, channel: Channel, request: PublishRequest) -> list[Problem]:
+        """What the network behind ``channel`` would refuse of ``request``, known without asking."""
         ...
 
     async def submit(self, channel: Channel, request: PublishRequest) -> Submitted:

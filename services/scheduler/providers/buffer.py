@@ -36,7 +36,6 @@ from services.scheduler.providers.buffer_api import (
     ORGANIZATIONS,
     POST,
     POSTS,
-    PREFLIGHT,
     BufferApi,
     submit_failed,
 )
@@ -70,21 +69,12 @@ class BufferPublisher:
     ) -> None:
         self._api = BufferApi(http, url, now)
 
-    async def preflight(self, channel: Channel, request: PublishRequest) -> list[Problem]:
-        """What Buffer or the network behind it would refuse. Raises ``ReadFailed``."""
+    def preflight(self, channel: Channel, request: PublishRequest) -> list[Problem]:
+        """What the network would refuse. What ails the channel shows when the post is sent."""
         if channel.service not in SERVICES:
             message = f"posts to {channel.service} through Buffer are not supported"
             return [Problem("SERVICE_UNSUPPORTED", "post.channel", message)]
-        data = await self._api.query(
-            channel.credentials,
-            PREFLIGHT,
-            {
-                "channel": {"id": channel.id},
-                "limits": {"channelIds": [channel.id], "date": to_wire(request.due_at)},
-            },
-        )
-        with _expected_form():
-            return [*limits.check(channel.service, request), *_channel_problems(data)]
+        return limits.check(channel.service, request)
 
     async def submit(self, channel: Channel, request: PublishRequest) -> Submitted:
         """``createPost``, once. Raises ``NotSent`` or ``OutcomeUnknown``."""
@@ -284,18 +274,3 @@ def _remote_channel(channel: Mapping[str, Any]) -> RemoteChannel:
         is_locked=channel["isLocked"],
         is_queue_paused=channel["isQueuePaused"],
     )
-
-
-def _channel_problems(data: Mapping[str, Any]) -> list[Problem]:
-    channel, limits_of_day = data["channel"], data["dailyPostingLimits"]
-    found = (
-        (channel["isDisconnected"], "CHANNEL_DISCONNECTED", "reconnect the channel in Buffer"),
-        (channel["isLocked"], "CHANNEL_LOCKED", "unlock the channel in Buffer"),
-        (channel["isQueuePaused"], "QUEUE_PAUSED", "resume the channel's queue in Buffer"),
-        (
-            any(limit["isAtLimit"] for limit in limits_of_day),
-            "DAILY_LIMIT",
-            "the network's limit for this day is reached; choose another day",
-        ),
-    )
-    return [Problem(code, "post.channel", message) for is_so, code, message in found if is_so]

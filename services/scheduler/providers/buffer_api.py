@@ -79,13 +79,6 @@ query Channels($input: ChannelsInput!) {
 }
 """
 
-PREFLIGHT: Final = """
-query Preflight($channel: ChannelInput!, $limits: DailyPostingLimitsInput!) {
-  channel(input: $channel) { isDisconnected isLocked isQueuePaused }
-  dailyPostingLimits(input: $limits) { limit isAtLimit }
-}
-"""
-
 
 class BufferApi:
     """Sends documents with a key, keeps the key's rate budget, and names what went wrong."""

@@ -22,8 +22,6 @@ class Limits:
     max_images: int
     max_text: int | None = None
     min_images: int = 0
-    min_width: int = 1
-    max_width: int | None = None
     max_pixels: int | None = None
     min_ratio: tuple[int, int] | None = None
     max_ratio: tuple[int, int] | None = None
@@ -59,8 +57,7 @@ LIMITS: Final[dict[str, Limits]] = {
         min_images=1,
         max_images=10,
         max_text=2200,
-        min_width=320,
-        max_width=1440,
+        # Its widths, 320 to 1440 pixels, are no limits: it scales what is outside of them.
         min_ratio=(4, 5),
         max_ratio=(191, 100),
         max_hashtags=30,
@@ -128,12 +125,6 @@ def _image_problems(limits: Limits, image: Image, position: int) -> Iterator[Pro
     if image.size_bytes > limits.max_bytes:
         message = f"{where} has {image.size_bytes} bytes, at most {limits.max_bytes} are allowed"
         yield _photo("PHOTO_TOO_LARGE", message)
-    if image.width < limits.min_width:
-        message = f"{where} is {image.width} pixels wide, at least {limits.min_width} are needed"
-        yield _photo("PHOTO_TOO_NARROW", message)
-    if limits.max_width is not None and image.width > limits.max_width:
-        message = f"{where} is {image.width} pixels wide; scale it to {limits.max_width} at most"
-        yield _photo("PHOTO_TOO_WIDE", message)
     if limits.max_pixels is not None and image.width * image.height > limits.max_pixels:
         message = f"{where} has more than {limits.max_pixels} pixels; scale it down"
         yield _photo("PHOTO_TOO_MANY_PIXELS", message)

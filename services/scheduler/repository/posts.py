@@ -166,10 +166,13 @@ class PostRepository:
         if first is None:
             return Conflict(f"{post.photo} was in another post until just now; try again")
         name = POST.format(first.persona_id, first.id)
+        text = f"{post.photo} has a post already: {name}, which is {first.state}"
+        if first.state == "cancelled":
+            text += " but may be out; it stays taken on that channel, name other channels"
         return AlreadyExists(
             "post",
             name,
-            f"{post.photo} has a post already: {name}, which is {first.state}",
+            text,
             reason="PHOTO_ALREADY_SCHEDULED",
             metadata={"existing_post": name, "state": first.state.upper()},
         )
@@ -181,7 +184,8 @@ def _posts_on_channel(publication: Publication) -> sa.Select[Any]:
         _P.persona_id == publication.persona,
         _P.channel_id == publication.channel,
         _P.photo_sha256 == publication.photo_sha256,
-        _P.state.not_in(("cancelled", "missed")),
+        sa.or_(_P.state != "cancelled", _P.in_doubt),
+        _P.state != "missed",
         sa.or_(_P.state != "failed", _P.provider_post_id != ""),
     )
 

@@ -125,6 +125,7 @@ def to_publication(row: Fields) -> Publication:
         submitted_at=row["submit_time"],
         posted_at=row["posted_time"],
         ended_at=row["end_time"],
+        in_doubt=row["in_doubt"],
         problem=_problem(row),
         token=row["lease_token"],
     )
@@ -161,6 +162,7 @@ def publication_values(publication: Publication) -> dict[str, Any]:
         "submit_time": publication.submitted_at,
         "posted_time": publication.posted_at,
         "end_time": publication.ended_at,
+        "in_doubt": publication.in_doubt,
         "error_reason": problem.reason,
         "error_message": problem.message,
         "error_retryable": problem.retryable,

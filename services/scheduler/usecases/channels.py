@@ -14,7 +14,13 @@ from libs.errors import (
 from libs.names import id_from_title
 from libs.rpc.paging import Page, PageRequest
 from libs.rpc.requests import RequestKey
-from services.scheduler.domain.channel import Channel, ChannelState, Provider, check_endpoint
+from services.scheduler.domain.channel import (
+    Channel,
+    ChannelState,
+    Provider,
+    check_endpoint,
+    check_media_reachable,
+)
 from services.scheduler.domain.names import Key, channel_key, no_channel
 from services.scheduler.domain.submission import FailureKind
 from services.scheduler.ports import Catalog, Publishers, Store, Vault
@@ -49,6 +55,7 @@ class CreateChannel:
         vault: Vault,
         clock: Clock,
         pace: Pace,
+        media_base_url: str,
     ) -> None:
         self._store = store
         self._catalog = catalog
@@ -56,16 +63,19 @@ class CreateChannel:
         self._vault = vault
         self._clock = clock
         self._pace = pace
+        self._media_base_url = media_base_url
 
     async def __call__(self, new: NewChannel, request: RequestKey) -> Channel:
         """The channel, connected.
 
         Raises InvalidArgument, NotFound (persona), AlreadyExists, FailedPrecondition
-        (CREDENTIALS_REFUSED, UNKNOWN_PROVIDER_CHANNEL, ARCHIVED), OutOfQuota, Unavailable.
+        (CREDENTIALS_REFUSED, UNKNOWN_PROVIDER_CHANNEL, ARCHIVED, and FAILED_PRECONDITION if the
+        provider could not fetch pictures from here), OutOfQuota, Unavailable.
         """
         if (name := await answered(self._store, request)) is not None:
             return await ReadChannels(self._store, self._catalog).get(channel_key(name))
         endpoint = _checked(new)
+        check_media_reachable(endpoint, self._media_base_url)
         await self._catalog.check_persona(new.persona)
         channel = self._channel(new, endpoint, await self._remote(new, endpoint))
         async with self._store.changing() as tx:

@@ -1,11 +1,13 @@
 """Reading posts, and calling them off."""
 
+from datetime import datetime
+
 from libs.clock import Clock
 from libs.rpc.paging import Page
 from libs.rpc.requests import RequestKey
 from services.scheduler.domain.names import Key, post_key
 from services.scheduler.domain.post import Post, check_cancellable
-from services.scheduler.domain.publication import PublicationState
+from services.scheduler.domain.publication import Publication, PublicationState
 from services.scheduler.ports import Catalog, PostListing, Store
 from services.scheduler.usecases.known_persona import check_persona_if_reachable
 from services.scheduler.usecases.recording import record
@@ -43,6 +45,9 @@ class CancelPost:
     async def __call__(self, key: Key, request: RequestKey) -> Post:
         """The post, cancelled; one that is cancelled already stays as it is.
 
+        What may be out (``needs_review``) keeps its photo taken on its channel: called off and
+        scheduled anew, it could appear twice.
+
         Raises NotFound, and FailedPrecondition (ILLEGAL_STATE_MOVE) if a provider has it.
         """
         async with self._store.changing() as tx:
@@ -52,9 +57,7 @@ class CancelPost:
             check_cancellable(post)
             now = self._clock.now()
             cancelled = [
-                publication.moved(
-                    PublicationState.CANCELLED, now, next_attempt_at=None, problem=None
-                )
+                _cancelled(publication, now)
                 for publication in post.publications
                 if publication.state is not PublicationState.CANCELLED
             ]
@@ -62,3 +65,13 @@ class CancelPost:
             await tx.requests.record(request.id, post.name)
             await tx.commit()
         return post
+
+
+def _cancelled(publication: Publication, now: datetime) -> Publication:
+    return publication.moved(
+        PublicationState.CANCELLED,
+        now,
+        next_attempt_at=None,
+        in_doubt=publication.state is PublicationState.NEEDS_REVIEW,
+        problem=None,
+    )

@@ -1,6 +1,7 @@
 """Handing a post to a provider: the intent is durable first, the call is made once."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -21,6 +22,7 @@ from services.scheduler.domain.publication import (
 from services.scheduler.domain.submission import AfterError, FailureKind, after_submit_error
 from services.scheduler.domain.timing import effective_due
 from services.scheduler.ports import Changing, Store
+from services.scheduler.providers import base
 from services.scheduler.providers.base import ProviderError, PublishRequest, Submitted
 from services.scheduler.usecases.channel_care import ChannelCare
 from services.scheduler.usecases.confirm import first_look
@@ -101,6 +103,12 @@ class Publish:
                 await tx.commit()
                 return None
             attempt, request = await self._intend(tx, post, publication, channel, now)
+            # A call before may have created it: then it is not for us to call it a failure.
+            problems = account.publisher.preflight(account.channel, request)
+            if problems and attempt.number == 1:
+                await record(tx, post, [_unfit(publication, problems, now)], now)
+                await tx.commit()
+                return None
             await record(tx, post, [self._submitting(publication, attempt)], now)
             await tx.attempts.add(attempt)
             await tx.commit()
@@ -224,6 +232,17 @@ class Publish:
 def _problem(after: AfterError) -> Problem:
     reason = CHANNEL_HELD if after.pause_channel else after.reason
     return Problem(reason, after.message, retryable=after.state is not _S.FAILED)
+
+
+def _unfit(
+    publication: Publication, problems: Sequence[base.Problem], now: datetime
+) -> Publication:
+    """A publication that the network would refuse; nothing was sent."""
+    message = "; ".join(problem.message for problem in problems)
+    problem = Problem(problems[0].code, message)
+    return publication.moved(
+        _S.FAILED, now, state_reason=message, next_attempt_at=None, problem=problem
+    )
 
 
 def _taken(call: Call, provider_post_id: str, now: datetime) -> dict[str, object]:

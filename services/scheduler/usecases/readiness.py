@@ -92,7 +92,8 @@ class Readiness:
         try:
             await account.publisher.withdraw(account.channel, former)
         except ProviderError as error:
-            if error.kind not in _NOTHING_TO_WITHDRAW:
+            # A post that is not listed, and yet cannot be deleted as gone, may be out.
+            if not found or error.kind not in _NOTHING_TO_WITHDRAW:
                 raise
             log.warning("%s: the failed post stays: %s", publication.name, error.message)
         return False

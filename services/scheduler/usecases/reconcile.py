@@ -133,6 +133,11 @@ class Reconcile:
         request = self._outgoing.request(look.post, look.publication, last.due_at, look.attempts)
         since = look.attempts[0].started_at
         found = await account.publisher.find(account.channel, request, since)
+        if former := look.publication.provider_post_id:
+            # It is known by its id, whatever people have made of its text and time.
+            due_at = look.publication.remote_due_at or look.publication.due_at
+            listed = await account.publisher.status(account.channel, {former: due_at})
+            found = [*found, *(post for post in listed if post not in found)]
         async with self._store.reading() as view:
             known = await view.attempts.known([post.id for post in found])
         return [post for post in found if _may_be_ours(post, known.get(post.id), look)]

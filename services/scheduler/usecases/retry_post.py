@@ -75,9 +75,8 @@ class RetryPost:
                 fresh = publication.moved(_S.READY, now, due_at=at, next_attempt_at=first)
                 return _with_new_chances(fresh)
             case _S.NEEDS_REVIEW:
-                looked_up = publication.moved(
-                    _S.RECONCILING, now, due_at=at, next_attempt_at=now, provider_post_id=""
-                )
+                # It keeps the provider's id: the post may be there still.
+                looked_up = publication.moved(_S.RECONCILING, now, due_at=at, next_attempt_at=now)
                 return _with_new_chances(replace(looked_up, was_unknown=True))
             case _S.UNKNOWN:
                 return publication.moved(_S.RECONCILING, now, due_at=at, next_attempt_at=now)

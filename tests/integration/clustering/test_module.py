@@ -18,7 +18,7 @@ from libs.blobs.objects import ObjectBlobs
 from libs.clock import SystemClock
 from libs.db.engine import Database
 from libs.db.migrate import SchemaOutdated
-from libs.errors import ColonnadeError, InvalidArgument
+from libs.errors import ColonnadeError, InvalidArgument, Unavailable
 from libs.events.dead_letters import DeadLetters
 from libs.events.names import stream_name
 from libs.events.publisher import RedisPublisher
@@ -36,6 +36,7 @@ from services.clustering.repository.store import PostgresStore
 from services.engines import Engines
 from services.jobs import QUEUES, Jobs
 from services.settings import Settings
+from tests.support.clustering.desk import Desk
 from tests.support.clustering.embedding_service import SERVICE as EMBEDDING
 from tests.support.clustering.embedding_service import StandInEmbedding
 from tests.support.clustering.photos import (
@@ -209,6 +210,28 @@ async def test_a_run_that_no_message_announces_is_found(
         prune = app.need(Jobs).app.tasks["clustering.prune"]
         await asyncio.to_thread(prune)
     assert (await look(store, run)).attempt == 1
+
+
+async def test_photos_whose_event_is_lost_are_embedded_all_the_same(
+    app: App[Settings], desk: Desk, embedding: StandInEmbedding, database: Database
+) -> None:
+    photos = [desk.photo(axis(number)) for number in range(20)]
+    embedding.results = {key_of(photo): axis(number) for number, photo in enumerate(photos)}
+    desk.embedder.down = Unavailable("away")
+    for start in (0, 10):
+        with pytest.raises(Unavailable):
+            await desk.deliver(*(created(photo) for photo in photos[start : start + 10]))
+    async with running(app, *WORKING):
+        embed = app.need(Jobs).app.tasks["clustering.embed_pending"]
+        await asyncio.to_thread(embed)
+        assert await told(database, "photo.embedded") == []
+        await embedding.start()
+
+        async def all_embedded() -> bool:
+            await asyncio.to_thread(embed)
+            return len(await told(database, "photo.embedded")) == 20
+
+        await eventually(all_embedded, within=20)
 
 
 async def test_a_schema_that_is_not_migrated_is_refused(

@@ -41,11 +41,22 @@ def queue() -> MemoryQueue:
 
 
 @pytest.fixture
+def stopping() -> asyncio.Event:
+    return asyncio.Event()
+
+
+@pytest.fixture
 async def stub(
-    store: PostgresStore, index: QdrantIndex, queue: MemoryQueue
+    store: PostgresStore, index: QdrantIndex, queue: MemoryQueue, stopping: asyncio.Event
 ) -> AsyncIterator[ClusteringServiceStub]:
     servicer = ClusteringServicer(
-        store, index, queue, SystemClock(), PageTokens(b"secret"), heartbeat=0.3
+        store,
+        index,
+        queue,
+        SystemClock(),
+        PageTokens(b"secret"),
+        is_stopping=stopping.is_set,
+        heartbeat=0.3,
     )
     register = add_ClusteringServiceServicer_to_server
     async with serve(servicer, SERVICE, register, ClusteringServiceStub) as stub:
@@ -166,6 +177,17 @@ async def test_watching_a_run_that_has_ended_answers_once(
     request = api.WatchClusteringRunRequest(name=run.name)
     (answer,) = [answer async for answer in stub.WatchClusteringRun(request)]
     assert answer.clustering_run.stats.noop and answer.sequence == 1
+
+
+async def test_watching_ends_in_good_order_when_the_service_stops(
+    stub: ClusteringServiceStub, desk: Desk, stopping: asyncio.Event
+) -> None:
+    run = await create(stub, desk.scope)
+    watch = stub.WatchClusteringRun(api.WatchClusteringRunRequest(name=run.name))
+    async with asyncio.timeout(5):
+        async for answer in watch:
+            assert answer.clustering_run == run
+            stopping.set()
 
 
 async def test_watching_shows_signs_of_life_and_the_progress(

@@ -1,14 +1,20 @@
 """What is Redis' own: the key at the door and that nothing is dropped."""
 
+import asyncio
+import os
+import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from redis import AuthenticationError, Redis
+from redis import AuthenticationError, ConnectionError, Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from libs.embedded.redis import RedisServer
+from libs.embedded.supervise import supervise
+from tests.support.wait import eventually
 
 
 @pytest.fixture(scope="module")
@@ -38,3 +44,27 @@ def test_a_folder_with_spaces_and_quotes(tmp_path: Path) -> None:
         with Redis.from_url(server.url) as client:
             client.set("a", 1)
         assert (server.data / "appendonly.aof").exists()
+
+
+async def test_one_that_dies_comes_back_at_its_address_and_the_loop_goes_on(
+    tmp_path: Path,
+) -> None:
+    with RedisServer(tmp_path / "redis") as server:
+        address, first = server.url, server.child
+        assert first is not None and first.pid is not None
+        supervisor = asyncio.create_task(supervise(server))
+        os.kill(first.pid, signal.SIGKILL)
+        ticks = 0
+
+        async def answers() -> bool:
+            nonlocal ticks
+            ticks += 1
+            with suppress(ConnectionError), Redis.from_url(address) as client:
+                return bool(server.child is not first and client.ping())
+            return False
+
+        await eventually(answers, every=0.005)
+        assert server.url == address
+        assert ticks > 5
+        supervisor.cancel()
+        await asyncio.gather(supervisor, return_exceptions=True)

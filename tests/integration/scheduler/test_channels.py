@@ -199,3 +199,12 @@ async def test_a_retry_on_a_deleted_channel_is_refused(world: World) -> None:
     with pytest.raises(FailedPrecondition) as caught:
         await world.stub.RetryPost(pb.RetryPostRequest(name=post.name))
     assert caught.value.reason == "NO_CHANNEL"
+
+
+async def test_a_provider_elsewhere_is_not_connected_while_pictures_are_only_here(
+    world: World,
+) -> None:
+    for endpoint in ("", "https://buffer.example"):
+        with pytest.raises(FailedPrecondition, match="MEDIA_BASE_URL") as caught:
+            await world.connect(endpoint=endpoint)
+        assert caught.value.reason == "FAILED_PRECONDITION"

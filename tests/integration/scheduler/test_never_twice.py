@@ -4,16 +4,25 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
 from colonnade.scheduler.v1 import scheduler_service_pb2 as pb
 from colonnade.scheduler.v1.post_pb2 import Post, Publication
 
+from libs.errors import AlreadyExists
 from services.scheduler.deps import Task, job_tasks
 from services.scheduler.domain.channel import Provider
-from services.scheduler.providers.base import Channel, Publisher, PublishRequest, Submitted
+from services.scheduler.providers.base import (
+    Channel,
+    Publisher,
+    PublishRequest,
+    RemotePost,
+    Submitted,
+)
 from services.scheduler.usecases.tasks import PUBLISH, TICK
+from tests.support.buffer import MASTODON_ID
 from tests.support.scheduler_world import ListedQueue, World
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
@@ -24,12 +33,16 @@ class Killed(Exception):
 
 
 class Disturbed:
-    """Publishers whose ``submit`` is disturbed: ``before`` or ``after`` the call it awaits."""
+    """Publishers whose ``submit`` is disturbed: ``before`` or ``after`` the call it awaits.
+
+    As many reads of ``status`` as ``misses`` says do not list what is there.
+    """
 
     def __init__(self, world: World) -> None:
         self._publishers = world.out.publishers
         self.before: Any = None
         self.after: Any = None
+        self.misses = 0
 
     def of(self, provider: Provider, endpoint: str) -> Publisher:
         return _Publisher(self, self._publishers.of(provider, endpoint))  # type: ignore[return-value]
@@ -42,6 +55,13 @@ class _Publisher:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._publisher, name)
+
+    async def status(self, channel: Channel, posts: Mapping[str, datetime]) -> list[RemotePost]:
+        found = await self._publisher.status(channel, posts)
+        if self._disturbed.misses:
+            self._disturbed.misses -= 1
+            return []
+        return found
 
     async def submit(self, channel: Channel, request: PublishRequest) -> Submitted:
         if self._disturbed.before:
@@ -306,3 +326,57 @@ async def test_posts_with_equal_texts_are_not_taken_for_each_other(world: World)
     ids = {(await publication_of(world, post)).provider_post_id for post in posts}
     assert ids == {remote["id"] for remote in await world.buffer.admin.posts()}
     assert len(ids) == 2
+
+
+async def in_review(world: World) -> Post:
+    """A post that is out, and that the provider did not list when it was asked for."""
+    await world.connect()
+    post = await world.schedule(after=0)
+    disturbed = Disturbed(world)
+    disturbed.misses = 2
+    world.tasks = worker(world, disturbed)
+    await world.pass_time(140, step=20)
+    assert disturbed.misses == 0
+    return post
+
+
+async def test_one_read_that_misses_a_post_changes_nothing(world: World) -> None:
+    await world.connect()
+    post = await world.schedule(after=0)
+    disturbed = Disturbed(world)
+    disturbed.misses = 1
+    world.tasks = worker(world, disturbed)
+    await world.pass_time(140, step=10)
+    assert disturbed.misses == 0
+    assert (await world.get(post)).state == Post.STATE_POSTED
+    assert (await world.buffer.admin.calls())["received"] == 1
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"text": "mended there", "createdAt": "2020-01-01T00:00Z"}]
+)
+async def test_a_retry_adopts_the_post_that_is_there_after_all(
+    world: World, changes: dict[str, str]
+) -> None:
+    post = await in_review(world)
+    assert (await publication_of(world, post)).state == Publication.STATE_NEEDS_REVIEW
+    [remote] = await world.buffer.admin.posts()
+    await world.buffer.admin.change_post(remote["id"], **changes)
+    await world.stub.RetryPost(pb.RetryPostRequest(name=post.name))
+    await world.pass_time(420, step=20)
+    assert (await world.get(post)).state == Post.STATE_POSTED
+    assert (await publication_of(world, post)).provider_post_id == remote["id"]
+    assert len(await world.buffer.admin.posts()) == 1
+    assert (await world.buffer.admin.calls())["received"] == 1
+
+
+async def test_a_post_in_doubt_that_is_cancelled_keeps_its_photo_taken_there(world: World) -> None:
+    post = await in_review(world)
+    await world.stub.CancelPost(pb.CancelPostRequest(name=post.name))
+    assert (await world.get(post)).state == Post.STATE_CANCELLED
+    with pytest.raises(AlreadyExists, match="may be out") as caught:
+        await world.schedule(post.photo, after=0)
+    assert caught.value.reason == "PHOTO_ALREADY_SCHEDULED"
+    assert caught.value.metadata["existing_post"] == post.name
+    other = await world.connect(MASTODON_ID)
+    await world.schedule(post.photo, after=0, channels=[other.name])

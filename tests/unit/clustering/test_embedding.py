@@ -3,10 +3,15 @@ import pytest
 
 from libs.errors import (
     ColonnadeError,
+    Conflict,
     DeadlineExceeded,
+    FailedPrecondition,
     Internal,
     InvalidArgument,
+    NotFound,
     OutOfQuota,
+    PermissionDenied,
+    Unauthenticated,
     Unavailable,
 )
 from libs.events.stream import Event, Reject, Retry
@@ -134,7 +139,14 @@ async def test_a_vector_that_is_none_is_an_error_of_its_picture(
         Unavailable("away", retry_after=7),
         OutOfQuota("too much", retry_after=7),
         DeadlineExceeded(""),
+        Unauthenticated("a wrong key"),
+        PermissionDenied("a key without the scope"),
+        FailedPrecondition("a broken model"),
+        Conflict("lost a race"),
+        NotFound("model", "models/gone"),
+        Internal("unplanned"),
     ],
+    ids=lambda error: type(error).__name__,
 )
 async def test_while_the_embedding_service_is_away_everything_waits(
     desk: Desk, store: MemoryStore, down: ColonnadeError

@@ -11,7 +11,14 @@ import pytest
 from PIL import Image
 
 from libs.aio import BlockingPool
-from libs.errors import ColonnadeError, FailedPrecondition, InvalidArgument, OutOfQuota, Unavailable
+from libs.errors import (
+    ColonnadeError,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    OutOfQuota,
+    Unavailable,
+)
 from libs.images import ImageLimits
 from services.embedding.batcher import Batcher, BatchLimits, Lane
 from services.embedding.model import Embedder, EmbedderOptions, Embedding
@@ -181,3 +188,42 @@ async def test_a_probe_gives_up_in_time(session: FakeSession) -> None:
         with pytest.raises(Unavailable, match="no answer"):
             await embedder.probe(timeout=0.05)
         assert time.monotonic() - started < 5
+
+
+async def test_sources_are_read_when_it_is_their_turn_and_few_at_a_time(
+    session: FakeSession,
+) -> None:
+    in_hand = most = 0
+
+    async def read() -> bytes:
+        nonlocal in_hand, most
+        in_hand += 1
+        most = max(most, in_hand)
+        await asyncio.sleep(0.005)
+        in_hand -= 1
+        return red(1)
+
+    async def missing() -> bytes:
+        raise NotFound("blob", "gone")
+
+    async with embedding(session, batch=BatchLimits(max_batch=3)) as embedder:
+        calls = [embedder.embed_images([read] * 10 + [missing]) for _ in range(3)]
+        answers = await asyncio.gather(*calls)
+    assert most == 3
+    for results in answers:
+        assert all(isinstance(each, Embedding) for each in results[:10])
+        assert isinstance(results[10], NotFound)
+
+
+async def test_nothing_is_read_for_a_full_queue(session: FakeSession) -> None:
+    async def read() -> bytes:
+        raise AssertionError("was read")
+
+    session.gate.clear()
+    async with embedding(session, batch=BatchLimits(max_batch=1, queue_size=1)) as embedder:
+        call = asyncio.create_task(embedder.embed_image(red(1)))
+        await asyncio.sleep(0)
+        (result,) = await embedder.embed_images([read])
+        assert isinstance(result, OutOfQuota) and result.reason == "QUEUE_FULL"
+        session.gate.set()
+        await call

@@ -3,7 +3,7 @@ from contextlib import suppress
 
 import pytest
 
-from libs.cancellation import cancel_and_wait, heed_cancellation
+from libs.cancellation import cancel_and_wait, heed_cancellation, see_through
 
 
 async def test_insists_with_a_task_that_loses_cancellations() -> None:
@@ -47,3 +47,25 @@ async def test_a_lost_cancellation_is_heeded_later() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_what_is_seen_through_is_not_cut_short_but_the_cancellation_counts() -> None:
+    done: list[str] = []
+
+    async def tidy() -> None:
+        await asyncio.sleep(0.3)
+        done.append("tidied")
+
+    task = asyncio.create_task(see_through(tidy()))
+    await asyncio.sleep(0)
+    await cancel_and_wait([task])
+    assert done == ["tidied"]
+    assert task.cancelled()
+
+
+async def test_a_failure_of_what_is_seen_through_is_raised() -> None:
+    async def fail() -> None:
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        await see_through(fail())

@@ -1,4 +1,5 @@
 import asyncio
+import gzip
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -6,11 +7,14 @@ import httpx
 import pytest
 
 from libs.http import (
+    MAX_ANSWER,
+    AnswerTooLarge,
     CircuitBreaker,
     CircuitOpen,
     HttpClient,
     NoAnswer,
     NotDelivered,
+    Refused,
     retry_after_seconds,
 )
 
@@ -264,3 +268,34 @@ def test_retry_after_is_seconds_or_a_date(value: str, seconds: float | None) -> 
 
 def test_no_retry_after() -> None:
     assert retry_after_seconds(httpx.Headers()) is None
+
+
+@pytest.mark.parametrize("size", [MAX_ANSWER, MAX_ANSWER + 1])
+async def test_an_answer_is_read_up_to_its_limit(size: int) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        body = gzip.compress(bytes(size), compresslevel=1)
+        return httpx.Response(200, headers={"content-encoding": "gzip"}, content=body)
+
+    async with HttpClient(user_agent="x", transport=httpx.MockTransport(answer)) as http:
+        if size > MAX_ANSWER:
+            with pytest.raises(AnswerTooLarge):
+                await http.write_once("POST", URL, circuit="x")
+        else:
+            response = await http.write_once("POST", URL, circuit="x")
+            assert response.content == bytes(size)
+
+
+async def test_what_the_guard_refuses_is_not_sent_nor_tried_again() -> None:
+    provider, time = Provider(httpx.Response(200)), Time()
+
+    async def guard(url: httpx.URL) -> None:
+        raise Refused(f"{url.host} is forbidden")
+
+    transport = httpx.MockTransport(provider)
+    async with HttpClient(
+        user_agent="x", transport=transport, guard=guard, sleep=time.sleep
+    ) as http:
+        with pytest.raises(Refused, match="is forbidden"):
+            await http.read("GET", URL, circuit="x")
+    assert provider.requests == []
+    assert time.slept == []

@@ -117,3 +117,26 @@ async def test_many_reads_at_once(database: Database) -> None:
             return str((await reading.execute(BY_ID, {"thing": ID})).one_or_none().name)
 
     assert await asyncio.gather(*(read() for _ in range(50))) == ["one"] * 50
+
+
+async def test_the_connections_are_as_few_as_was_planned(database: Database) -> None:
+    nap = sa.text("SELECT pg_sleep(0.3)")
+
+    async def short() -> None:
+        async with database.reading() as reading:
+            await reading.execute(SLOW, {"seconds": 0.05})
+
+    async def long() -> None:
+        async with database.reading() as reading:
+            await reading.execute(nap)
+
+    async def transaction() -> None:
+        async with database.transaction() as connection:
+            await connection.execute(nap)
+
+    count = sa.text("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'reader test'")
+    await asyncio.gather(*(use() for use in (short, long, transaction) for _ in range(12)))
+    async with database.reading() as reading:
+        there = (await reading.execute(count)).scalar_one()
+    # pool_size 4 + 2 for transactions, 2 + 1 and 4 for reads; those on top of the size are closed.
+    assert 4 + 2 + 4 <= there <= 13

@@ -4,11 +4,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 from redis.asyncio import Redis
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 
 from libs.backoff import Backoff
 from libs.db.engine import Database
-from libs.db.relay import Relay, backlog
+from libs.db.relay import Relay
 from libs.embedded.redis import RedisServer
 from libs.errors import Unavailable
 from libs.events.connection import open_redis
@@ -76,8 +76,14 @@ async def write(transaction: Begin, *numbers: int, key: str = "k") -> None:
         await tx.commit()
 
 
+async def waiting(database: Database) -> int:
+    async with database.reading() as connection:
+        found = await connection.execute(select(func.count()).select_from(SUPPORT.outbox))
+        return int(found.scalar_one())
+
+
 async def empty(database: Database) -> bool:
-    return (await backlog(database, SUPPORT.outbox))[0] == 0
+    return await waiting(database) == 0
 
 
 async def test_events_leave_whole_and_in_order(
@@ -213,8 +219,7 @@ async def test_an_absent_stream_is_waited_for(
     async with running(relay(shelf)):
         await write(transaction, *range(5))
         await asyncio.sleep(0.1)
-        count, oldest = await backlog(database, SUPPORT.outbox)
-        assert (count, oldest) == (5, NOON)
+        assert await waiting(database) == 5
         shelf.down = False
         await eventually(lambda: empty(database))
     assert shelf.numbers() == [*range(5)]

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, update
 
+from libs.blobs.store import sha256
 from libs.db.engine import Database
-from libs.db.requests import fingerprint
 from libs.db.support import prune
 from libs.errors import AlreadyExists
 from tests.support.notes import NOTES, SUPPORT, NotesTransaction
@@ -23,7 +23,7 @@ class Caller:
 
     async def add(self, request_id: str, body: bytes, name: str) -> str:
         async with self._transaction() as tx:
-            done = await tx.requests.claim(request_id, "AddNote", fingerprint(body))
+            done = await tx.requests.claim(request_id, "AddNote", sha256(body))
             if done is not None:
                 return done
             self.ran += 1
@@ -74,7 +74,7 @@ async def test_another_body_or_method_is_refused(transaction: Begin) -> None:
     assert other_body.value.reason == "REQUEST_ID_REUSED"
     with pytest.raises(AlreadyExists):
         async with transaction() as tx:
-            await tx.requests.claim("r1", "DropNote", fingerprint(b"body"))
+            await tx.requests.claim("r1", "DropNote", sha256(b"body"))
 
 
 async def test_after_a_rollback_the_next_is_the_first(transaction: Begin) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from redis.asyncio import Redis
 
+from libs.cancellation import cancel_and_wait
 from libs.events.group import Group
 from libs.events.publisher import RedisPublisher
 from libs.events.redis_streams import Consumer
@@ -105,6 +106,22 @@ async def test_stopping_finishes_what_is_in_work(redis: Redis) -> None:
     assert len(seen.events) == 2
     reader = Group(redis, STREAM, GROUP, "looking")
     assert (await reader.status()).pending == 4
+
+
+async def test_stopping_finishes_what_is_in_work_however_often_it_is_asked(redis: Redis) -> None:
+    seen = Recorder(takes=0.5)
+    await RedisPublisher(redis, STREAM).publish([event()])
+
+    async def taken() -> bool:
+        return seen.in_work == 1
+
+    run = asyncio.create_task(consumer(redis, batched(seen, 1)).run())
+    await eventually(taken)
+    # As the process does it: again every tenth of a second.
+    await cancel_and_wait([run])
+    assert run.cancelled()
+    assert len(seen.events) == 1
+    assert (await Group(redis, STREAM, GROUP, "looking").status()).pending == 0
 
 
 async def test_stopping_does_not_wait_for_ever(redis: Redis) -> None:

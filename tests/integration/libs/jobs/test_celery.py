@@ -187,6 +187,22 @@ async def test_a_broker_that_is_away_fails_nothing(own_redis: RedisServer) -> No
     await asyncio.to_thread(queue.close)
 
 
+async def test_a_message_that_nobody_takes_in_time_is_dropped(app: Celery) -> None:
+    work, loop = Work(), asyncio.get_running_loop()
+    async_task(app, "catalog.work", work.run, lambda: loop)
+    hasty, patient = CeleryQueue(app, expires=0.2), CeleryQueue(app)
+    await hasty.enqueue("catalog.work", "too late", "catalog")
+    await asyncio.sleep(0.5)
+    await patient.enqueue("catalog.work", "in time", "catalog")
+    worker = InProcessWorker(app, QUEUES, concurrency=1)
+    await asyncio.to_thread(worker.start)
+    await eventually(work.has_finished)
+    assert await stop(worker)
+    assert work.finished == ["in time"]
+    for queue in (hasty, patient):
+        await asyncio.to_thread(queue.close)
+
+
 async def test_an_unknown_queue_is_a_mistake_that_shows(queue: CeleryQueue) -> None:
     assert not await queue.enqueue("catalog.work", "job", "typo")
 

@@ -31,10 +31,8 @@ def test_a_common_post_fits_everywhere(service: str) -> None:
         (1147, 600, False),
         (800, 1000, True),
         (799, 1000, False),
-        (320, 320, True),
-        (319, 319, False),
-        (1440, 1440, True),
-        (1441, 1441, False),
+        (256, 256, True),
+        (2048, 2048, True),
     ],
 )
 def test_instagram_sizes_and_ratios_are_exact(width: int, height: int, fits: bool) -> None:
@@ -46,8 +44,6 @@ def test_instagram_sizes_and_ratios_are_exact(width: int, height: int, fits: boo
     [
         ("instagram", {"content_type": "image/png"}, "PHOTO_FORMAT"),
         ("instagram", {"size_bytes": 8_000_001}, "PHOTO_TOO_LARGE"),
-        ("instagram", {"width": 300, "height": 300}, "PHOTO_TOO_NARROW"),
-        ("instagram", {"width": 2000, "height": 2000}, "PHOTO_TOO_WIDE"),
         ("instagram", {"width": 500, "height": 1000}, "PHOTO_RATIO"),
         ("mastodon", {"width": 8000, "height": 8000}, "PHOTO_TOO_MANY_PIXELS"),
         ("bluesky", {"size_bytes": 1_000_000}, "PHOTO_TOO_LARGE"),

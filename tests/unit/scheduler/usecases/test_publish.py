@@ -7,6 +7,7 @@ from services.scheduler.domain.channel import ChannelState
 from services.scheduler.domain.post import PostState
 from services.scheduler.domain.publication import Problem, PublicationState
 from services.scheduler.domain.submission import FailureKind
+from services.scheduler.providers import base
 from services.scheduler.providers.base import (
     NotSent,
     OutcomeUnknown,
@@ -293,3 +294,12 @@ async def test_nothing_is_sent_while_it_is_open_what_became_of_the_former_post(
 
 def former(state: RemoteState) -> RemotePost:
     return RemotePost("remote-0", "acc", state, "Light", NOON)
+
+
+async def test_what_the_network_would_refuse_fails_without_a_call(desk: Desk) -> None:
+    desk.publisher.problems = [base.Problem("PHOTO_RATIO", "post.photo", "crop it")]
+    await desk.publish("pub")
+    assert desk.publisher.submitted == []
+    assert desk.store.data.attempts == {}
+    assert desk.store.publication.state is S.FAILED
+    assert desk.store.publication.problem == Problem("PHOTO_RATIO", "crop it")
