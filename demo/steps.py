@@ -212,9 +212,15 @@ def _quality(photo: Photo) -> float:
 
 
 async def published(suite: Suite, post: Post, show: Show) -> Post:
-    """Waits until a post is out, and shows where."""
+    """Waits until a post is out. One that failed, as when an earlier demo was killed while the
+    provider fetched its picture, is tried once more."""
     with show.waiting(f"publishing “{post.caption}”"):
-        return await watch_post(suite, post)
+        post = await watch_post(suite, post)
+        if post.state == Post.STATE_FAILED:
+            show.step("it failed before; trying once more")
+            retry = scheduler.RetryPostRequest(name=post.name)
+            post = await watch_post(suite, (await suite.scheduler.RetryPost(retry)).post)
+        return post
 
 
 async def _file_names(suite: Suite, parent: str) -> dict[str, str]:

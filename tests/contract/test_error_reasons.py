@@ -42,6 +42,7 @@ OF_ONE_IMAGE = {"UNUSABLE_VECTOR", "BAD_VECTOR"}
 # Reasons of the gateway itself: what HTTP can get wrong before any service is asked.
 GATEWAY = {
     "BODY_TOO_LARGE",
+    "LOCAL_ONLY",
     "METHOD_NOT_ALLOWED",
     "METHOD_NOT_SERVED",
     "RANGE_NOT_SATISFIABLE",

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from colonnade.catalog.v1 import catalog_service_pb2 as catalog
 
 from cli.connection import Suite as Api
 from cli.connection import connect
 from cli.importer import Result
+from libs.errors import Unavailable
 from tests.e2e import work
 from tests.e2e.conftest import Suites
 from tests.support.harness import Suite, SuiteInOne
@@ -63,6 +65,15 @@ async def imported(api: Api, folder: Path) -> str:
     return persona
 
 
+async def answers(api: Api) -> bool:
+    """Whether the catalog has its database."""
+    try:
+        await api.catalog.ListPersonas(catalog.ListPersonasRequest())
+    except Unavailable:
+        return False
+    return True
+
+
 async def assert_waiting(api: Api, persona: str) -> None:
     photos = await work.photos_of(api, persona)
     assert [photo.embedding.state for photo in photos] == [PENDING] * 3
@@ -90,7 +101,7 @@ async def test_an_engine_that_dies_is_started_again(
     persona = await imported(api, pictures)
     os.kill(before[engine], signal.SIGKILL)
     await becomes(lambda: suite_in_one.engine_pids().get(engine) not in (None, before[engine]))
-    suite_in_one.wait_ready()
+    await eventually(lambda: answers(api), within=15)
     later = await imported(api, pictures)
     for each in (persona, later):
         assert len(await work.embedded(api, each)) == 3

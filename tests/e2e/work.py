@@ -88,6 +88,11 @@ async def new_channel(api: Api, persona: str, url: str, token: str) -> Channel:
     )
 
 
+def is_postable(width: int, height: int) -> bool:
+    """Whether Instagram takes a picture of this shape: neither too tall nor too wide."""
+    return 0.8 <= width / height <= 1.91
+
+
 async def schedule(api: Api, photo: str, after: timedelta, caption: str = "Good morning") -> Post:
     """A post of ``photo`` that is due ``after`` from now."""
     due = datetime.now(UTC) + after
