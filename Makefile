@@ -6,7 +6,7 @@ DATA ?= .data
 BASE ?= HEAD~1
 PROTOS := $(shell find protos/colonnade protos/buf -name '*.proto' | sort)
 
-.PHONY: demo run test check fmt lint types imports proto proto-check buf bench lock clean help
+.PHONY: demo run test e2e check fmt lint types imports proto proto-check buf bench lock clean help
 
 help: ## Shows this list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,8 +29,11 @@ demo: .venv/run.stamp ## The main job on a sample library. PHOTOS=dir takes your
 run: .venv/run.stamp ## Starts the suite alone, on $(DATA)/suite.
 	@$(BIN)/python -m services --target=all --data $(DATA)/suite
 
-test: .venv/dev.stamp ## All tests.
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(ARGS)
+test: .venv/dev.stamp ## The tests: rules, contracts, and every part on real engines.
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/e2e $(ARGS)
+
+e2e: .venv/dev.stamp ## Whole suites as processes: the main job in two shapes, kills, security, the demo.
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/e2e $(ARGS)
 
 bench: .venv/dev.stamp ## Benchmarks, each beside its bare limit; prints the tables of docs/benchmarks.md.
 	@$(BIN)/python -m tests.bench $(ARGS)
