@@ -1,4 +1,4 @@
-"""Suites, pictures and a provider for end-to-end tests. Each is started once a session."""
+"""Suites, pictures and a provider for end-to-end tests. Each is started once a run of the tests."""
 
 import sys
 from collections.abc import AsyncIterator, Generator, Iterator

@@ -24,7 +24,7 @@ from tests.support.pictures import encoded, waves
 from tests.support.wait import eventually
 
 # Longer than the time between two probes plus the longest that one probe may take.
-NOTICED_WITHIN = 12.0
+NOTICED_WITHIN = 20.0
 # The relay and the worker need Redis, clustering needs the vectors.
 UNREADY = {"relay", "worker", "colonnade.clustering.v1.ClusteringService"}
 PENDING = work.STATE.STATE_PENDING

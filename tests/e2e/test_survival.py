@@ -32,11 +32,11 @@ UPLOADS_BEFORE_KILL = (2, 30)
 
 
 async def slow_upload(persona: str, picture: bytes) -> AsyncIterator[catalog.UploadPhotoRequest]:
-    """The messages of an upload that takes more than two seconds."""
+    """The messages of an upload that takes more than three seconds."""
     header = catalog.PhotoUpload(parent=persona, file_name="slow.png")
     yield catalog.UploadPhotoRequest(header=header)
     for start in range(0, len(picture), 1 + len(picture) // 10):
-        await asyncio.sleep(0.25)
+        await asyncio.sleep(0.35)
         yield catalog.UploadPhotoRequest(chunk=picture[start : start + 1 + len(picture) // 10])
 
 
