@@ -9,8 +9,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from libs.errors import DeadlineExceeded
 from libs.rpc.call import current_call
-from libs.rpc.policy import Policy, policies_of
-from libs.rpc.server import MAX_MESSAGE_BYTES
+from libs.rpc.policy import MAX_MESSAGE_BYTES, Policy, policies_of
 from libs.rpc.status import from_rpc_error
 
 _RETRY = {

@@ -8,6 +8,8 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
 DEFAULT_TIMEOUT = 10.0
 PUBLIC = "public"
+# What one message may have at most, on both sides of every call.
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)

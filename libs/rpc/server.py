@@ -12,13 +12,12 @@ from grpc_reflection.v1alpha import reflection
 from libs.rpc.auth import Authenticator
 from libs.rpc.guard import CallGuard
 from libs.rpc.middleware import Middleware
-from libs.rpc.policy import policies_of
+from libs.rpc.policy import MAX_MESSAGE_BYTES, policies_of
 from libs.rpc.validation import RequestValidator
 from libs.telemetry import RpcMetrics
 
 log = logging.getLogger(__name__)
 
-MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 Probe = Callable[[], Awaitable[None]]
 Register = Callable[[Any, grpc.aio.Server], None]
 
