@@ -5,24 +5,15 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from colonnade.catalog.v1 import catalog_service_pb2
 from colonnade.catalog.v1.catalog_service_pb2_grpc import CatalogServiceStub
-from colonnade.clustering.v1 import clustering_service_pb2
 from colonnade.clustering.v1.clustering_service_pb2_grpc import ClusteringServiceStub
-from colonnade.embedding.v1 import embedding_service_pb2
 from colonnade.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
-from colonnade.scheduler.v1 import scheduler_service_pb2
 from colonnade.scheduler.v1.scheduler_service_pb2_grpc import SchedulerServiceStub
 
+from libs.rpc.contracts import SERVICES
 from libs.rpc.peers import Peers
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
-DESCRIPTORS = {
-    "catalog": catalog_service_pb2.DESCRIPTOR.services_by_name["CatalogService"],
-    "embedding": embedding_service_pb2.DESCRIPTOR.services_by_name["EmbeddingService"],
-    "clustering": clustering_service_pb2.DESCRIPTOR.services_by_name["ClusteringService"],
-    "scheduler": scheduler_service_pb2.DESCRIPTOR.services_by_name["SchedulerService"],
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +30,7 @@ class Target:
         everywhere = os.environ.get("COLONNADE_ADDRESS", DEFAULT_ADDRESS)
         addresses = {
             name: os.environ.get(f"COLONNADE_PEERS__{name.upper()}", everywhere)
-            for name in DESCRIPTORS
+            for name in SERVICES
         }
         return cls(addresses, os.environ.get("COLONNADE_API_KEY", ""))
 
@@ -60,7 +51,7 @@ async def connect(target: Target | None = None) -> AsyncIterator[Suite]:
     """The suite that the environment names. Nothing is sent before the first call."""
     target = target or Target.from_environment()
     metadata = {"authorization": f"Bearer {target.key}"} if target.key else {}
-    peers = Peers(target.addresses, DESCRIPTORS, metadata)
+    peers = Peers(target.addresses, SERVICES, metadata)
     try:
         yield Suite(
             peers.stub(CatalogServiceStub, "catalog"),

@@ -17,9 +17,10 @@ import typer
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from rich.markup import escape
 
-from cli.connection import DESCRIPTORS, Suite, Target
+from cli.connection import Suite, Target
 from cli.output import JsonOption, line, print_json
 from cli.run import FAILED, NOT_RUNNING, with_suite
+from libs.rpc.contracts import SERVICES
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 
@@ -51,13 +52,13 @@ def status(json: JsonOption = False) -> None:
 
 async def service_states(suite: Suite) -> dict[str, str]:
     """``ready``, ``not ready`` or ``not running``, by service."""
-    states = await asyncio.gather(*(_state(suite, name) for name in DESCRIPTORS))
-    return dict(zip(DESCRIPTORS, states, strict=True))
+    states = await asyncio.gather(*(_state(suite, name) for name in SERVICES))
+    return dict(zip(SERVICES, states, strict=True))
 
 
 async def _state(suite: Suite, name: str) -> str:
     stub = health_pb2_grpc.HealthStub(suite.peers.channel(name))
-    request = health_pb2.HealthCheckRequest(service=DESCRIPTORS[name].full_name)
+    request = health_pb2.HealthCheckRequest(service=SERVICES[name][0].full_name)
     try:
         answer = await stub.Check(request, timeout=3)
     except grpc.aio.AioRpcError as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 from colonnade.scheduler.v1.post_pb2 import Post, Publication
 from rich.markup import escape
 
-from cli.connection import DESCRIPTORS, Suite, Target, connect
+from cli.connection import Suite, Target, connect
 from cli.gaps import show_report as show_gaps
 from cli.output import err, out, word
 from cli.photos import show_report as show_import
@@ -22,6 +22,7 @@ from demo.show import Show
 from libs.embedded.child import ChildProcess
 from libs.embedded.errors import EngineError
 from libs.errors import ColonnadeError
+from libs.rpc.contracts import SERVICES
 
 
 def main() -> int:
@@ -72,7 +73,7 @@ def _sample(data: Path, show: Show) -> Plan:
 
 
 async def _main_job(plan: Plan, ports: Ports, show: Show) -> bool:
-    target = Target(dict.fromkeys(DESCRIPTORS, ports.grpc_address), "")
+    target = Target(dict.fromkeys(SERVICES, ports.grpc_address), "")
     async with connect(target) as suite:
         show.heading("A persona with three weighted pillars")
         parent = (await steps.persona(suite, plan, show)).name

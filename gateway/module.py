@@ -3,15 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import colonnade
 import grpc
-from colonnade.catalog.v1 import catalog_service_pb2
-from colonnade.clustering.v1 import clustering_service_pb2
-from colonnade.embedding.v1 import embedding_service_pb2
-from colonnade.scheduler.v1 import scheduler_service_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from gateway.app import build_app
@@ -24,14 +21,9 @@ from gateway.upload import UploadAdapter
 from libs.app import App
 from libs.errors import Unavailable
 from libs.http_server import HttpServer
+from libs.rpc.contracts import SERVICES
 from libs.rpc.peers import Peers
 
-SERVICES = {
-    "catalog": catalog_service_pb2.DESCRIPTOR.services_by_name["CatalogService"],
-    "embedding": embedding_service_pb2.DESCRIPTOR.services_by_name["EmbeddingService"],
-    "clustering": clustering_service_pb2.DESCRIPTOR.services_by_name["ClusteringService"],
-    "scheduler": scheduler_service_pb2.DESCRIPTOR.services_by_name["SchedulerService"],
-}
 UPLOAD = "colonnade.catalog.v1.CatalogService.UploadPhoto"
 API = ApiInfo(
     "Colonnade",
@@ -46,8 +38,12 @@ async def open(app: App[Any]) -> AsyncIterator[None]:
     """Serves REST, its documentation and the bytes of photos on the process's HTTP server."""
     settings: GatewaySettings = app.settings.gateway
     peers = app.need(Peers)
-    channels = {d.full_name: peers.channel(name) for name, d in SERVICES.items()}
-    bindings = build_bindings(SERVICES.values(), uploads=[UPLOAD])
+    channels = {
+        descriptor.full_name: peers.channel(part)
+        for part, descriptors in SERVICES.items()
+        for descriptor in descriptors
+    }
+    bindings = build_bindings(chain(*SERVICES.values()), uploads=[UPLOAD])
     uploads = {UPLOAD: UploadAdapter(settings.max_upload_bytes, file_name="file_name")}
     app.need(HttpServer).app = build_app(
         bindings=bindings,

@@ -3,27 +3,16 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from colonnade.catalog.v1 import catalog_service_pb2
-from colonnade.clustering.v1 import clustering_service_pb2
-from colonnade.embedding.v1 import embedding_service_pb2
-from colonnade.scheduler.v1 import scheduler_service_pb2
-
 from libs.app import App
 from libs.blobs.objects import open_blobs
 from libs.events.connection import open_redis
 from libs.http_server import HttpServer, operations_app
+from libs.rpc.contracts import SERVICES
 from libs.rpc.peers import Peers
 from libs.secrets import Secrets
 from services.engines import Engines
 from services.process import Process
 from services.settings import Settings
-
-SERVICES = {
-    "catalog": catalog_service_pb2.DESCRIPTOR.services_by_name["CatalogService"],
-    "embedding": embedding_service_pb2.DESCRIPTOR.services_by_name["EmbeddingService"],
-    "clustering": clustering_service_pb2.DESCRIPTOR.services_by_name["ClusteringService"],
-    "scheduler": scheduler_service_pb2.DESCRIPTOR.services_by_name["SchedulerService"],
-}
 
 
 @asynccontextmanager

@@ -10,11 +10,12 @@ from colonnade.catalog.v1 import catalog_service_pb2 as catalog
 from colonnade.catalog.v1.persona_pb2 import Persona
 from colonnade.catalog.v1.pillar_pb2 import Pillar
 
-from cli.connection import DESCRIPTORS, Target, connect
+from cli.connection import Target, connect
 from cli.importer import Destination, Result, import_files
 from cli.walk import Found
 from demo.pictures import draw_library
 from libs.images import ImageLimits, thumbnail_jpeg
+from libs.rpc.contracts import SERVICES
 from services.engines import DATABASES
 from tests.bench.processes import engines, service
 from tests.bench.report import Row, paired
@@ -55,7 +56,7 @@ def _library(data: Path) -> list[Path]:
 
 async def _import(address: str, files: list[Path], number: int) -> float:
     """A fresh persona each time, so that nothing is there already."""
-    async with connect(Target(dict.fromkeys(DESCRIPTORS, address), "")) as suite:
+    async with connect(Target(dict.fromkeys(SERVICES, address), "")) as suite:
         persona = f"bench-{number}"
         await suite.catalog.CreatePersona(
             catalog.CreatePersonaRequest(persona_id=persona, persona=Persona(display_name=persona))

@@ -20,9 +20,9 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.descriptor_pool import Default as default_pool
 
 from gateway.comments import read_comments
+from libs.rpc.contracts import SERVICES
 from libs.rpc.masks import behaviors
 from libs.rpc.policy import policy_of
-from services.parts import SERVICES
 
 DESCRIPTORS = Path(colonnade.__path__[0]) / "descriptors.binpb"
 VALUE_TYPES = "colonnade.type."
@@ -51,7 +51,12 @@ SET_BY_PEOPLE = {"colonnade.catalog.v1.Pillar.state"}
 
 
 def methods() -> list[MethodDescriptor]:
-    return [method for service in SERVICES.values() for method in service.methods]
+    return [
+        method
+        for services in SERVICES.values()
+        for service in services
+        for method in service.methods
+    ]
 
 
 def named(*words: str) -> list[MethodDescriptor]:

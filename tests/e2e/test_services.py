@@ -6,8 +6,8 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from cli.connection import DESCRIPTORS
-from tests.support.harness import SERVICES, Suite
+from libs.rpc.contracts import SERVICES
+from tests.support.harness import PARTS, Suite
 
 
 def reflected(address: str, **request: str) -> reflection_pb2.ServerReflectionResponse:
@@ -21,23 +21,23 @@ def reflected(address: str, **request: str) -> reflection_pb2.ServerReflectionRe
         return answer
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", PARTS)
 def test_reflection_tells_the_contract_of_a_service(suite: Suite, service: str) -> None:
-    descriptor = DESCRIPTORS[service]
     listed = reflected(suite.grpc[service], list_services="*").list_services_response.service
-    assert descriptor.full_name in {entry.name for entry in listed}
-    answer = reflected(suite.grpc[service], file_containing_symbol=descriptor.full_name)
-    files = answer.file_descriptor_response.file_descriptor_proto
-    shown = [FileDescriptorProto.FromString(file) for file in files]
-    methods = {m.name for file in shown for s in file.service for m in s.method}
-    assert methods >= {method.name for method in descriptor.methods}
+    for descriptor in SERVICES[service]:
+        assert descriptor.full_name in {entry.name for entry in listed}
+        answer = reflected(suite.grpc[service], file_containing_symbol=descriptor.full_name)
+        files = answer.file_descriptor_response.file_descriptor_proto
+        shown = [FileDescriptorProto.FromString(file) for file in files]
+        methods = {m.name for file in shown for s in file.service for m in s.method}
+        assert methods >= {method.name for method in descriptor.methods}
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", PARTS)
 def test_health_is_told_by_service_and_for_the_process(suite: Suite, service: str) -> None:
     with grpc.insecure_channel(suite.grpc[service]) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
-        for name in (DESCRIPTORS[service].full_name, ""):
+        for name in (*(descriptor.full_name for descriptor in SERVICES[service]), ""):
             answer = stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=10)
             assert answer.status == health_pb2.HealthCheckResponse.SERVING
         with pytest.raises(grpc.RpcError) as unknown:

@@ -20,12 +20,13 @@ import grpc
 import httpx
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from cli.connection import DESCRIPTORS, Target
+from cli.connection import Target
 from libs.embedded.child import ChildProcess
 from libs.embedded.engine import free_port
 from libs.embedded.postgres import UNSAFE_FOR_TESTS, PostgresServer
 from libs.embedded.qdrant import QdrantServer
 from libs.embedded.redis import RedisServer
+from libs.rpc.contracts import SERVICES
 from tests.support.processes import children_of, command_line, processes_of
 
 Shape = Literal["all", "split"]
@@ -33,7 +34,7 @@ Environment = Mapping[str, str]
 
 ROOT = Path(__file__).parents[2]
 HOST = "127.0.0.1"
-SERVICES = tuple(DESCRIPTORS)
+PARTS = tuple(SERVICES)
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 25.0
 
@@ -193,11 +194,11 @@ class Suite(ABC):
         return [part.name for part in self.parts.values() if not part.is_ready()]
 
     def _services_not_serving(self) -> list[str]:
-        return [name for name in SERVICES if self.health(name) != "SERVING"]
+        return [name for name in PARTS if self.health(name) != "SERVING"]
 
     def health(self, service: str) -> str:
         """What the health service says of ``service``; UNREACHABLE if nothing answers."""
-        request = health_pb2.HealthCheckRequest(service=DESCRIPTORS[service].full_name)
+        request = health_pb2.HealthCheckRequest(service=SERVICES[service][0].full_name)
         with grpc.insecure_channel(self.grpc[service]) as channel:
             try:
                 answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=5)
@@ -276,7 +277,7 @@ class SuiteInOne(Suite):
 
     @property
     def grpc(self) -> dict[str, str]:
-        return dict.fromkeys(SERVICES, self.parts["all"].grpc)
+        return dict.fromkeys(PARTS, self.parts["all"].grpc)
 
     @property
     def http(self) -> str:
@@ -302,7 +303,7 @@ class SuiteInParts(Suite):
     """The shape ``split``. The order in which its parts start is drawn anew each time."""
 
     shape: Shape = "split"
-    targets = (*SERVICES, "gateway", "worker", "relay")
+    targets = (*PARTS, "gateway", "worker", "relay")
 
     def __init__(
         self, data: Path, environment: Environment | None = None, *, key: str = ""
@@ -314,7 +315,7 @@ class SuiteInParts(Suite):
 
     @property
     def grpc(self) -> dict[str, str]:
-        return {name: self.parts[name].grpc for name in SERVICES}
+        return {name: self.parts[name].grpc for name in PARTS}
 
     @property
     def http(self) -> str:

@@ -15,13 +15,13 @@ from libs.errors import Unavailable
 from libs.jobs.celery import make_app
 from libs.rpc.auth import Authenticator
 from libs.rpc.channels import ServiceChannel, open_channel
+from libs.rpc.contracts import SERVICES
 from libs.rpc.peers import Peers
 from libs.rpc.server import RpcServer
 from libs.secrets import Secrets
 from libs.telemetry import Metrics
 from services.engines import Engines, VectorAddress
 from services.jobs import QUEUES, Jobs
-from services.parts import SERVICES
 from services.scheduler import jobs, module
 from services.settings import Settings
 from tests.support.clock import FakeClock

@@ -16,10 +16,11 @@ from colonnade.catalog.v1.catalog_service_pb2_grpc import (
 )
 from colonnade.catalog.v1.photo_pb2 import Photo
 
-from cli.connection import DESCRIPTORS, Suite
+from cli.connection import Suite
 from cli.importer import Destination, Line, Report, Result, import_files
 from cli.walk import Found
 from libs.errors import InvalidArgument, Unavailable
+from libs.rpc.contracts import SERVICES
 from tests.support.rpc import serve
 
 PERSONA = "personas/nora"
@@ -78,7 +79,7 @@ def servicer() -> CountingCatalog:
 async def suite(servicer: CountingCatalog) -> AsyncIterator[Suite]:
     served = serve(
         servicer,
-        DESCRIPTORS["catalog"],
+        SERVICES["catalog"][0],
         add_CatalogServiceServicer_to_server,
         CatalogServiceStub,
     )
