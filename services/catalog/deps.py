@@ -12,8 +12,8 @@ from libs.images import ImageLimits
 from libs.rpc.call import current_call
 from services.catalog.pictures import PooledPictures
 from services.catalog.repository.catalog import CatalogDatabase
-from services.catalog.servicer import UseCases
 from services.catalog.settings import CatalogSettings
+from services.catalog.usecases.all import UseCases
 from services.catalog.usecases.gaps import GapCases
 from services.catalog.usecases.media import MediaCases
 from services.catalog.usecases.personas import PersonaCases

@@ -20,7 +20,7 @@ from libs.secrets import Secrets
 from services.catalog.consumers import Consumers
 from services.catalog.deps import MIGRATIONS, decode_pool, trace, use_cases
 from services.catalog.repository.catalog import CatalogDatabase
-from services.catalog.servicer import CatalogServicer
+from services.catalog.servicers.catalog import CatalogServicer
 from services.catalog.tables import SCHEMA
 from services.catalog.usecases.facts import FactCases
 from services.engines import Engines

@@ -25,8 +25,9 @@ from services.catalog.deps import use_cases
 from services.catalog.domain.names import pillar_key
 from services.catalog.domain.photo import Embedding, EmbeddingState, Photo, Picture
 from services.catalog.repository.catalog import CatalogDatabase
-from services.catalog.servicer import CatalogServicer, UseCases
+from services.catalog.servicers.catalog import CatalogServicer
 from services.catalog.settings import CatalogSettings
+from services.catalog.usecases.all import UseCases
 from tests.support.clock import FakeClock
 from tests.support.pictures import encoded, waves
 from tests.support.rpc import serve

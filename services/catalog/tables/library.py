@@ -1,39 +1,12 @@
-"""The tables of the catalog, in its own schema."""
-
-from typing import Any
+"""Personas, pillars, photos and what is known of them."""
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from libs.db.support import SupportTables
 from services.catalog.domain.persona import PersonaState
 from services.catalog.domain.photo import EmbeddingState, Usage
 from services.catalog.domain.pillar import PillarState
-
-SCHEMA = "catalog"
-METADATA = sa.MetaData(schema=SCHEMA)
-SUPPORT = SupportTables.of(METADATA)
-
-_MOMENT = sa.DateTime(timezone=True)
-_ID = sa.Uuid(as_uuid=False)
-
-
-def _text(name: str) -> sa.Column[str]:
-    return sa.Column(name, sa.Text, nullable=False, server_default="")
-
-
-def _times() -> tuple[sa.Column[Any], ...]:
-    return (
-        sa.Column("create_time", _MOMENT, nullable=False),
-        sa.Column("update_time", _MOMENT, nullable=False),
-        sa.Column("version", sa.BigInteger, nullable=False),
-    )
-
-
-def _one_of(column: str, values: type[PersonaState | PillarState | Usage | EmbeddingState]) -> str:
-    allowed = ", ".join(f"'{value}'" for value in values)
-    return f"{column} IN ({allowed})"
-
+from services.catalog.tables.base import ID, METADATA, MOMENT, one_of, text, times
 
 PERSONAS = sa.Table(
     "personas",
@@ -42,14 +15,14 @@ PERSONAS = sa.Table(
     sa.Column("display_name", sa.Text, nullable=False),
     sa.Column("display_key", sa.Text, nullable=False),
     sa.Column("time_zone", sa.Text, nullable=False),
-    _text("voice"),
+    text("voice"),
     sa.Column("caption_config", JSONB(none_as_null=True)),
     sa.Column("hashtag_strategy", JSONB(none_as_null=True)),
     sa.Column("cadence", JSONB(none_as_null=True)),
     sa.Column("state", sa.Text, nullable=False),
-    *_times(),
+    *times(),
     sa.UniqueConstraint("display_key", name="personas_display_key"),
-    sa.CheckConstraint(_one_of("state", PersonaState), name="personas_state_check"),
+    sa.CheckConstraint(one_of("state", PersonaState), name="personas_state_check"),
     sa.Index("personas_listed", "create_time", "id"),
 )
 
@@ -60,18 +33,18 @@ PILLARS = sa.Table(
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("display_name", sa.Text, nullable=False),
     sa.Column("display_key", sa.Text, nullable=False),
-    _text("description"),
+    text("description"),
     sa.Column("weight", sa.Integer, nullable=False),
     sa.Column("priority", sa.Integer, nullable=False),
     sa.Column("posts_per_week", sa.Integer),
-    sa.Column("start_time", _MOMENT),
-    sa.Column("end_time", _MOMENT),
+    sa.Column("start_time", MOMENT),
+    sa.Column("end_time", MOMENT),
     sa.Column("guidelines", JSONB(none_as_null=True)),
     sa.Column("state", sa.Text, nullable=False),
-    *_times(),
+    *times(),
     sa.ForeignKeyConstraint(["persona_id"], [PERSONAS.c.id], name="pillars_persona_fkey"),
     sa.UniqueConstraint("persona_id", "display_key", name="pillars_display_key"),
-    sa.CheckConstraint(_one_of("state", PillarState), name="pillars_state_check"),
+    sa.CheckConstraint(one_of("state", PillarState), name="pillars_state_check"),
     sa.CheckConstraint("weight BETWEEN 0 AND 100", name="pillars_weight_check"),
     sa.CheckConstraint("priority BETWEEN 1 AND 5", name="pillars_priority_check"),
     sa.CheckConstraint("end_time > start_time", name="pillars_time_check"),
@@ -81,35 +54,35 @@ PILLARS = sa.Table(
 PHOTOS = sa.Table(
     "photos",
     METADATA,
-    sa.Column("id", _ID, primary_key=True),
+    sa.Column("id", ID, primary_key=True),
     sa.Column("persona_id", sa.Text, nullable=False),
     sa.Column("pillar_id", sa.Text, nullable=False),
-    _text("file_name"),
-    _text("source_path"),
+    text("file_name"),
+    text("source_path"),
     sa.Column("sha256", sa.Text, nullable=False),
     sa.Column("mime_type", sa.Text, nullable=False),
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
     sa.Column("width", sa.Integer, nullable=False),
     sa.Column("height", sa.Integer, nullable=False),
     sa.Column("thumbnail_sha256", sa.Text, nullable=False),
-    sa.Column("taken_time", _MOMENT),
+    sa.Column("taken_time", MOMENT),
     sa.Column("measures", JSONB, nullable=False),
     sa.Column("tags", ARRAY(sa.Text), nullable=False),
-    _text("alt_text"),
-    _text("caption"),
+    text("alt_text"),
+    text("caption"),
     sa.Column("usage", sa.Text, nullable=False, server_default=Usage.UNUSED),
-    sa.Column("posted_time", _MOMENT),
+    sa.Column("posted_time", MOMENT),
     sa.Column("embedding_state", sa.Text, nullable=False, server_default=EmbeddingState.PENDING),
-    _text("embedding_model"),
-    _text("embedding_revision"),
-    _text("embedding_error_reason"),
-    _text("embedding_error_message"),
-    sa.Column("scene", _ID, nullable=False),
-    sa.Column("embargo_time", _MOMENT),
-    sa.Column("expire_time", _MOMENT),
-    _text("rights_notice"),
+    text("embedding_model"),
+    text("embedding_revision"),
+    text("embedding_error_reason"),
+    text("embedding_error_message"),
+    sa.Column("scene", ID, nullable=False),
+    sa.Column("embargo_time", MOMENT),
+    sa.Column("expire_time", MOMENT),
+    text("rights_notice"),
     sa.Column("held", sa.Boolean, nullable=False, server_default=sa.false()),
-    *_times(),
+    *times(),
     # Two columns, so that a photo cannot be filed under a pillar of somebody else.
     sa.ForeignKeyConstraint(
         ["persona_id", "pillar_id"],
@@ -117,12 +90,12 @@ PHOTOS = sa.Table(
         name="photos_pillar_fkey",
     ),
     sa.UniqueConstraint("sha256", "persona_id", name="photos_content_key"),
-    sa.CheckConstraint(_one_of("usage", Usage), name="photos_usage_check"),
+    sa.CheckConstraint(one_of("usage", Usage), name="photos_usage_check"),
     sa.CheckConstraint(
         "usage <> 'POSTED' OR posted_time IS NOT NULL", name="photos_posted_time_check"
     ),
     sa.CheckConstraint(
-        _one_of("embedding_state", EmbeddingState), name="photos_embedding_state_check"
+        one_of("embedding_state", EmbeddingState), name="photos_embedding_state_check"
     ),
     sa.CheckConstraint("cardinality(tags) <= 20", name="photos_tags_check"),
     sa.Index("photos_listed", "persona_id", "create_time", "id"),
@@ -151,10 +124,10 @@ PHOTOS = sa.Table(
 POST_USES = sa.Table(
     "post_uses",
     METADATA,
-    sa.Column("photo_id", _ID, primary_key=True),
+    sa.Column("photo_id", ID, primary_key=True),
     sa.Column("post", sa.Text, primary_key=True),
     sa.Column("state", sa.Text, nullable=False),
-    sa.Column("posted_time", _MOMENT),
+    sa.Column("posted_time", MOMENT),
     sa.Column("post_version", sa.BigInteger, nullable=False),
     sa.ForeignKeyConstraint(
         ["photo_id"], [PHOTOS.c.id], name="post_uses_photo_fkey", ondelete="CASCADE"
@@ -165,9 +138,9 @@ GAP_REPORTS = sa.Table(
     "gap_reports",
     METADATA,
     sa.Column("persona_id", sa.Text, nullable=False),
-    sa.Column("id", _ID, primary_key=True),
+    sa.Column("id", ID, primary_key=True),
     sa.Column("body", JSONB, nullable=False),
-    sa.Column("create_time", _MOMENT, nullable=False),
+    sa.Column("create_time", MOMENT, nullable=False),
     sa.ForeignKeyConstraint(
         ["persona_id"], [PERSONAS.c.id], name="gap_reports_persona_fkey", ondelete="CASCADE"
     ),
@@ -178,5 +151,5 @@ UNUSED_BLOBS = sa.Table(
     "unused_blobs",
     METADATA,
     sa.Column("key", sa.Text, primary_key=True),
-    sa.Column("since", _MOMENT, nullable=False),
+    sa.Column("since", MOMENT, nullable=False),
 )

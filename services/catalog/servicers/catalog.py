@@ -1,7 +1,6 @@
-"""The gRPC face of the catalog."""
+"""The gRPC face of the library: personas, pillars, photos."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -32,12 +31,7 @@ from services.catalog.domain.persona import Persona
 from services.catalog.domain.photo import Photo
 from services.catalog.domain.pillar import Pillar
 from services.catalog.ports import Listing
-from services.catalog.usecases.gaps import GapCases
-from services.catalog.usecases.media import MediaCases
-from services.catalog.usecases.personas import PersonaCases
-from services.catalog.usecases.photos import PhotoCases
-from services.catalog.usecases.pillars import PillarCases
-from services.catalog.usecases.uploads import UploadCases
+from services.catalog.usecases.all import UseCases
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -47,18 +41,6 @@ _RENDITIONS = {
     pb.ReadPhotoMediaRequest.RENDITION_THUMBNAIL: Rendition.THUMBNAIL,
     pb.ReadPhotoMediaRequest.RENDITION_PUBLISH: Rendition.PUBLISH,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class UseCases:
-    """Everything that a caller can do."""
-
-    personas: PersonaCases
-    pillars: PillarCases
-    photos: PhotoCases
-    uploads: UploadCases
-    media: MediaCases
-    gaps: GapCases
 
 
 class CatalogServicer(CatalogServiceServicer):

@@ -1,29 +1,19 @@
-"""What the use cases need of the outside."""
+"""Personas, pillars, photos, gap reports: where they are kept and how they are told about."""
 
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, Protocol
 from zoneinfo import ZoneInfo
 
-from libs.rpc.filtering import Condition
-from libs.rpc.paging import Page, PageRequest
+from libs.rpc.paging import Page
 from services.catalog.domain.gaps import GapReport
 from services.catalog.domain.names import Key
 from services.catalog.domain.persona import LibraryStats, Persona
 from services.catalog.domain.photo import Photo, Picture, PostUse
 from services.catalog.domain.pillar import Pillar
 from services.catalog.domain.supply import Stock
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """Which rows of a list: all that meet the conditions, one page of them, in which order."""
-
-    page: PageRequest
-    conditions: Sequence[Condition] = field(default_factory=tuple)
-    descending: bool = False
+from services.catalog.ports.shared import Listing
 
 
 class Personas(Protocol):
@@ -156,23 +146,6 @@ class UnusedBlobs(Protocol):
         """Removes the notes."""
 
 
-class Requests(Protocol):
-    """The requests that were served."""
-
-    async def claim(self, request_id: str, method: str, fingerprint: str) -> str | None:
-        """None for whoever is first; else the result. Raises AlreadyExists for another request."""
-
-    async def record(self, request_id: str, result: str) -> None:
-        """Keeps the result of the request."""
-
-
-class Inbox(Protocol):
-    """The events that were handled."""
-
-    async def first_time(self, event_id: str, consumer: str) -> bool:
-        """Whether this event is new to the consumer; from now on it is not."""
-
-
 class PhotoEvents(Protocol):
     """What the world is told once the transaction is committed."""
 
@@ -184,44 +157,6 @@ class PhotoEvents(Protocol):
 
     def deleted(self, photo: Photo) -> None:
         """A photo is gone."""
-
-
-class Reading(Protocol):
-    """The catalog, to be read; each statement stands alone."""
-
-    @property
-    def personas(self) -> Personas: ...
-    @property
-    def pillars(self) -> Pillars: ...
-    @property
-    def photos(self) -> Photos: ...
-    @property
-    def reports(self) -> GapReports: ...
-
-
-class Changing(Reading, Protocol):
-    """One transaction; what is not committed is undone."""
-
-    @property
-    def blobs(self) -> UnusedBlobs: ...
-    @property
-    def requests(self) -> Requests: ...
-    @property
-    def inbox(self) -> Inbox: ...
-    @property
-    def photo_events(self) -> PhotoEvents: ...
-    async def commit(self) -> None:
-        """Makes everything so far lasting, and lets the events go."""
-
-
-class Catalog(Protocol):
-    """Where everything of the catalog is kept."""
-
-    def reading(self) -> AbstractAsyncContextManager[Reading]:
-        """For reads."""
-
-    def changing(self) -> AbstractAsyncContextManager[Changing]:
-        """For changes."""
 
 
 @dataclass(frozen=True, slots=True)
