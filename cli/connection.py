@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from colonnade.catalog.v1.catalog_service_pb2_grpc import CatalogServiceStub
+from colonnade.catalog.v1.import_service_pb2_grpc import ImportServiceStub
+from colonnade.catalog.v1.planning_service_pb2_grpc import PlanningServiceStub
 from colonnade.clustering.v1.clustering_service_pb2_grpc import ClusteringServiceStub
 from colonnade.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
 from colonnade.scheduler.v1.scheduler_service_pb2_grpc import SchedulerServiceStub
@@ -40,6 +42,8 @@ class Suite:
     """Stubs of every service; their failures are raised as ``libs.errors``."""
 
     catalog: CatalogServiceStub
+    planning: PlanningServiceStub
+    imports: ImportServiceStub
     embedding: EmbeddingServiceStub
     clustering: ClusteringServiceStub
     scheduler: SchedulerServiceStub
@@ -55,6 +59,8 @@ async def connect(target: Target | None = None) -> AsyncIterator[Suite]:
     try:
         yield Suite(
             peers.stub(CatalogServiceStub, "catalog"),
+            peers.stub(PlanningServiceStub, "catalog"),
+            peers.stub(ImportServiceStub, "catalog"),
             peers.stub(EmbeddingServiceStub, "embedding"),
             peers.stub(ClusteringServiceStub, "clustering"),
             peers.stub(SchedulerServiceStub, "scheduler"),

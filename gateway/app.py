@@ -1,12 +1,11 @@
 """The gateway as an ASGI application."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import grpc
 import orjson
-from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -25,10 +24,7 @@ from gateway.routes import Binding
 from gateway.transcoder import Transcoder
 from gateway.upload import UploadAdapter
 from libs.errors import InvalidArgument
-
-Check = Callable[[], bool]
-Failures = Callable[[], Mapping[str, str]]
-Render = Callable[[], bytes]
+from libs.http_server import Check, Failures, Render, operations_routes
 
 
 def build_app(
@@ -41,7 +37,7 @@ def build_app(
     uploads: Mapping[str, UploadAdapter] | None = None,
     limits: Limits | None = None,
     extra_routes: Sequence[BaseRoute] = (),
-    metrics: Render | None = None,
+    metrics: Render = bytes,
     observe: Observe | None = None,
     local_only: bool = False,
 ) -> Starlette:
@@ -55,7 +51,7 @@ def build_app(
         failures: the parts that are not ready and why; ``/readyz`` lists them.
         uploads: by full name of the method.
         extra_routes: come before the pages and the API, which get every path that no route has.
-        metrics: the metrics as Prometheus reads them; without it there is no ``/metrics``.
+        metrics: the metrics as Prometheus reads them, served at ``/metrics``.
         observe: is told of every request.
         local_only: whether to refuse what other sites' pages send (see ``LocalOnly``).
 
@@ -66,8 +62,7 @@ def build_app(
     transcoder = Transcoder(bindings, channels, limits, uploads or {})
     app = Starlette(
         routes=[
-            *_probes(ready, failures),
-            *([_metrics_route(metrics)] if metrics else []),
+            *operations_routes(ready, failures, metrics),
             _document_route(document),
             *extra_routes,
             *docs_routes(),
@@ -85,25 +80,6 @@ def build_app(
     return app
 
 
-def _probes(ready: Check, failures: Failures) -> list[Route]:
-    async def healthz(request: Request) -> Response:
-        return _json({"status": "ok"})
-
-    async def readyz(request: Request) -> Response:
-        if ready():
-            return _json({"status": "ready"})
-        return _json({"status": "not ready", "failures": dict(failures())}, 503)
-
-    return [Route("/healthz", healthz), Route("/readyz", readyz)]
-
-
-def _metrics_route(render: Render) -> Route:
-    async def metrics(request: Request) -> Response:
-        return Response(render(), media_type=CONTENT_TYPE_LATEST)
-
-    return Route("/metrics", metrics)
-
-
 def _document_route(document: Mapping[str, Any]) -> Route:
     content = orjson.dumps(document)
     etag = quoted(hashlib.sha256(content).hexdigest()[:32])
@@ -115,10 +91,6 @@ def _document_route(document: Mapping[str, Any]) -> Route:
         return Response(content, headers=headers, media_type="application/json")
 
     return Route("/openapi.json", openapi)
-
-
-def _json(value: Any, status: int = 200) -> Response:
-    return Response(orjson.dumps(value), status, media_type="application/json")
 
 
 async def _render_http_exception(request: Request, error: Exception) -> Response:

@@ -14,7 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from gateway.app import build_app
 from gateway.limits import Limits
 from gateway.openapi import ApiInfo, build_document
-from gateway.photo_media import media_routes
+from gateway.photo_media import media_paths, media_routes
 from gateway.routes import build_bindings
 from gateway.settings import GatewaySettings
 from gateway.upload import UploadAdapter
@@ -48,7 +48,13 @@ async def open(app: App[Any]) -> AsyncIterator[None]:
     app.need(HttpServer).app = build_app(
         bindings=bindings,
         channels=channels,
-        document=build_document(bindings, API, descriptor_set=DESCRIPTORS, uploads=uploads),
+        document=build_document(
+            bindings,
+            API,
+            descriptor_set=DESCRIPTORS,
+            uploads=uploads,
+            extra_paths=media_paths(),
+        ),
         ready=app.ready.is_set,
         failures=lambda: app.failures,
         uploads=uploads,

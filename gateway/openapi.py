@@ -69,16 +69,20 @@ def build_document(
     *,
     descriptor_set: Path | None = None,
     uploads: Mapping[str, UploadAdapter] | None = None,
+    extra_paths: Mapping[str, Schema] | None = None,
 ) -> dict[str, Any]:
     """The document, ready for JSON.
 
     ``descriptor_set`` is a file of descriptors with source information; without it there are no
-    descriptions. ``uploads`` are the adapters by full name of the method.
+    descriptions. ``uploads`` are the adapters by full name of the method. ``extra_paths`` are the
+    path items of routes that no method has.
     """
     writer = _Writer(SchemaBook(read_comments(descriptor_set)), uploads or {})
     for binding in bindings:
         writer.add(binding)
-    return writer.document(info)
+    document = writer.document(info)
+    document["paths"].update(extra_paths or {})
+    return document
 
 
 class _Writer:

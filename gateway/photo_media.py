@@ -25,6 +25,14 @@ _BODY_TIMEOUT = 3600.0
 _GLANCE = 1
 _PUBLIC = "public, max-age=3600"
 
+_BYTES = {
+    "200": {
+        "description": "The bytes.",
+        "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}},
+    },
+    "206": {"description": "The bytes of the range that was asked for."},
+    "default": {"$ref": "#/components/responses/Error"},
+}
 _Renditions = catalog.ReadPhotoMediaRequest
 RENDITIONS = (
     ("content", _Renditions.RENDITION_ORIGINAL),
@@ -48,6 +56,47 @@ def media_routes(channels: Mapping[str, grpc.aio.Channel]) -> list[Route]:
         ),
         Route("/m/{token}.jpg", posts.serve, methods=methods),
     ]
+
+
+def media_paths() -> dict[str, Any]:
+    """The path items of ``media_routes`` for the OpenAPI document."""
+    below = "/v1/personas/{persona}/photos/{photo}/"
+    photos = {below + last: _photo_item(last) for last, _ in RENDITIONS}
+    return {**photos, "/m/{token}.jpg": _publication_item()}
+
+
+def _photo_item(rendition: str) -> dict[str, Any]:
+    return {
+        "get": {
+            "tags": ["CatalogService"],
+            "operationId": f"CatalogService_ReadPhotoMedia_{rendition}",
+            "summary": f"Reads the {rendition} bytes of a photo.",
+            "description": "Knows ranges, ETags and HEAD.",
+            "x-rpc": "colonnade.catalog.v1.CatalogService.ReadPhotoMedia",
+            "security": [{"bearer": ["catalog.read"]}, {"apiKey": ["catalog.read"]}],
+            "parameters": [_in_path("persona"), _in_path("photo")],
+            "responses": _BYTES,
+        }
+    }
+
+
+def _publication_item() -> dict[str, Any]:
+    return {
+        "get": {
+            "tags": ["SchedulerService"],
+            "operationId": "SchedulerService_ReadPublicationMedia",
+            "summary": "Reads the picture of a publication, for the provider that fetches it.",
+            "description": "The token in the path is the permission. Knows ranges and HEAD.",
+            "x-rpc": "colonnade.scheduler.v1.SchedulerService.ReadPublicationMedia",
+            "security": [],
+            "parameters": [_in_path("token")],
+            "responses": _BYTES,
+        }
+    }
+
+
+def _in_path(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
 
 
 class _PhotoMedia:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import uvicorn
-from starlette.applications import Starlette
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -16,13 +16,12 @@ from starlette.routing import Route
 log = logging.getLogger(__name__)
 
 AsgiApp = Callable[..., Any]
+Check = Callable[[], bool]
+Failures = Callable[[], Mapping[str, str]]
+Render = Callable[[], bytes]
 
 
-def operations_app(
-    ready: Callable[[], bool],
-    failures: Callable[[], Mapping[str, str]],
-    metrics: Callable[[], bytes],
-) -> Starlette:
+def operations_routes(ready: Check, failures: Failures, metrics: Render) -> list[Route]:
     """``/healthz`` (alive), ``/readyz`` (every probe passed) and ``/metrics`` (Prometheus)."""
 
     async def healthz(_: Request) -> Response:
@@ -34,15 +33,13 @@ def operations_app(
         return JSONResponse({"status": "not ready", "failures": dict(failures())}, 503)
 
     async def show_metrics(_: Request) -> Response:
-        return Response(metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(metrics(), media_type=CONTENT_TYPE_LATEST)
 
-    return Starlette(
-        routes=[
-            Route("/healthz", healthz),
-            Route("/readyz", readyz),
-            Route("/metrics", show_metrics),
-        ]
-    )
+    return [
+        Route("/healthz", healthz),
+        Route("/readyz", readyz),
+        Route("/metrics", show_metrics),
+    ]
 
 
 class HttpServer:

@@ -3,10 +3,12 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from starlette.applications import Starlette
+
 from libs.app import App
 from libs.blobs.objects import open_blobs
 from libs.events.connection import open_redis
-from libs.http_server import HttpServer, operations_app
+from libs.http_server import HttpServer, operations_routes
 from libs.rpc.contracts import SERVICES
 from libs.rpc.peers import Peers
 from libs.secrets import Secrets
@@ -19,8 +21,10 @@ from services.settings import Settings
 async def open_http(app: App[Settings]) -> AsyncIterator[None]:
     """Serves health, readiness and metrics, unless the settings give no port for it."""
     listen = app.settings.http
-    operations = operations_app(app.ready.is_set, lambda: app.failures, app.metrics.render)
-    server = HttpServer(listen.host, listen.port or 0, operations, grace=app.settings.grace)
+    routes = operations_routes(app.ready.is_set, lambda: app.failures, app.metrics.render)
+    server = HttpServer(
+        listen.host, listen.port or 0, Starlette(routes=routes), grace=app.settings.grace
+    )
     app.share(server)
     if listen.port is not None:
         app.on_start(server.start)

@@ -4,6 +4,7 @@ import protovalidate
 from google.protobuf.message import Message
 
 from libs.errors import InvalidArgument, Violation
+from libs.rpc.patterns import in_words
 
 
 class RequestValidator:
@@ -17,9 +18,7 @@ class RequestValidator:
         try:
             self._validator.validate(message)
         except protovalidate.ValidationError as error:
-            violations = [
-                Violation(_path(v), v.proto.message or "is not valid") for v in error.violations
-            ]
+            violations = [Violation(_path(v), _words(v)) for v in error.violations]
             text = "; ".join(f"{v.field}: {v.description}" for v in violations[:5])
             raise InvalidArgument(text, violations) from None
         if path := _path_of_nul(message):
@@ -38,6 +37,14 @@ def _path_of_nul(message: Message, prefix: str = "") -> str:
                 if found := _path_of_nul(child, f"{path}."):
                     return found
     return ""
+
+
+def _words(violation: protovalidate.Violation) -> str:
+    """What is wrong, for people: patterns are told as what they ask for."""
+    is_pattern = violation.proto.rule_id == "string.pattern"
+    if is_pattern and (asked := in_words(str(violation.rule_value))):
+        return f"{asked}, not {str(violation.field_value)[:100]!r}"
+    return violation.proto.message or "is not valid"
 
 
 def _path(violation: protovalidate.Violation) -> str:

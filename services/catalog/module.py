@@ -5,8 +5,10 @@ import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-from colonnade.catalog.v1 import catalog_service_pb2
+from colonnade.catalog.v1 import catalog_service_pb2, import_service_pb2, planning_service_pb2
 from colonnade.catalog.v1.catalog_service_pb2_grpc import add_CatalogServiceServicer_to_server
+from colonnade.catalog.v1.import_service_pb2_grpc import add_ImportServiceServicer_to_server
+from colonnade.catalog.v1.planning_service_pb2_grpc import add_PlanningServiceServicer_to_server
 from redis.asyncio import Redis
 
 from libs.app import App
@@ -21,10 +23,25 @@ from services.catalog.consumers import Consumers
 from services.catalog.deps import MIGRATIONS, decode_pool, trace, use_cases
 from services.catalog.repository.catalog import CatalogDatabase
 from services.catalog.servicers.catalog import CatalogServicer
+from services.catalog.servicers.imports import ImportServicer
+from services.catalog.servicers.planning import PlanningServicer
 from services.catalog.tables import SCHEMA
 from services.catalog.usecases.facts import FactCases
 from services.engines import Engines
 from services.settings import Settings
+
+CATALOG = (
+    catalog_service_pb2.DESCRIPTOR.services_by_name["CatalogService"],
+    add_CatalogServiceServicer_to_server,
+)
+PLANNING = (
+    planning_service_pb2.DESCRIPTOR.services_by_name["PlanningService"],
+    add_PlanningServiceServicer_to_server,
+)
+IMPORTS = (
+    import_service_pb2.DESCRIPTOR.services_by_name["ImportService"],
+    add_ImportServiceServicer_to_server,
+)
 
 
 @asynccontextmanager
@@ -38,10 +55,14 @@ async def open(app: App[Settings]) -> AsyncIterator[None]:
     pool = decode_pool(settings.catalog)
     cases = use_cases(settings.catalog, database, app.need(ObjectBlobs), pool, app.clock)
     tokens = app.need(Secrets).page_tokens()
-    servicer = CatalogServicer(cases, tokens, app.clock, settings.catalog.max_bytes)
-    descriptor = catalog_service_pb2.DESCRIPTOR.services_by_name["CatalogService"]
-    app.rpc.add(descriptor, add_CatalogServiceServicer_to_server, servicer)
-    app.probe(descriptor.full_name, database.ping)
+    servicers = {
+        CATALOG: CatalogServicer(cases, tokens, app.clock, settings.catalog.max_bytes),
+        PLANNING: PlanningServicer(cases, tokens, app.clock),
+        IMPORTS: ImportServicer(cases, tokens, app.clock),
+    }
+    for (descriptor, register), servicer in servicers.items():
+        app.rpc.add(descriptor, register, servicer)
+        app.probe(descriptor.full_name, database.ping)
     _listen(app, Consumers(FactCases(CatalogDatabase(database, app.clock, trace), app.clock)))
     try:
         yield

@@ -1,7 +1,7 @@
 """A servicer behind a real gRPC server with all that surrounds one in production."""
 
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +16,30 @@ from libs.telemetry import Metrics
 Stub = TypeVar("Stub")
 
 
+Service = tuple[ServiceDescriptor, Register, object]
+
+
+@asynccontextmanager
+async def serve_all(
+    services: Sequence[Service], *, authenticator: Authenticator | None = None, key: str = ""
+) -> AsyncIterator[ServiceChannel]:
+    """A channel to servicers behind one server; failures are raised as ``libs.errors``."""
+    server = RpcServer(authenticator or Authenticator(), Metrics().rpc)
+    for descriptor, register, servicer in services:
+        server.add(descriptor, register, servicer)
+    descriptors = [descriptor for descriptor, _, _ in services]
+    with tempfile.TemporaryDirectory() as folder:
+        address = f"unix:{Path(folder) / 'test.sock'}"
+        await server.start([address])
+        channel = open_channel(address, descriptors)
+        metadata = {"authorization": f"Bearer {key}"} if key else {}
+        try:
+            yield ServiceChannel(channel, descriptors, metadata)
+        finally:
+            await channel.close()
+            await server.stop(0)
+
+
 @asynccontextmanager
 async def serve(
     servicer: object,
@@ -27,15 +51,6 @@ async def serve(
     key: str = "",
 ) -> AsyncIterator[Stub]:
     """A stub of ``servicer`` over a private socket; its failures are raised as ``libs.errors``."""
-    server = RpcServer(authenticator or Authenticator(), Metrics().rpc)
-    server.add(descriptor, register, servicer)
-    with tempfile.TemporaryDirectory() as folder:
-        address = f"unix:{Path(folder) / 'test.sock'}"
-        await server.start([address])
-        channel = open_channel(address, [descriptor])
-        metadata = {"authorization": f"Bearer {key}"} if key else {}
-        try:
-            yield make_stub(ServiceChannel(channel, [descriptor], metadata))
-        finally:
-            await channel.close()
-            await server.stop(0)
+    services = [(descriptor, register, servicer)]
+    async with serve_all(services, authenticator=authenticator, key=key) as channel:
+        yield make_stub(channel)

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from libs.http_server import HttpServer, operations_app
+from libs.http_server import HttpServer, operations_routes
 
 HOST = "127.0.0.1"
 
@@ -23,10 +23,10 @@ class Operations:
         self.problems: dict[str, str] = {}
 
     def server(self) -> HttpServer:
-        app = operations_app(
+        routes = operations_routes(
             lambda: not self.problems, lambda: self.problems, lambda: b"metric 1\n"
         )
-        return HttpServer(HOST, 0, app, grace=5)
+        return HttpServer(HOST, 0, Starlette(routes=routes), grace=5)
 
 
 @pytest.fixture

@@ -38,6 +38,8 @@ def _gap_message(gap: PillarGap) -> pb.PillarGap:
         priority=number(pb.PillarGap.Priority, "PRIORITY_", gap.priority),
         last_photo_time=timestamp(gap.last_photo_time),
         posted_share=gap.posted_share,
+        run_out_time=timestamp(gap.run_out_time),
+        average_quality=gap.average_quality,
     )
 
 
@@ -51,6 +53,7 @@ def _supply_message(supply: Supply) -> pb.Supply:
         scheduled=supply.scheduled,
         spent=supply.spent,
         held=supply.held,
+        unsorted=supply.unsorted,
     )
 
 

@@ -8,7 +8,7 @@ from colonnade.catalog.v1 import photo_pb2 as pb
 from libs.errors import FailedPrecondition
 from libs.rpc.status import to_status
 from services.catalog.convert.values import moment, number, timestamp
-from services.catalog.domain.names import persona_id, pillar_of
+from services.catalog.domain.names import PILLAR, persona_id, pillar_of
 from services.catalog.domain.photo import Embedding, Measure, Photo, Rights
 from services.catalog.usecases.media import Media
 from services.catalog.usecases.uploads import Received, Upload
@@ -52,6 +52,7 @@ def photo_message(photo: Photo) -> pb.Photo:
         update_time=timestamp(photo.update_time),
         etag=str(photo.version),
         scene=photo.scene,
+        filing=_filing_message(photo),
     )
 
 
@@ -122,6 +123,20 @@ def _embedding_message(embedding: Embedding) -> pb.PhotoEmbedding:
         why = FailedPrecondition(embedding.error_message, reason=embedding.error_reason)
         message.error.CopyFrom(to_status(why))
     return message
+
+
+def _filing_message(photo: Photo) -> pb.Filing:
+    filing = photo.filing
+    proposals = (
+        pb.PillarProposal(pillar=PILLAR.format(photo.persona, p.pillar), confidence=p.confidence)
+        for p in filing.alternatives
+    )
+    return pb.Filing(
+        state=number(pb.Filing.State, "STATE_", filing.state),
+        confidence=filing.confidence,
+        reason=filing.reason,
+        alternatives=proposals,
+    )
 
 
 def _measure_message(measure: Measure) -> pb.PhotoMeasure:

@@ -4,13 +4,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from math import ceil
 
 from services.catalog.domain.names import GAP_REPORT, PILLAR
 from services.catalog.domain.pillar import Pillar
-from services.catalog.domain.supply import Stock, Supply, supply_of
+from services.catalog.domain.strategy import Strategy
+from services.catalog.domain.supply import Stock, Supply, average_quality, supply_of
 
 DEFAULT_HORIZON = 30
-DEFAULT_POSTS_PER_WEEK = 3
 SHARE_PERIOD = timedelta(days=30)
 
 _RECENCY = ((timedelta(days=7), 100), (timedelta(days=30), 50), (timedelta(days=60), 25))
@@ -53,7 +54,11 @@ _URGENCY = {priority: rank for rank, priority in enumerate(Priority)}
 
 @dataclass(frozen=True, slots=True)
 class PillarGap:
-    """Where one pillar stands. ``gap`` and ``raw_gap`` are in photos, shares in per cent."""
+    """Where one pillar stands. ``gap`` and ``raw_gap`` are in photos, shares in per cent.
+
+    ``run_out_time`` is when the usable photos are used up at the planned rate; None where nothing
+    is planned, and where that is after the year 9999.
+    """
 
     pillar: str
     display_name: str
@@ -71,6 +76,8 @@ class PillarGap:
     priority: Priority
     last_photo_time: datetime | None
     posted_share: float
+    run_out_time: datetime | None = None
+    average_quality: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +107,8 @@ class GapReport:
 
     @property
     def name(self) -> str:
-        """The resource name."""
-        return GAP_REPORT.format(self.persona, self.id)
+        """The resource name; empty for one that is not kept."""
+        return GAP_REPORT.format(self.persona, self.id) if self.id else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,20 +138,19 @@ class Shelf:
         return 100 * posted / self.posted_in_all if self.posted_in_all else 0.0
 
 
-def needed_photos(posts_per_week: int | None, weight: int, horizon_days: int) -> int:
+def needed_photos(posts_per_week: int | None, weight: int, in_all: int, horizon_days: int) -> int:
     """Photos that the horizon takes: ceil(target/week · days/7), or without a target of its own
-    ceil(ceil(3 · days/7) · weight/100)."""
+    ceil(ceil(in all/week · days/7) · weight/100)."""
     if posts_per_week is not None:
         return _ceil(posts_per_week * horizon_days, 7)
-    in_all = _ceil(DEFAULT_POSTS_PER_WEEK * horizon_days, 7)
-    return _ceil(in_all * weight, 100)
+    return _ceil(_ceil(in_all * horizon_days, 7) * weight, 100)
 
 
-def posts_per_day(posts_per_week: int | None, weight: int) -> float:
-    """How many posts a day are planned for a pillar."""
+def posts_per_day(posts_per_week: int | None, weight: int, in_all: int) -> float:
+    """How many posts a day are planned for a pillar, of ``in_all`` a week."""
     if posts_per_week is not None:
         return posts_per_week / 7
-    return DEFAULT_POSTS_PER_WEEK * weight / 100 / 7
+    return in_all * weight / 100 / 7
 
 
 def recency(newest: datetime | None, as_of: datetime) -> int:
@@ -185,15 +191,15 @@ def priority_of(gap: float, usable: int) -> Priority:
     return Priority.LOW if usable >= _AMPLE_STOCK else Priority.NORMAL
 
 
-def gap_of(pillar: Pillar, shelf: Shelf, period: Period) -> PillarGap:
-    """Where ``pillar`` stands. One that does not count needs nothing."""
+def gap_of(pillar: Pillar, shelf: Shelf, period: Period, in_all: int) -> PillarGap:
+    """Where ``pillar`` stands of ``in_all`` posts a week. One that does not count needs nothing."""
     supply = supply_of(shelf.stocks)
     planned = pillar.planned(period.as_of)
-    rate = posts_per_day(pillar.posts_per_week, pillar.weight) if planned else 0.0
-    needed = (
-        needed_photos(pillar.posts_per_week, pillar.weight, period.horizon_days) if planned else 0
-    )
+    target = (pillar.posts_per_week, pillar.weight, in_all)
+    rate = posts_per_day(*target) if planned else 0.0
+    needed = needed_photos(*target, period.horizon_days) if planned else 0
     gap = needed - supply.effective
+    days = supply.usable / rate if rate else None
     fresh = recency(shelf.newest, period.as_of)
     return PillarGap(
         pillar=PILLAR.format(pillar.persona, pillar.id),
@@ -205,30 +211,36 @@ def gap_of(pillar: Pillar, shelf: Shelf, period: Period) -> PillarGap:
         needed=needed,
         gap=gap,
         raw_gap=needed - supply.usable,
-        days_of_stock=supply.usable / rate if rate else None,
+        days_of_stock=days,
         coverage_score=coverage_score(supply.usable, needed, fresh),
         legacy_score=legacy_score(supply.total, fresh),
         status=status_of(gap, supply.usable),
         priority=priority_of(gap, supply.usable),
         last_photo_time=shelf.newest,
         posted_share=shelf.posted_share,
+        run_out_time=None if days is None else _later(period.as_of, days),
+        average_quality=average_quality(shelf.stocks),
     )
 
 
-def gaps_of(
-    pillars: Sequence[Pillar], stocks: Sequence[Stock], period: Period
-) -> tuple[PillarGap, ...]:
+def gaps_of(strategy: Strategy, stocks: Sequence[Stock], period: Period) -> tuple[PillarGap, ...]:
     """Where each pillar stands, largest gap first, those that do not count last.
 
     Stocks of a pillar that came while this was read are left out.
     """
     posted = sum(stock.posted for stock in stocks)
-    shelves = {pillar.id: Shelf(posted_in_all=posted) for pillar in pillars}
+    shelves = {pillar.id: Shelf(posted_in_all=posted) for pillar in strategy.pillars}
     for stock in stocks:
         if shelf := shelves.get(stock.pillar):
             shelf.stocks.append(stock)
-    gaps = [gap_of(pillar, shelves[pillar.id], period) for pillar in pillars]
+    in_all = strategy.posts_per_week
+    gaps = [gap_of(pillar, shelves[pillar.id], period, in_all) for pillar in strategy.pillars]
     return tuple(sorted(gaps, key=_order))
+
+
+def photos_to_make(gaps: Iterable[PillarGap]) -> int:
+    """How many photos close the gaps: the positive ones, each rounded up."""
+    return sum(ceil(gap.gap) for gap in gaps if gap.gap > 0)
 
 
 def total_gap(gaps: Iterable[PillarGap]) -> float:
@@ -248,3 +260,10 @@ def _order(gap: PillarGap) -> tuple[bool, float, int, int, str]:
 
 def _ceil(dividend: int, divisor: int) -> int:
     return -(-dividend // divisor)
+
+
+def _later(moment: datetime, days: float) -> datetime | None:
+    try:
+        return moment + timedelta(days=days)
+    except OverflowError:
+        return None

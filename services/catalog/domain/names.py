@@ -10,6 +10,11 @@ LIBRARY_STATS = pattern("personas/{persona}/libraryStats")
 PILLAR = pattern("personas/{persona}/pillars/{pillar}")
 PHOTO = pattern("personas/{persona}/photos/{photo}")
 GAP_REPORT = pattern("personas/{persona}/gapReports/{gap_report}")
+SUGGESTION_BATCH = pattern("personas/{persona}/suggestionBatches/{suggestion_batch}")
+SUGGESTION = pattern("personas/{persona}/suggestions/{suggestion}")
+CAMPAIGN = pattern("personas/{persona}/campaigns/{campaign}")
+PILLAR_TEMPLATE = pattern("pillarTemplates/{pillar_template}")
+RUN = pattern("personas/{persona}/runs/{run}")
 
 
 class Key(NamedTuple):
@@ -35,6 +40,37 @@ def photo_key(name: str, field: str = "name") -> Key:
     return Key(*PHOTO.parse(name, field))
 
 
+def suggestion_key(name: str, field: str = "name") -> Key:
+    """The ids in a suggestion's name. Raises InvalidArgument on ``field``."""
+    return Key(*SUGGESTION.parse(name, field))
+
+
+def suggestion_batch_key(name: str, field: str = "name") -> Key:
+    """The ids in a suggestion batch's name. Raises InvalidArgument on ``field``."""
+    return Key(*SUGGESTION_BATCH.parse(name, field))
+
+
+def run_key(name: str, field: str = "name") -> Key:
+    """The ids in a run's name. Raises InvalidArgument on ``field``."""
+    return Key(*RUN.parse(name, field))
+
+
+def gap_report_key(name: str, field: str = "name") -> Key:
+    """The ids in a gap report's name. Raises InvalidArgument on ``field``."""
+    return Key(*GAP_REPORT.parse(name, field))
+
+
+def campaign_key(name: str, field: str = "name") -> Key:
+    """The ids in a campaign's name. Raises InvalidArgument on ``field``."""
+    return Key(*CAMPAIGN.parse(name, field))
+
+
+def template_id(name: str, field: str = "name") -> str:
+    """The id in the name of a template of pillars. Raises InvalidArgument on ``field``."""
+    (template,) = PILLAR_TEMPLATE.parse(name, field)
+    return template
+
+
 def pillar_of(persona: str, name: str, field: str) -> str:
     """The id of a pillar that must be one of ``persona``; somebody else's counts as unknown."""
     owner, pillar = pillar_key(name, field)
@@ -56,3 +92,13 @@ def no_pillar(persona: str, pillar: str) -> NotFound:
 def no_photo(persona: str, photo: str) -> NotFound:
     """What to raise for an unknown photo."""
     return NotFound("photo", PHOTO.format(persona, photo))
+
+
+def no_suggestion(persona: str, suggestion: str) -> NotFound:
+    """What to raise for an unknown suggestion."""
+    return NotFound("suggestion", SUGGESTION.format(persona, suggestion))
+
+
+def no_suggestion_batch(persona: str, batch: str) -> NotFound:
+    """What to raise for an unknown suggestion batch."""
+    return NotFound("suggestion batch", SUGGESTION_BATCH.format(persona, batch))

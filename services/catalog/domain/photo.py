@@ -9,6 +9,13 @@ from libs.errors import FailedPrecondition, InvalidArgument
 from services.catalog.domain.names import PHOTO, PILLAR
 
 
+class PhotoState(StrEnum):
+    """Whether a photo is in use. An archived one is kept and readable, but counted nowhere."""
+
+    ACTIVE = "ACTIVE"
+    ARCHIVED = "ARCHIVED"
+
+
 class Usage(StrEnum):
     """Whether posts use a photo."""
 
@@ -36,12 +43,66 @@ class Embedding:
     error_message: str = ""
 
 
+class FilingState(StrEnum):
+    """Whether the pillar of a photo is settled."""
+
+    CONFIRMED = "CONFIRMED"
+    PENDING = "PENDING"
+    PROPOSED = "PROPOSED"
+    REVIEW = "REVIEW"
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A pillar that comes into question for a photo. ``confidence`` is 0..1."""
+
+    pillar: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Filing:
+    """How a photo came to its pillar.
+
+    CONFIRMED: a person or the importer named it. PENDING: nobody did, and nothing is known of what
+    the photo shows. PROPOSED: it was filed by what it shows. REVIEW: so it was, but not surely
+    enough, so that it waits in the inbox. ``confidence`` is 0..1; ``alternatives``, surest first,
+    are other pillars.
+    """
+
+    state: FilingState = FilingState.CONFIRMED
+    confidence: float = 0.0
+    reason: str = ""
+    alternatives: tuple[Proposal, ...] = ()
+
+    @property
+    def settled(self) -> bool:
+        """Whether posts may count on it: it neither waits for a decision nor for a person."""
+        return self.state in (FilingState.CONFIRMED, FilingState.PROPOSED)
+
+
+class MeasureState(StrEnum):
+    """Where one measurement stands. SKIPPED: there is nothing here to measure it with."""
+
+    PENDING = "PENDING"
+    READY = "READY"
+    FAILED = "FAILED"
+    SKIPPED = "SKIPPED"
+
+
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One measured property of a photo, 0..1, higher is better."""
+    """One measured property of a photo. It stands or fails alone.
+
+    ``value`` is 0..1, higher is better; None for one that is not measured, or that is a ``text``.
+    """
 
     id: str
-    value: float
+    value: float | None = None
+    state: MeasureState = MeasureState.READY
+    text: str = ""
+    error_reason: str = ""
+    error_message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +131,8 @@ class Picture:
     @property
     def quality(self) -> float | None:
         """The mean of what was measured, 0..1."""
-        return _mean([measure.value for measure in self.measures])
+        values = [measure.value for measure in self.measures]
+        return _mean([value for value in values if value is not None])
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +155,11 @@ class Photo:
     tags: tuple[str, ...] = ()
     alt_text: str = ""
     caption: str = ""
+    state: PhotoState = PhotoState.ACTIVE
     usage: Usage = Usage.UNUSED
     posted_time: datetime | None = None
     embedding: Embedding = Embedding()
+    filing: Filing = Filing()
     rights: Rights = Rights()
     version: int = 1
 

@@ -1,5 +1,6 @@
 """A theme of a persona, with the share of its posts that it should get."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -33,8 +34,8 @@ class Guidelines:
 class Pillar:
     """A strategic theme. ``weight`` is in per cent; ``priority`` 5 is highest.
 
-    ``posts_per_week`` None means its weight of three posts a week in all. ``photo_count`` is what
-    was counted when the pillar was read.
+    ``posts_per_week`` None means its weight of what the persona posts in all. ``photo_count`` is
+    what was counted when the pillar was read.
     """
 
     persona: str
@@ -93,13 +94,20 @@ def check_weight(pillar: Pillar, others: int, now: datetime) -> None:
 
     Raises FailedPrecondition (WEIGHTS_EXCEED_100; metadata sum, left) if not.
     """
-    total = others + pillar.weight
-    if total <= MAX_WEIGHT or not pillar.weighs(now):
+    check_weights(pillar.persona, [pillar], others, now)
+
+
+def check_weights(persona: str, pillars: Collection[Pillar], others: int, now: datetime) -> None:
+    """Passes if the weights of ``pillars`` fit together beside ``others``, as in check_weight."""
+    weighing = [pillar for pillar in pillars if pillar.weighs(now)]
+    total = others + sum(pillar.weight for pillar in weighing)
+    if total <= MAX_WEIGHT or not weighing:
         return
     left = MAX_WEIGHT - others
+    these = "this one" if len(pillars) == 1 else f"these {len(pillars)}"
     raise FailedPrecondition(
-        f"the weights of the active pillars of {PERSONA.format(pillar.persona)} would sum to "
-        f"{total}; {left} of {MAX_WEIGHT} is left for this one",
+        f"the weights of the active pillars of {PERSONA.format(persona)} would sum to "
+        f"{total}; {left} of {MAX_WEIGHT} is left for {these}",
         reason="WEIGHTS_EXCEED_100",
         metadata={"sum": str(total), "left": str(left)},
     )

@@ -12,6 +12,7 @@ from services.catalog.domain.names import Key
 from services.catalog.domain.persona import LibraryStats, Persona
 from services.catalog.domain.photo import Photo, Picture, PostUse
 from services.catalog.domain.pillar import Pillar
+from services.catalog.domain.strategy import Strategy
 from services.catalog.domain.supply import Stock
 from services.catalog.ports.shared import Listing
 
@@ -66,7 +67,10 @@ class Pillars(Protocol):
         """The sum of the weights that count at ``now``, without that of ``key``."""
 
     async def of_persona(self, persona: str) -> Sequence[Pillar]:
-        """All of them, without their photos counted; empty for an unknown persona."""
+        """All of them, oldest first; empty for an unknown persona."""
+
+    async def strategy(self, persona: str) -> Strategy:
+        """All of them without their photos counted, and the cadence. Raises NotFound."""
 
     async def heaviest(self, persona: str) -> Pillar | None:
         """The pillar of highest weight, active ones first, then the oldest."""
@@ -125,6 +129,9 @@ class GapReports(Protocol):
 
     async def get(self, key: Key) -> GapReport:
         """Raises NotFound."""
+
+    async def page(self, persona: str, listing: Listing) -> Page[GapReport]:
+        """One page, by time of creation. Raises NotFound for an unknown persona."""
 
 
 class UnusedBlobs(Protocol):

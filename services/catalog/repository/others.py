@@ -8,9 +8,12 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.errors import NotFound
+from libs.rpc.paging import Page
 from services.catalog.domain.gaps import GapReport
 from services.catalog.domain.names import GAP_REPORT, Key
-from services.catalog.repository.rows import Document
+from services.catalog.ports import Listing
+from services.catalog.repository.pillars import require_persona
+from services.catalog.repository.rows import Document, read_page
 from services.catalog.tables import GAP_REPORTS, PHOTOS, UNUSED_BLOBS
 
 _NOTE = UNUSED_BLOBS.c
@@ -42,6 +45,16 @@ class GapReportRepository:
         if body is None:
             raise NotFound("gap report", GAP_REPORT.format(*key))
         return _REPORT.load(body)
+
+    async def page(self, persona: str, listing: Listing) -> Page[GapReport]:
+        """See GapReports."""
+        rows = GAP_REPORTS.select().where(GAP_REPORTS.c.persona_id == persona)
+        page = await read_page(
+            self._connection, rows, GAP_REPORTS, listing, lambda row: _REPORT.load(row.body)
+        )
+        if not page.rows:
+            await require_persona(self._connection, persona)
+        return page
 
 
 class UnusedBlobRepository:

@@ -5,15 +5,20 @@ from typing import Any
 from services.catalog.domain.photo import (
     Embedding,
     EmbeddingState,
+    Filing,
+    FilingState,
     Measure,
     Photo,
+    PhotoState,
     Picture,
+    Proposal,
     Rights,
     Usage,
 )
 from services.catalog.repository.rows import Document
 
 _MEASURES = Document(tuple[Measure, ...])
+_PROPOSALS = Document(tuple[Proposal, ...])
 
 
 def values_of(photo: Photo) -> dict[str, Any]:
@@ -27,6 +32,7 @@ def values_of(photo: Photo) -> dict[str, Any]:
         "tags": list(photo.tags),
         "alt_text": photo.alt_text,
         "caption": photo.caption,
+        "state": photo.state,
         "usage": photo.usage,
         "posted_time": photo.posted_time,
         "scene": photo.scene,
@@ -35,6 +41,7 @@ def values_of(photo: Photo) -> dict[str, Any]:
         "version": photo.version,
         **_picture_values(photo.picture),
         **_embedding_values(photo.embedding),
+        **filing_values(photo.filing),
         **_rights_values(photo.rights),
     }
 
@@ -54,12 +61,24 @@ def photo_of(row: Any) -> Photo:
         tags=tuple(row.tags),
         alt_text=row.alt_text,
         caption=row.caption,
+        state=PhotoState(row.state),
         usage=Usage(row.usage),
         posted_time=row.posted_time,
         embedding=_embedding(row),
+        filing=_filing(row),
         rights=Rights(row.embargo_time, row.expire_time, row.rights_notice, row.held),
         version=row.version,
     )
+
+
+def filing_values(filing: Filing) -> dict[str, Any]:
+    """The columns that tell how a photo came to its pillar."""
+    return {
+        "filing_state": filing.state,
+        "filing_confidence": filing.confidence,
+        "filing_reason": filing.reason,
+        "filing_alternatives": _PROPOSALS.store(filing.alternatives),
+    }
 
 
 def _picture_values(picture: Picture) -> dict[str, Any]:
@@ -72,6 +91,7 @@ def _picture_values(picture: Picture) -> dict[str, Any]:
         "thumbnail_sha256": picture.thumbnail_sha256,
         "taken_time": picture.taken_time,
         "measures": _MEASURES.store(picture.measures),
+        "quality": picture.quality,
     }
 
 
@@ -114,4 +134,13 @@ def _embedding(row: Any) -> Embedding:
         revision=row.embedding_revision,
         error_reason=row.embedding_error_reason,
         error_message=row.embedding_error_message,
+    )
+
+
+def _filing(row: Any) -> Filing:
+    return Filing(
+        state=FilingState(row.filing_state),
+        confidence=row.filing_confidence,
+        reason=row.filing_reason,
+        alternatives=_PROPOSALS.load(row.filing_alternatives),
     )

@@ -14,6 +14,7 @@ from libs.errors import AlreadyExists, FailedPrecondition
 from libs.rpc.paging import Page
 from services.catalog.domain.names import PILLAR, Key, no_persona, no_pillar
 from services.catalog.domain.pillar import Guidelines, Pillar, PillarState
+from services.catalog.domain.strategy import DEFAULT_POSTS_PER_WEEK, Strategy
 from services.catalog.ports import Listing
 from services.catalog.repository.rows import (
     Document,
@@ -88,8 +89,22 @@ class PillarRepository:
 
     async def of_persona(self, persona: str) -> Sequence[Pillar]:
         """See Pillars."""
-        rows = PILLARS.select().where(_C.persona_id == persona)
-        return [_pillar(row) for row in await self._connection.execute(rows)]
+        rows = _counted().where(_C.persona_id == persona).order_by(_C.create_time, _C.id)
+        return [_pillar(row, row.photo_count) for row in await self._connection.execute(rows)]
+
+    async def strategy(self, persona: str) -> Strategy:
+        """See Pillars. One statement: the persona, beside each of its pillars if it has any."""
+        target = PERSONAS.c.cadence["posts_per_week"].as_integer().label("in_all")
+        rows = (
+            sa.select(target, PILLARS)
+            .select_from(PERSONAS.outerjoin(PILLARS, _C.persona_id == PERSONAS.c.id))
+            .where(PERSONAS.c.id == persona)
+        )
+        found = (await self._connection.execute(rows)).all()
+        if not found:
+            raise no_persona(persona)
+        pillars = tuple(_pillar(row) for row in found if row.id is not None)
+        return Strategy(persona, pillars, found[0].in_all or DEFAULT_POSTS_PER_WEEK)
 
     async def heaviest(self, persona: str) -> Pillar | None:
         """See Pillars."""

@@ -5,18 +5,19 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.catalog.domain.photo import EmbeddingState, Usage
+from services.catalog.domain.photo import EmbeddingState, Filing, FilingState, PhotoState, Usage
 from services.catalog.domain.supply import Condition, Stock
 from services.catalog.tables import PHOTOS
 
 _C = PHOTOS.c
-_CONDITION = ("usage", "embedding_state", "held", "embargoed", "lapsed")
+_CONDITION = ("usage", "embedding_state", "held", "embargoed", "lapsed", "unsorted")
+_UNSETTLED = [state for state in FilingState if not Filing(state).settled]
 
 
 def stocks_at(persona: str, as_of: datetime, shares_since: datetime) -> sa.Select[Any]:
     """Scenes of one pillar, condition and size, counted: a few dozen rows, however many photos.
 
-    What a condition means is left to the domain.
+    What a condition means is left to the domain. Archived photos are not among them.
     """
     scenes = _scenes(persona, as_of, shares_since).subquery()
     kind = [scenes.c[name] for name in ("pillar_id", *_CONDITION, "size")]
@@ -25,6 +26,8 @@ def stocks_at(persona: str, as_of: datetime, shares_since: datetime) -> sa.Selec
         sa.func.count().label("scenes"),
         sa.cast(sa.func.sum(scenes.c.posted), sa.Integer).label("posted"),
         sa.func.max(scenes.c.newest).label("newest"),
+        sa.cast(sa.func.coalesce(sa.func.sum(scenes.c.quality), 0), sa.Double).label("quality"),
+        sa.cast(sa.func.sum(scenes.c.measured), sa.Integer).label("measured"),
     ).group_by(*kind)
 
 
@@ -40,18 +43,24 @@ def _scenes(persona: str, as_of: datetime, shares_since: datetime) -> sa.Select[
         _C.held,
         embargoed.label("embargoed"),
         lapsed.label("lapsed"),
+        _C.filing_state.in_(_UNSETTLED).label("unsorted"),
     ]
     posted = sa.and_(_C.posted_time > shares_since, _C.posted_time <= moment)
     counts = (
         sa.func.count().label("size"),
         sa.func.count().filter(posted).label("posted"),
         sa.func.max(_C.create_time).label("newest"),
+        # Decimal, so that the order in which rows are read has no part in the sum.
+        sa.func.sum(sa.cast(_C.quality, sa.Numeric)).label("quality"),
+        sa.func.count(_C.quality).label("measured"),
     )
-    there = sa.and_(_C.persona_id == persona, _C.create_time <= moment)
-    groups = (1, 2, 3, 4, 5, 6)
-    return (
-        sa.select(*kind, *counts).where(there).group_by(*map(sa.text, map(str, groups)), _C.scene)
+    there = (
+        _C.persona_id == persona,
+        _C.state == PhotoState.ACTIVE,
+        _C.create_time <= moment,
     )
+    groups = [sa.text(str(place)) for place in range(1, len(kind) + 1)]
+    return sa.select(*kind, *counts).where(*there).group_by(*groups, _C.scene)
 
 
 def stock_of(row: Any) -> Stock:
@@ -64,9 +73,12 @@ def stock_of(row: Any) -> Stock:
             held=row.held,
             embargoed=row.embargoed,
             lapsed=row.lapsed,
+            unsorted=row.unsorted,
         ),
         size=row.size,
         scenes=row.scenes,
         posted=row.posted,
         newest=row.newest,
+        quality=row.quality,
+        measured=row.measured,
     )

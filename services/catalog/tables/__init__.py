@@ -4,6 +4,7 @@ from services.catalog.tables.base import METADATA, SCHEMA, SUPPORT
 from services.catalog.tables.library import (
     GAP_REPORTS,
     PERSONAS,
+    PHOTO_NEIGHBOURS,
     PHOTOS,
     PILLARS,
     POST_USES,
@@ -15,6 +16,7 @@ __all__ = [
     "METADATA",
     "PERSONAS",
     "PHOTOS",
+    "PHOTO_NEIGHBOURS",
     "PILLARS",
     "POST_USES",
     "SCHEMA",

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from services.catalog.domain.persona import PersonaState
-from services.catalog.domain.photo import EmbeddingState, Usage
+from services.catalog.domain.photo import EmbeddingState, FilingState, PhotoState, Usage
 from services.catalog.domain.pillar import PillarState
 from services.catalog.tables.base import ID, METADATA, MOMENT, one_of, text, times
 
@@ -67,9 +67,14 @@ PHOTOS = sa.Table(
     sa.Column("thumbnail_sha256", sa.Text, nullable=False),
     sa.Column("taken_time", MOMENT),
     sa.Column("measures", JSONB, nullable=False),
+    sa.Column("quality", sa.Double),
+    # When pending measures are to be made; after each try it moves on. Null: none is pending.
+    sa.Column("measure_due", MOMENT),
+    sa.Column("measure_attempts", sa.Integer, nullable=False, server_default=sa.text("0")),
     sa.Column("tags", ARRAY(sa.Text), nullable=False),
     text("alt_text"),
     text("caption"),
+    sa.Column("state", sa.Text, nullable=False, server_default=PhotoState.ACTIVE),
     sa.Column("usage", sa.Text, nullable=False, server_default=Usage.UNUSED),
     sa.Column("posted_time", MOMENT),
     sa.Column("embedding_state", sa.Text, nullable=False, server_default=EmbeddingState.PENDING),
@@ -77,6 +82,10 @@ PHOTOS = sa.Table(
     text("embedding_revision"),
     text("embedding_error_reason"),
     text("embedding_error_message"),
+    sa.Column("filing_state", sa.Text, nullable=False, server_default=FilingState.CONFIRMED),
+    sa.Column("filing_confidence", sa.Double, nullable=False, server_default=sa.text("0")),
+    text("filing_reason"),
+    sa.Column("filing_alternatives", JSONB, nullable=False, server_default=sa.text("'[]'::jsonb")),
     sa.Column("scene", ID, nullable=False),
     sa.Column("embargo_time", MOMENT),
     sa.Column("expire_time", MOMENT),
@@ -90,6 +99,7 @@ PHOTOS = sa.Table(
         name="photos_pillar_fkey",
     ),
     sa.UniqueConstraint("sha256", "persona_id", name="photos_content_key"),
+    sa.CheckConstraint(one_of("state", PhotoState), name="photos_state_check"),
     sa.CheckConstraint(one_of("usage", Usage), name="photos_usage_check"),
     sa.CheckConstraint(
         "usage <> 'POSTED' OR posted_time IS NOT NULL", name="photos_posted_time_check"
@@ -98,9 +108,19 @@ PHOTOS = sa.Table(
         one_of("embedding_state", EmbeddingState), name="photos_embedding_state_check"
     ),
     sa.CheckConstraint("cardinality(tags) <= 20", name="photos_tags_check"),
+    sa.CheckConstraint(one_of("filing_state", FilingState), name="photos_filing_state_check"),
+    sa.CheckConstraint("filing_confidence BETWEEN 0 AND 1", name="photos_filing_confidence_check"),
     sa.Index("photos_listed", "persona_id", "create_time", "id"),
     sa.Index("photos_of_pillar", "persona_id", "pillar_id", "create_time", "id"),
     sa.Index("photos_of_usage", "persona_id", "usage", "create_time", "id"),
+    sa.Index("photos_of_state", "persona_id", "state", "create_time", "id"),
+    # One expression, so that a page of photos that have no quality can follow one of those that do.
+    sa.Index(
+        "photos_by_quality", "persona_id", sa.text("coalesce(quality, -1)"), "create_time", "id"
+    ),
+    sa.Index(
+        "photos_to_measure", "measure_due", postgresql_where=sa.text("measure_due IS NOT NULL")
+    ),
     sa.Index(
         "photos_not_embedded",
         "persona_id",
@@ -108,6 +128,15 @@ PHOTOS = sa.Table(
         "create_time",
         "id",
         postgresql_where=sa.text("embedding_state <> 'READY'"),
+    ),
+    # The inbox, and what is still to be looked at.
+    sa.Index(
+        "photos_not_settled",
+        "persona_id",
+        "filing_state",
+        "create_time",
+        "id",
+        postgresql_where=sa.text("filing_state IN ('PENDING', 'REVIEW')"),
     ),
     sa.Index(
         "photos_of_file_name",
@@ -132,6 +161,25 @@ POST_USES = sa.Table(
     sa.ForeignKeyConstraint(
         ["photo_id"], [PHOTOS.c.id], name="post_uses_photo_fkey", ondelete="CASCADE"
     ),
+)
+
+# The photos that came nearest to one when it was embedded; ``similarity`` is a cosine.
+PHOTO_NEIGHBOURS = sa.Table(
+    "photo_neighbours",
+    METADATA,
+    sa.Column("photo_id", ID, primary_key=True),
+    sa.Column("neighbour_id", ID, primary_key=True),
+    sa.Column("similarity", sa.REAL, nullable=False),
+    sa.ForeignKeyConstraint(
+        ["photo_id"], [PHOTOS.c.id], name="photo_neighbours_photo_fkey", ondelete="CASCADE"
+    ),
+    sa.ForeignKeyConstraint(
+        ["neighbour_id"],
+        [PHOTOS.c.id],
+        name="photo_neighbours_neighbour_fkey",
+        ondelete="CASCADE",
+    ),
+    sa.Index("photo_neighbours_of_neighbour", "neighbour_id"),
 )
 
 GAP_REPORTS = sa.Table(

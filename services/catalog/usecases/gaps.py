@@ -1,9 +1,11 @@
-"""The gap report."""
+"""Gap reports: make, read, preview."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from libs.clock import Clock
 from libs.ids import uuid7
+from libs.rpc.paging import Page
 from libs.rpc.requests import RequestKey
 from services.catalog.domain.advice import report_of
 from services.catalog.domain.gaps import (
@@ -13,10 +15,20 @@ from services.catalog.domain.gaps import (
     Period,
     gaps_of,
 )
-from services.catalog.domain.names import GAP_REPORT, Key
-from services.catalog.ports import Catalog, Changing
+from services.catalog.domain.names import Key, gap_report_key
+from services.catalog.domain.strategy import Strategy, StrategyChange, changed
+from services.catalog.domain.supply import Stock
+from services.catalog.ports import Catalog, Listing, Reading
 from services.catalog.usecases.requests import answered, finish
 from services.catalog.usecases.uploads import no_pillars
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """How things stand and how they would stand after a change. Neither report is kept."""
+
+    current: GapReport
+    changed: GapReport
 
 
 class GapCases:
@@ -31,27 +43,58 @@ class GapCases:
     ) -> GapReport:
         """Makes and keeps a report; ``as_of`` None is now, ``horizon_days`` 0 the default.
 
-        How posts use photos and what is embedded are taken as they are today; what came in, what
-        rights say and what was posted are taken as of ``as_of``.
+        How posts use photos, what is embedded and what is sorted are taken as they are today; what
+        came in, what rights say and what was posted are taken as of ``as_of``.
         Raises NotFound, FailedPrecondition (NO_PILLARS).
         """
-        now = self._clock.now()
-        period = Period(as_of or now, horizon_days or DEFAULT_HORIZON)
+        period = self._period(as_of, horizon_days)
         async with self._catalog.changing() as tx:
             if (known := await answered(tx, request)) is not None:
-                return await tx.reports.get(Key(*GAP_REPORT.parse(known)))
-            report = await _report(tx, persona, period, now)
+                return await tx.reports.get(gap_report_key(known))
+            strategy, stocks = await _read(tx, persona, period)
+            report = self._report(uuid7(), strategy, stocks, period)
             await tx.reports.add(report)
             await finish(tx, request, report.name)
         return report
 
+    async def get(self, key: Key) -> GapReport:
+        """A report that was made before. Raises NotFound."""
+        async with self._catalog.reading() as catalog:
+            return await catalog.reports.get(key)
 
-async def _report(tx: Changing, persona: str, period: Period, now: datetime) -> GapReport:
-    pillars = await tx.pillars.of_persona(persona)
-    if not pillars:
-        await tx.personas.get(persona)
+    async def page(self, persona: str, listing: Listing) -> Page[GapReport]:
+        """One page of the reports that were made. Raises NotFound for an unknown persona."""
+        async with self._catalog.reading() as catalog:
+            return await catalog.reports.page(persona, listing)
+
+    async def preview(
+        self, persona: str, as_of: datetime | None, horizon_days: int, change: StrategyChange
+    ) -> Preview:
+        """What ``analyze`` says now, and what it would say after ``change``; keeps nothing.
+
+        Raises NotFound, InvalidArgument, FailedPrecondition (NO_PILLARS, WEIGHTS_EXCEED_100).
+        """
+        period = self._period(as_of, horizon_days)
+        async with self._catalog.reading() as catalog:
+            strategy, stocks = await _read(catalog, persona, period)
+        after = changed(strategy, change, self._clock.now())
+        return Preview(
+            self._report("", strategy, stocks, period), self._report("", after, stocks, period)
+        )
+
+    def _period(self, as_of: datetime | None, horizon_days: int) -> Period:
+        return Period(as_of or self._clock.now(), horizon_days or DEFAULT_HORIZON)
+
+    def _report(
+        self, id: str, strategy: Strategy, stocks: list[Stock], period: Period
+    ) -> GapReport:
+        gaps = gaps_of(strategy, stocks, period)
+        return report_of(strategy.persona, id, period, gaps, self._clock.now())
+
+
+async def _read(catalog: Reading, persona: str, period: Period) -> tuple[Strategy, list[Stock]]:
+    strategy = await catalog.pillars.strategy(persona)
+    if not strategy.pillars:
         raise no_pillars(persona)
     shares_since = period.as_of - SHARE_PERIOD
-    stocks = await tx.photos.stocks(persona, period.as_of, shares_since)
-    gaps = gaps_of(pillars, stocks, period)
-    return report_of(persona, uuid7(), period, gaps, now)
+    return strategy, list(await catalog.photos.stocks(persona, period.as_of, shares_since))

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from google.protobuf import json_format
 from google.protobuf.descriptor import Descriptor
@@ -13,6 +14,7 @@ from gateway import descriptors
 from gateway.decoder import JsonDecoder
 from gateway.encoder import JsonEncoder
 from gateway.openapi import ApiInfo, build_document
+from gateway.photo_media import media_paths, media_routes
 from tests.support.contracts import (
     DESCRIPTOR_SET,
     UPLOADS,
@@ -40,12 +42,23 @@ def test_every_route_needs_a_scope() -> None:
 
 def test_the_document_is_valid_and_every_operation_is_described() -> None:
     document = build_document(
-        all_bindings(), ApiInfo("Colonnade", "1"), descriptor_set=DESCRIPTOR_SET, uploads=UPLOADS
+        all_bindings(),
+        ApiInfo("Colonnade", "1"),
+        descriptor_set=DESCRIPTOR_SET,
+        uploads=UPLOADS,
+        extra_paths=media_paths(),
     )
     validate(document)
     operations = [each for path in document["paths"].values() for each in path.values()]
-    assert len(operations) == len(all_bindings())
+    assert len(operations) == len(all_bindings()) + len(media_paths())
     assert [each["operationId"] for each in operations if not each.get("description")] == []
+
+
+async def test_every_route_for_media_is_in_the_document() -> None:
+    channel = grpc.aio.insecure_channel("unix:/nonexistent")
+    services = ("colonnade.catalog.v1.CatalogService", "colonnade.scheduler.v1.SchedulerService")
+    routes = media_routes(dict.fromkeys(services, channel))
+    assert {route.path for route in routes} == set(media_paths())
 
 
 @pytest.mark.parametrize("descriptor", list(all_messages()), ids=lambda each: each.full_name)

@@ -9,10 +9,9 @@ from typing import Any
 
 from colonnade.catalog.v1 import catalog_service_pb2 as pb
 from colonnade.catalog.v1 import persona_pb2, photo_pb2, pillar_pb2
-from colonnade.catalog.v1.catalog_service_pb2_grpc import (
-    CatalogServiceStub,
-    add_CatalogServiceServicer_to_server,
-)
+from colonnade.catalog.v1.catalog_service_pb2_grpc import CatalogServiceStub
+from colonnade.catalog.v1.import_service_pb2_grpc import ImportServiceStub
+from colonnade.catalog.v1.planning_service_pb2_grpc import PlanningServiceStub
 from sqlalchemy import event, text
 from sqlalchemy.engine import Engine
 
@@ -24,13 +23,16 @@ from libs.rpc.paging import PageTokens
 from services.catalog.deps import use_cases
 from services.catalog.domain.names import pillar_key
 from services.catalog.domain.photo import Embedding, EmbeddingState, Photo, Picture
+from services.catalog.module import CATALOG, IMPORTS, PLANNING
 from services.catalog.repository.catalog import CatalogDatabase
 from services.catalog.servicers.catalog import CatalogServicer
+from services.catalog.servicers.imports import ImportServicer
+from services.catalog.servicers.planning import PlanningServicer
 from services.catalog.settings import CatalogSettings
 from services.catalog.usecases.all import UseCases
 from tests.support.clock import FakeClock
 from tests.support.pictures import encoded, waves
-from tests.support.rpc import serve
+from tests.support.rpc import serve_all
 
 _numbers = count(1)
 
@@ -40,6 +42,8 @@ class Library:
     """A running catalog service. Personas and pictures are new with each call."""
 
     stub: CatalogServiceStub
+    planning: PlanningServiceStub
+    imports: ImportServiceStub
     cases: UseCases
     database: Database
     catalog: CatalogDatabase
@@ -157,12 +161,17 @@ async def library(
     """The service behind a real gRPC server."""
     pool = BlockingPool("decode", 2)
     cases = use_cases(settings, database, blobs, pool, clock)
-    servicer = CatalogServicer(cases, PageTokens(b"test"), clock, settings.max_bytes)
-    descriptor = pb.DESCRIPTOR.services_by_name["CatalogService"]
-    register = add_CatalogServiceServicer_to_server
+    tokens = PageTokens(b"test")
     catalog = CatalogDatabase(database, clock)
+    services = [
+        (*CATALOG, CatalogServicer(cases, tokens, clock, settings.max_bytes)),
+        (*PLANNING, PlanningServicer(cases, tokens, clock)),
+        (*IMPORTS, ImportServicer(cases, tokens, clock)),
+    ]
     try:
-        async with serve(servicer, descriptor, register, CatalogServiceStub) as stub:
-            yield Library(stub, cases, database, catalog, blobs, clock, settings)
+        async with serve_all(services) as channel:
+            stub = CatalogServiceStub(channel)
+            planning, imports = PlanningServiceStub(channel), ImportServiceStub(channel)
+            yield Library(stub, planning, imports, cases, database, catalog, blobs, clock, settings)
     finally:
         pool.close()

@@ -85,7 +85,7 @@ async def suite(servicer: CountingCatalog) -> AsyncIterator[Suite]:
     )
     async with served as stub:
         nobody = cast(Any, None)
-        yield Suite(stub, nobody, nobody, nobody, nobody)
+        yield Suite(stub, nobody, nobody, nobody, nobody, nobody, nobody)
 
 
 def files_in(folder: Path, **contents: bytes) -> list[Found]:

@@ -1,15 +1,31 @@
 """Requests are checked by the rules of their contracts, and every broken rule names its field."""
 
+import re
+from pathlib import Path
+
 import pytest
-from colonnade.catalog.v1.catalog_service_pb2 import CreatePillarRequest, GetPhotoRequest
+from colonnade.catalog.v1.catalog_service_pb2 import (
+    CreatePersonaRequest,
+    CreatePillarRequest,
+    GetPhotoRequest,
+)
 from colonnade.catalog.v1.persona_pb2 import CaptionConfig, Persona
 from colonnade.catalog.v1.pillar_pb2 import Pillar
+from colonnade.catalog.v1.planning_service_pb2 import GetSuggestionBatchRequest
 from colonnade.scheduler.v1.post_pb2 import Post
+from google.protobuf.message import Message
 
 from libs.errors import InvalidArgument
+from libs.rpc.patterns import in_words
 from libs.rpc.validation import RequestValidator
 
 CHECK = RequestValidator()
+PROTOS = Path(__file__).parents[3] / "protos" / "colonnade"
+PATTERNS = {
+    bytes(pattern, "utf-8").decode("unicode_escape")
+    for file in PROTOS.rglob("*.proto")
+    for pattern in re.findall(r'pattern(?: =|:) "(\^[^"]*)"', file.read_text())
+}
 
 
 def fields_of(message: object) -> list[str]:
@@ -36,6 +52,37 @@ def test_items_of_lists_are_numbered() -> None:
 def test_names_of_another_shape_are_refused() -> None:
     for name in ("", "photos/1", "personas/a/photos/1", "personas/a/photos/../x"):
         assert fields_of(GetPhotoRequest(name=name)) == ["name"]
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        (
+            GetPhotoRequest(name="personas/a/photos/nope"),
+            "name: must be a name such as personas/{persona}/photos/{photo}, "
+            "not 'personas/a/photos/nope'",
+        ),
+        (
+            GetSuggestionBatchRequest(name="x"),
+            "name: must be a name such as "
+            "personas/{persona}/suggestionBatches/{suggestion_batch}, not 'x'",
+        ),
+        (
+            CreatePersonaRequest(persona_id="9", persona=Persona()),
+            "persona_id: must be 1 to 63 lower-case letters, digits and hyphens, "
+            "starting with a letter, not '9'",
+        ),
+    ],
+)
+def test_patterns_are_told_in_words(message: Message, words: str) -> None:
+    with pytest.raises(InvalidArgument) as raised:
+        CHECK(message)
+    assert raised.value.message == words
+
+
+@pytest.mark.parametrize("pattern", sorted(PATTERNS))
+def test_every_pattern_of_the_contracts_has_words(pattern: str) -> None:
+    assert in_words(pattern), pattern
 
 
 @pytest.mark.parametrize(

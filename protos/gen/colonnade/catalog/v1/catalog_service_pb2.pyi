@@ -90,6 +90,7 @@ class ListPersonasRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     FILTER_FIELD_NUMBER: _builtins.int
+    INCLUDE_STATS_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """How many a page: 50 when 0, 200 at most (more is taken as 200)."""
     page_token: _builtins.str
@@ -98,16 +99,19 @@ class ListPersonasRequest(_message.Message):
     """Conditions joined by AND on `state` and `display_name` (with `*` at the end for a prefix), such
     as `state = "ACTIVE"`.
     """
+    include_stats: _builtins.bool
+    """Counts the photos of each persona too."""
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         filter: _builtins.str = ...,
+        include_stats: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "include_stats", b"include_stats", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -121,21 +125,27 @@ class ListPersonasResponse(_message.Message):
 
     PERSONAS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    STATS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Send it back for the next page; empty on the last one."""
     @_builtins.property
     def personas(self) -> _containers.RepeatedCompositeFieldContainer[_persona_pb2.Persona]:
         """The personas."""
 
+    @_builtins.property
+    def stats(self) -> _containers.RepeatedCompositeFieldContainer[_persona_pb2.LibraryStats]:
+        """One for each persona, in their order, if `include_stats` asked for them."""
+
     def __init__(
         self,
         *,
         personas: _abc.Iterable[_persona_pb2.Persona] | None = ...,
         next_page_token: _builtins.str = ...,
+        stats: _abc.Iterable[_persona_pb2.LibraryStats] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "personas", b"personas"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "personas", b"personas", "stats", b"stats"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -506,10 +516,12 @@ class PhotoUpload(_message.Message):
     TAGS_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    PHOTO_IMPORT_FIELD_NUMBER: _builtins.int
+    FINGERPRINT_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """The persona, `personas/{persona}`."""
     pillar: _builtins.str
-    """The pillar to file it under. Unset: the persona's pillar of highest weight."""
+    """The pillar to file it under. Unset: it is filed by what it shows, once it is embedded."""
     file_name: _builtins.str
     """The file's name; never used to tell what the file is."""
     source_path: _builtins.str
@@ -520,6 +532,10 @@ class PhotoUpload(_message.Message):
     """
     validate_only: _builtins.bool
     """Checks everything and stores nothing; the answer's photo has no name."""
+    photo_import: _builtins.str
+    """The open import that it is part of, which notes what became of it under `source_path`."""
+    fingerprint: _builtins.str
+    """What the import notes of the file's size and time of change; see PhotoImportItem."""
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Tags to give it, as in Photo."""
@@ -534,10 +550,12 @@ class PhotoUpload(_message.Message):
         tags: _abc.Iterable[_builtins.str] | None = ...,
         sha256: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        photo_import: _builtins.str = ...,
+        fingerprint: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_name", b"file_name", "parent", b"parent", "pillar", b"pillar", "sha256", b"sha256", "source_path", b"source_path", "tags", b"tags", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_name", b"file_name", "fingerprint", b"fingerprint", "parent", b"parent", "photo_import", b"photo_import", "pillar", b"pillar", "sha256", b"sha256", "source_path", b"source_path", "tags", b"tags", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -611,11 +629,14 @@ class ListPhotosRequest(_message.Message):
     page_token: _builtins.str
     """The `next_page_token` of the page before."""
     filter: _builtins.str
-    """Conditions joined by AND on `pillar`, `tag`, `usage`, `embedding.state`, `file_name`,
-    `create_time` (with <, <=, >, >=), such as `usage = "UNUSED" AND tag = "summer"`.
+    """Conditions joined by AND on `pillar`, `tag`, `usage`, `state`, `filing.state`,
+    `embedding.state`, `file_name`, `create_time` (with <, <=, >, >=), such as
+    `usage = "UNUSED" AND tag = "summer"`. Alternatives of one field are joined by OR in brackets:
+    `(tag = "summer" OR tag = "beach")`. Archived photos are left out unless `state` says otherwise
+    (`state = "*"` for all).
     """
     order_by: _builtins.str
-    """`create_time desc` (the default) or `create_time`."""
+    """`create_time desc` (the default), `create_time`, or `quality desc` for the best first."""
     def __init__(
         self,
         *,
@@ -778,6 +799,450 @@ class DeletePhotoRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeletePhotoRequest: _TypeAlias = DeletePhotoRequest  # noqa: Y015
+
+@_typing.final
+class ArchivePhotoRequest(_message.Message):
+    """Asks for CatalogService.ArchivePhoto."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The photo, `personas/{persona}/photos/{photo}`."""
+    etag: _builtins.str
+    """The etag that the photo must still have, if given."""
+    request_id: _builtins.str
+    """A UUID chosen by the caller. The same id with the same request returns the first answer."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ArchivePhotoRequest: _TypeAlias = ArchivePhotoRequest  # noqa: Y015
+
+@_typing.final
+class ArchivePhotoResponse(_message.Message):
+    """Answers CatalogService.ArchivePhoto."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PHOTO_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def photo(self) -> _photo_pb2.Photo:
+        """The photo, archived."""
+
+    def __init__(
+        self,
+        *,
+        photo: _photo_pb2.Photo | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["photo", b"photo"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["photo", b"photo"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ArchivePhotoResponse: _TypeAlias = ArchivePhotoResponse  # noqa: Y015
+
+@_typing.final
+class UnarchivePhotoRequest(_message.Message):
+    """Asks for CatalogService.UnarchivePhoto."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The photo, `personas/{persona}/photos/{photo}`."""
+    etag: _builtins.str
+    """The etag that the photo must still have, if given."""
+    request_id: _builtins.str
+    """A UUID chosen by the caller. The same id with the same request returns the first answer."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnarchivePhotoRequest: _TypeAlias = UnarchivePhotoRequest  # noqa: Y015
+
+@_typing.final
+class UnarchivePhotoResponse(_message.Message):
+    """Answers CatalogService.UnarchivePhoto."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PHOTO_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def photo(self) -> _photo_pb2.Photo:
+        """The photo, in use again."""
+
+    def __init__(
+        self,
+        *,
+        photo: _photo_pb2.Photo | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["photo", b"photo"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["photo", b"photo"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnarchivePhotoResponse: _TypeAlias = UnarchivePhotoResponse  # noqa: Y015
+
+@_typing.final
+class BatchMovePhotosRequest(_message.Message):
+    """Asks for CatalogService.BatchMovePhotos."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    NAMES_FIELD_NUMBER: _builtins.int
+    PILLAR_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """The persona, `personas/{persona}`."""
+    pillar: _builtins.str
+    """The pillar to file them under."""
+    request_id: _builtins.str
+    """A UUID chosen by the caller. The same id with the same request returns the first answer."""
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The photos, 1 to 200."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+        pillar: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["names", b"names", "parent", b"parent", "pillar", b"pillar", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchMovePhotosRequest: _TypeAlias = BatchMovePhotosRequest  # noqa: Y015
+
+@_typing.final
+class BatchMovePhotosResponse(_message.Message):
+    """Answers CatalogService.BatchMovePhotos."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[_photo_pb2.PhotoResult]:
+        """One result for each name, in their order."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[_photo_pb2.PhotoResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchMovePhotosResponse: _TypeAlias = BatchMovePhotosResponse  # noqa: Y015
+
+@_typing.final
+class BatchTagPhotosRequest(_message.Message):
+    """Asks for CatalogService.BatchTagPhotos."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    NAMES_FIELD_NUMBER: _builtins.int
+    ADD_TAGS_FIELD_NUMBER: _builtins.int
+    REMOVE_TAGS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """The persona, `personas/{persona}`."""
+    request_id: _builtins.str
+    """A UUID chosen by the caller. The same id with the same request returns the first answer."""
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The photos, 1 to 200."""
+
+    @_builtins.property
+    def add_tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Tags to give, as in Photo."""
+
+    @_builtins.property
+    def remove_tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Tags to take away; a tag that is not there is no problem."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+        add_tags: _abc.Iterable[_builtins.str] | None = ...,
+        remove_tags: _abc.Iterable[_builtins.str] | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_tags", b"add_tags", "names", b"names", "parent", b"parent", "remove_tags", b"remove_tags", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchTagPhotosRequest: _TypeAlias = BatchTagPhotosRequest  # noqa: Y015
+
+@_typing.final
+class BatchTagPhotosResponse(_message.Message):
+    """Answers CatalogService.BatchTagPhotos."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[_photo_pb2.PhotoResult]:
+        """One result for each name, in their order."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[_photo_pb2.PhotoResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchTagPhotosResponse: _TypeAlias = BatchTagPhotosResponse  # noqa: Y015
+
+@_typing.final
+class BatchArchivePhotosRequest(_message.Message):
+    """Asks for CatalogService.BatchArchivePhotos."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    NAMES_FIELD_NUMBER: _builtins.int
+    UNARCHIVE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """The persona, `personas/{persona}`."""
+    unarchive: _builtins.bool
+    """Takes them into use again instead."""
+    request_id: _builtins.str
+    """A UUID chosen by the caller. The same id with the same request returns the first answer."""
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The photos, 1 to 200."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+        unarchive: _builtins.bool = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["names", b"names", "parent", b"parent", "request_id", b"request_id", "unarchive", b"unarchive"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchArchivePhotosRequest: _TypeAlias = BatchArchivePhotosRequest  # noqa: Y015
+
+@_typing.final
+class BatchArchivePhotosResponse(_message.Message):
+    """Answers CatalogService.BatchArchivePhotos."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[_photo_pb2.PhotoResult]:
+        """One result for each name, in their order."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[_photo_pb2.PhotoResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchArchivePhotosResponse: _TypeAlias = BatchArchivePhotosResponse  # noqa: Y015
+
+@_typing.final
+class AnalyzePhotosRequest(_message.Message):
+    """Asks for CatalogService.AnalyzePhotos."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    NAMES_FIELD_NUMBER: _builtins.int
+    MEASURES_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """The persona, `personas/{persona}`."""
+    request_id: _builtins.str
+    """A UUID chosen by the caller. The same id with the same request returns the first answer."""
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The photos, up to 200. None: all of the persona with a measure that failed."""
+
+    @_builtins.property
+    def measures(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The measures, such as `sharpness`. None: those that failed."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+        measures: _abc.Iterable[_builtins.str] | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["measures", b"measures", "names", b"names", "parent", b"parent", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnalyzePhotosRequest: _TypeAlias = AnalyzePhotosRequest  # noqa: Y015
+
+@_typing.final
+class AnalyzePhotosResponse(_message.Message):
+    """Answers CatalogService.AnalyzePhotos."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PHOTOS_FIELD_NUMBER: _builtins.int
+    photos: _builtins.int
+    """How many photos will be measured again."""
+    def __init__(
+        self,
+        *,
+        photos: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["photos", b"photos"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnalyzePhotosResponse: _TypeAlias = AnalyzePhotosResponse  # noqa: Y015
+
+@_typing.final
+class ListPhotoTagsRequest(_message.Message):
+    """Asks for CatalogService.ListPhotoTags."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    PREFIX_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """The persona, `personas/{persona}`."""
+    page_size: _builtins.int
+    """How many a page: 50 when 0, 200 at most (more is taken as 200)."""
+    page_token: _builtins.str
+    """The `next_page_token` of the page before."""
+    prefix: _builtins.str
+    """Only tags that begin with this."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        prefix: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "parent", b"parent", "prefix", b"prefix"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPhotoTagsRequest: _TypeAlias = ListPhotoTagsRequest  # noqa: Y015
+
+@_typing.final
+class ListPhotoTagsResponse(_message.Message):
+    """Answers CatalogService.ListPhotoTags."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PHOTO_TAGS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Send it back for the next page; empty on the last one."""
+    @_builtins.property
+    def photo_tags(self) -> _containers.RepeatedCompositeFieldContainer[Global___PhotoTag]:
+        """The tags with their counts."""
+
+    def __init__(
+        self,
+        *,
+        photo_tags: _abc.Iterable[Global___PhotoTag] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "photo_tags", b"photo_tags"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPhotoTagsResponse: _TypeAlias = ListPhotoTagsResponse  # noqa: Y015
+
+@_typing.final
+class PhotoTag(_message.Message):
+    """Counts the photos that carry a tag; archived ones are not counted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TAG_FIELD_NUMBER: _builtins.int
+    PHOTO_COUNT_FIELD_NUMBER: _builtins.int
+    tag: _builtins.str
+    """The tag."""
+    photo_count: _builtins.int
+    """How many photos carry it."""
+    def __init__(
+        self,
+        *,
+        tag: _builtins.str = ...,
+        photo_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["photo_count", b"photo_count", "tag", b"tag"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PhotoTag: _TypeAlias = PhotoTag  # noqa: Y015
 
 @_typing.final
 class ReadPhotoMediaRequest(_message.Message):

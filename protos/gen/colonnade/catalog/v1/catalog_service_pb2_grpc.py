@@ -129,6 +129,41 @@ class CatalogServiceStub:
                 request_serializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.DeletePhotoRequest.SerializeToString,
                 response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
                 _registered_method=True)
+        self.ArchivePhoto = channel.unary_unary(
+                '/colonnade.catalog.v1.CatalogService/ArchivePhoto',
+                request_serializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.ArchivePhotoRequest.SerializeToString,
+                response_deserializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.ArchivePhotoResponse.FromString,
+                _registered_method=True)
+        self.UnarchivePhoto = channel.unary_unary(
+                '/colonnade.catalog.v1.CatalogService/UnarchivePhoto',
+                request_serializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.UnarchivePhotoRequest.SerializeToString,
+                response_deserializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.UnarchivePhotoResponse.FromString,
+                _registered_method=True)
+        self.BatchMovePhotos = channel.unary_unary(
+                '/colonnade.catalog.v1.CatalogService/BatchMovePhotos',
+                request_serializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.BatchMovePhotosRequest.SerializeToString,
+                response_deserializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.BatchMovePhotosResponse.FromString,
+                _registered_method=True)
+        self.BatchTagPhotos = channel.unary_unary(
+                '/colonnade.catalog.v1.CatalogService/BatchTagPhotos',
+                request_serializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.BatchTagPhotosRequest.SerializeToString,
+                response_deserializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.BatchTagPhotosResponse.FromString,
+                _registered_method=True)
+        self.BatchArchivePhotos = channel.unary_unary(
+                '/colonnade.catalog.v1.CatalogService/BatchArchivePhotos',
+                request_serializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.BatchArchivePhotosRequest.SerializeToString,
+                response_deserializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.BatchArchivePhotosResponse.FromString,
+                _registered_method=True)
+        self.AnalyzePhotos = channel.unary_unary(
+                '/colonnade.catalog.v1.CatalogService/AnalyzePhotos',
+                request_serializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.AnalyzePhotosRequest.SerializeToString,
+                response_deserializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.AnalyzePhotosResponse.FromString,
+                _registered_method=True)
+        self.ListPhotoTags = channel.unary_unary(
+                '/colonnade.catalog.v1.CatalogService/ListPhotoTags',
+                request_serializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.ListPhotoTagsRequest.SerializeToString,
+                response_deserializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.ListPhotoTagsResponse.FromString,
+                _registered_method=True)
         self.ReadPhotoMedia = channel.unary_stream(
                 '/colonnade.catalog.v1.CatalogService/ReadPhotoMedia',
                 request_serializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.ReadPhotoMediaRequest.SerializeToString,
@@ -272,6 +307,56 @@ class CatalogServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ArchivePhoto(self, request, context):
+        """Puts a photo away; it stays readable. Refused while a post that is not out uses it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnarchivePhoto(self, request, context):
+        """Takes an archived photo into use again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchMovePhotos(self, request, context):
+        """Files up to 200 photos under a pillar. Each has a result of its own; one that fails does not
+        stop the others.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchTagPhotos(self, request, context):
+        """Gives tags to up to 200 photos and takes tags from them, each with a result of its own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchArchivePhotos(self, request, context):
+        """Puts up to 200 photos away, or takes them into use again, each with a result of its own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AnalyzePhotos(self, request, context):
+        """Measures photos again: what failed, what was skipped, or everything.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPhotoTags(self, request, context):
+        """Counts the photos of a persona by tag, the most used tag first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ReadPhotoMedia(self, request, context):
         """Streams the bytes of a photo or of a rendition of it. The gateway serves them over HTTP, with
         ranges, at the photo's `content_uri` and `thumbnail_uri`, so there is no rule here.
@@ -379,6 +464,41 @@ def add_CatalogServiceServicer_to_server(servicer, server):
                     servicer.DeletePhoto,
                     request_deserializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.DeletePhotoRequest.FromString,
                     response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
+            ),
+            'ArchivePhoto': grpc.unary_unary_rpc_method_handler(
+                    servicer.ArchivePhoto,
+                    request_deserializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.ArchivePhotoRequest.FromString,
+                    response_serializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.ArchivePhotoResponse.SerializeToString,
+            ),
+            'UnarchivePhoto': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnarchivePhoto,
+                    request_deserializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.UnarchivePhotoRequest.FromString,
+                    response_serializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.UnarchivePhotoResponse.SerializeToString,
+            ),
+            'BatchMovePhotos': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchMovePhotos,
+                    request_deserializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.BatchMovePhotosRequest.FromString,
+                    response_serializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.BatchMovePhotosResponse.SerializeToString,
+            ),
+            'BatchTagPhotos': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchTagPhotos,
+                    request_deserializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.BatchTagPhotosRequest.FromString,
+                    response_serializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.BatchTagPhotosResponse.SerializeToString,
+            ),
+            'BatchArchivePhotos': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchArchivePhotos,
+                    request_deserializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.BatchArchivePhotosRequest.FromString,
+                    response_serializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.BatchArchivePhotosResponse.SerializeToString,
+            ),
+            'AnalyzePhotos': grpc.unary_unary_rpc_method_handler(
+                    servicer.AnalyzePhotos,
+                    request_deserializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.AnalyzePhotosRequest.FromString,
+                    response_serializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.AnalyzePhotosResponse.SerializeToString,
+            ),
+            'ListPhotoTags': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPhotoTags,
+                    request_deserializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.ListPhotoTagsRequest.FromString,
+                    response_serializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.ListPhotoTagsResponse.SerializeToString,
             ),
             'ReadPhotoMedia': grpc.unary_stream_rpc_method_handler(
                     servicer.ReadPhotoMedia,
@@ -878,6 +998,195 @@ class CatalogService:
             '/colonnade.catalog.v1.CatalogService/DeletePhoto',
             colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.DeletePhotoRequest.SerializeToString,
             google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ArchivePhoto(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/colonnade.catalog.v1.CatalogService/ArchivePhoto',
+            colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.ArchivePhotoRequest.SerializeToString,
+            colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.ArchivePhotoResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnarchivePhoto(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/colonnade.catalog.v1.CatalogService/UnarchivePhoto',
+            colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.UnarchivePhotoRequest.SerializeToString,
+            colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.UnarchivePhotoResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchMovePhotos(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/colonnade.catalog.v1.CatalogService/BatchMovePhotos',
+            colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.BatchMovePhotosRequest.SerializeToString,
+            colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.BatchMovePhotosResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchTagPhotos(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/colonnade.catalog.v1.CatalogService/BatchTagPhotos',
+            colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.BatchTagPhotosRequest.SerializeToString,
+            colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.BatchTagPhotosResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchArchivePhotos(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/colonnade.catalog.v1.CatalogService/BatchArchivePhotos',
+            colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.BatchArchivePhotosRequest.SerializeToString,
+            colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.BatchArchivePhotosResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AnalyzePhotos(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/colonnade.catalog.v1.CatalogService/AnalyzePhotos',
+            colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.AnalyzePhotosRequest.SerializeToString,
+            colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.AnalyzePhotosResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPhotoTags(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/colonnade.catalog.v1.CatalogService/ListPhotoTags',
+            colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.ListPhotoTagsRequest.SerializeToString,
+            colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.ListPhotoTagsResponse.FromString,
             options,
             channel_credentials,
             insecure,

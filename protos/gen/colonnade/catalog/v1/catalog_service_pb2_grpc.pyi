@@ -58,6 +58,22 @@ class CatalogServiceStub:
     """Files a photo under another pillar of the same persona."""
     DeletePhoto: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.DeletePhotoRequest, _empty_pb2.Empty]
     """Deletes a photo, its vector and its place in clusters. Refused while a post uses it."""
+    ArchivePhoto: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.ArchivePhotoRequest, _catalog_service_pb2.ArchivePhotoResponse]
+    """Puts a photo away; it stays readable. Refused while a post that is not out uses it."""
+    UnarchivePhoto: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.UnarchivePhotoRequest, _catalog_service_pb2.UnarchivePhotoResponse]
+    """Takes an archived photo into use again."""
+    BatchMovePhotos: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.BatchMovePhotosRequest, _catalog_service_pb2.BatchMovePhotosResponse]
+    """Files up to 200 photos under a pillar. Each has a result of its own; one that fails does not
+    stop the others.
+    """
+    BatchTagPhotos: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.BatchTagPhotosRequest, _catalog_service_pb2.BatchTagPhotosResponse]
+    """Gives tags to up to 200 photos and takes tags from them, each with a result of its own."""
+    BatchArchivePhotos: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.BatchArchivePhotosRequest, _catalog_service_pb2.BatchArchivePhotosResponse]
+    """Puts up to 200 photos away, or takes them into use again, each with a result of its own."""
+    AnalyzePhotos: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.AnalyzePhotosRequest, _catalog_service_pb2.AnalyzePhotosResponse]
+    """Measures photos again: what failed, what was skipped, or everything."""
+    ListPhotoTags: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.ListPhotoTagsRequest, _catalog_service_pb2.ListPhotoTagsResponse]
+    """Counts the photos of a persona by tag, the most used tag first."""
     ReadPhotoMedia: _aio.UnaryStreamMultiCallable[_catalog_service_pb2.ReadPhotoMediaRequest, _catalog_service_pb2.ReadPhotoMediaResponse]
     """Streams the bytes of a photo or of a rendition of it. The gateway serves them over HTTP, with
     ranges, at the photo's `content_uri` and `thumbnail_uri`, so there is no rule here.
@@ -213,6 +229,64 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_catalog_service_pb2.DeletePhotoRequest, _abc.Awaitable[_empty_pb2.Empty]],
     ) -> _abc.Awaitable[_empty_pb2.Empty]:
         """Deletes a photo, its vector and its place in clusters. Refused while a post uses it."""
+
+    @_abc_1.abstractmethod
+    def ArchivePhoto(
+        self,
+        request: _catalog_service_pb2.ArchivePhotoRequest,
+        context: _aio.ServicerContext[_catalog_service_pb2.ArchivePhotoRequest, _abc.Awaitable[_catalog_service_pb2.ArchivePhotoResponse]],
+    ) -> _abc.Awaitable[_catalog_service_pb2.ArchivePhotoResponse]:
+        """Puts a photo away; it stays readable. Refused while a post that is not out uses it."""
+
+    @_abc_1.abstractmethod
+    def UnarchivePhoto(
+        self,
+        request: _catalog_service_pb2.UnarchivePhotoRequest,
+        context: _aio.ServicerContext[_catalog_service_pb2.UnarchivePhotoRequest, _abc.Awaitable[_catalog_service_pb2.UnarchivePhotoResponse]],
+    ) -> _abc.Awaitable[_catalog_service_pb2.UnarchivePhotoResponse]:
+        """Takes an archived photo into use again."""
+
+    @_abc_1.abstractmethod
+    def BatchMovePhotos(
+        self,
+        request: _catalog_service_pb2.BatchMovePhotosRequest,
+        context: _aio.ServicerContext[_catalog_service_pb2.BatchMovePhotosRequest, _abc.Awaitable[_catalog_service_pb2.BatchMovePhotosResponse]],
+    ) -> _abc.Awaitable[_catalog_service_pb2.BatchMovePhotosResponse]:
+        """Files up to 200 photos under a pillar. Each has a result of its own; one that fails does not
+        stop the others.
+        """
+
+    @_abc_1.abstractmethod
+    def BatchTagPhotos(
+        self,
+        request: _catalog_service_pb2.BatchTagPhotosRequest,
+        context: _aio.ServicerContext[_catalog_service_pb2.BatchTagPhotosRequest, _abc.Awaitable[_catalog_service_pb2.BatchTagPhotosResponse]],
+    ) -> _abc.Awaitable[_catalog_service_pb2.BatchTagPhotosResponse]:
+        """Gives tags to up to 200 photos and takes tags from them, each with a result of its own."""
+
+    @_abc_1.abstractmethod
+    def BatchArchivePhotos(
+        self,
+        request: _catalog_service_pb2.BatchArchivePhotosRequest,
+        context: _aio.ServicerContext[_catalog_service_pb2.BatchArchivePhotosRequest, _abc.Awaitable[_catalog_service_pb2.BatchArchivePhotosResponse]],
+    ) -> _abc.Awaitable[_catalog_service_pb2.BatchArchivePhotosResponse]:
+        """Puts up to 200 photos away, or takes them into use again, each with a result of its own."""
+
+    @_abc_1.abstractmethod
+    def AnalyzePhotos(
+        self,
+        request: _catalog_service_pb2.AnalyzePhotosRequest,
+        context: _aio.ServicerContext[_catalog_service_pb2.AnalyzePhotosRequest, _abc.Awaitable[_catalog_service_pb2.AnalyzePhotosResponse]],
+    ) -> _abc.Awaitable[_catalog_service_pb2.AnalyzePhotosResponse]:
+        """Measures photos again: what failed, what was skipped, or everything."""
+
+    @_abc_1.abstractmethod
+    def ListPhotoTags(
+        self,
+        request: _catalog_service_pb2.ListPhotoTagsRequest,
+        context: _aio.ServicerContext[_catalog_service_pb2.ListPhotoTagsRequest, _abc.Awaitable[_catalog_service_pb2.ListPhotoTagsResponse]],
+    ) -> _abc.Awaitable[_catalog_service_pb2.ListPhotoTagsResponse]:
+        """Counts the photos of a persona by tag, the most used tag first."""
 
     @_abc_1.abstractmethod
     def ReadPhotoMedia(

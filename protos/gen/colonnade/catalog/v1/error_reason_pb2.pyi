@@ -42,6 +42,16 @@ class _CatalogErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Ca
     """The file or the picture is larger than the limits allow."""
     CATALOG_ERROR_REASON_HASH_MISMATCH: _CatalogErrorReason.ValueType  # 9
     """The bytes do not have the SHA-256 that the header gives."""
+    CATALOG_ERROR_REASON_SUGGESTION_DECIDED: _CatalogErrorReason.ValueType  # 10
+    """The suggestion is used, or turned down, and cannot be changed any more."""
+    CATALOG_ERROR_REASON_IMPORT_COMPLETED: _CatalogErrorReason.ValueType  # 11
+    """The import is complete; open a new one."""
+    CATALOG_ERROR_REASON_PHOTO_ARCHIVED: _CatalogErrorReason.ValueType  # 12
+    """The photo is archived."""
+    CATALOG_ERROR_REASON_TOO_MANY_TAGS: _CatalogErrorReason.ValueType  # 13
+    """The photo would carry more than 20 tags."""
+    CATALOG_ERROR_REASON_UNKNOWN_PILLAR: _CatalogErrorReason.ValueType  # 14
+    """The campaign names a pillar that the persona does not have."""
 
 class CatalogErrorReason(_CatalogErrorReason, metaclass=_CatalogErrorReasonEnumTypeWrapper):
     """Lists the reasons that errors of the catalog carry in `google.rpc.ErrorInfo.reason`, without the
@@ -68,4 +78,14 @@ CATALOG_ERROR_REASON_IMAGE_TOO_LARGE: CatalogErrorReason.ValueType  # 8
 """The file or the picture is larger than the limits allow."""
 CATALOG_ERROR_REASON_HASH_MISMATCH: CatalogErrorReason.ValueType  # 9
 """The bytes do not have the SHA-256 that the header gives."""
+CATALOG_ERROR_REASON_SUGGESTION_DECIDED: CatalogErrorReason.ValueType  # 10
+"""The suggestion is used, or turned down, and cannot be changed any more."""
+CATALOG_ERROR_REASON_IMPORT_COMPLETED: CatalogErrorReason.ValueType  # 11
+"""The import is complete; open a new one."""
+CATALOG_ERROR_REASON_PHOTO_ARCHIVED: CatalogErrorReason.ValueType  # 12
+"""The photo is archived."""
+CATALOG_ERROR_REASON_TOO_MANY_TAGS: CatalogErrorReason.ValueType  # 13
+"""The photo would carry more than 20 tags."""
+CATALOG_ERROR_REASON_UNKNOWN_PILLAR: CatalogErrorReason.ValueType  # 14
+"""The campaign names a pillar that the persona does not have."""
 Global___CatalogErrorReason: _TypeAlias = CatalogErrorReason  # noqa: Y015

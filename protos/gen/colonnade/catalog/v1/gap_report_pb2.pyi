@@ -169,6 +169,8 @@ class PillarGap(_message.Message):
     PRIORITY_FIELD_NUMBER: _builtins.int
     LAST_PHOTO_TIME_FIELD_NUMBER: _builtins.int
     POSTED_SHARE_FIELD_NUMBER: _builtins.int
+    RUN_OUT_TIME_FIELD_NUMBER: _builtins.int
+    AVERAGE_QUALITY_FIELD_NUMBER: _builtins.int
     pillar: _builtins.str
     """The pillar."""
     display_name: _builtins.str
@@ -195,6 +197,8 @@ class PillarGap(_message.Message):
     """How urgent it is."""
     posted_share: _builtins.float
     """Its share of the posts of the last 30 days, in per cent."""
+    average_quality: _builtins.float
+    """The mean quality of the usable photos, 0..1; unset without measured ones."""
     @_builtins.property
     def supply(self) -> Global___Supply:
         """What there is of it."""
@@ -202,6 +206,10 @@ class PillarGap(_message.Message):
     @_builtins.property
     def last_photo_time(self) -> _timestamp_pb2.Timestamp:
         """When its newest photo came in."""
+
+    @_builtins.property
+    def run_out_time(self) -> _timestamp_pb2.Timestamp:
+        """When the usable photos run out at the planned rate; unset when nothing is planned."""
 
     def __init__(
         self,
@@ -221,13 +229,20 @@ class PillarGap(_message.Message):
         priority: Global___PillarGap.Priority.ValueType = ...,
         last_photo_time: _timestamp_pb2.Timestamp | None = ...,
         posted_share: _builtins.float = ...,
+        run_out_time: _timestamp_pb2.Timestamp | None = ...,
+        average_quality: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_days_of_stock", b"_days_of_stock", "days_of_stock", b"days_of_stock", "last_photo_time", b"last_photo_time", "supply", b"supply"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_average_quality", b"_average_quality", "_days_of_stock", b"_days_of_stock", "average_quality", b"average_quality", "days_of_stock", b"days_of_stock", "last_photo_time", b"last_photo_time", "run_out_time", b"run_out_time", "supply", b"supply"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_days_of_stock", b"_days_of_stock", "coverage_score", b"coverage_score", "days_of_stock", b"days_of_stock", "display_name", b"display_name", "gap", b"gap", "last_photo_time", b"last_photo_time", "legacy_score", b"legacy_score", "needed", b"needed", "pillar", b"pillar", "planned", b"planned", "posted_share", b"posted_share", "priority", b"priority", "raw_gap", b"raw_gap", "status", b"status", "supply", b"supply", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_quality", b"_average_quality", "_days_of_stock", b"_days_of_stock", "average_quality", b"average_quality", "coverage_score", b"coverage_score", "days_of_stock", b"days_of_stock", "display_name", b"display_name", "gap", b"gap", "last_photo_time", b"last_photo_time", "legacy_score", b"legacy_score", "needed", b"needed", "pillar", b"pillar", "planned", b"planned", "posted_share", b"posted_share", "priority", b"priority", "raw_gap", b"raw_gap", "run_out_time", b"run_out_time", "status", b"status", "supply", b"supply", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__average_quality: _TypeAlias = _typing.Literal["average_quality"]  # noqa: Y015
+    _WhichOneofArgType__average_quality: _TypeAlias = _typing.Literal["_average_quality", b"_average_quality"]  # noqa: Y015
     _WhichOneofReturnType__days_of_stock: _TypeAlias = _typing.Literal["days_of_stock"]  # noqa: Y015
     _WhichOneofArgType__days_of_stock: _TypeAlias = _typing.Literal["_days_of_stock", b"_days_of_stock"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__average_quality) -> _WhichOneofReturnType__average_quality | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__days_of_stock) -> _WhichOneofReturnType__days_of_stock | None: ...
 
 Global___PillarGap: _TypeAlias = PillarGap  # noqa: Y015
@@ -246,6 +261,7 @@ class Supply(_message.Message):
     SCHEDULED_FIELD_NUMBER: _builtins.int
     SPENT_FIELD_NUMBER: _builtins.int
     HELD_FIELD_NUMBER: _builtins.int
+    UNSORTED_FIELD_NUMBER: _builtins.int
     total: _builtins.int
     """Photos in all."""
     usable: _builtins.int
@@ -262,6 +278,8 @@ class Supply(_message.Message):
     """In a post that is out."""
     held: _builtins.int
     """Held by a person, by an embargo, by lapsed rights, or because they cannot be embedded."""
+    unsorted: _builtins.int
+    """Filed with too little confidence: in the inbox, or not looked at yet."""
     def __init__(
         self,
         *,
@@ -273,10 +291,11 @@ class Supply(_message.Message):
         scheduled: _builtins.int = ...,
         spent: _builtins.int = ...,
         held: _builtins.int = ...,
+        unsorted: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaiting_vote", b"awaiting_vote", "effective", b"effective", "held", b"held", "pending", b"pending", "scheduled", b"scheduled", "spent", b"spent", "total", b"total", "usable", b"usable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaiting_vote", b"awaiting_vote", "effective", b"effective", "held", b"held", "pending", b"pending", "scheduled", b"scheduled", "spent", b"spent", "total", b"total", "unsorted", b"unsorted", "usable", b"usable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

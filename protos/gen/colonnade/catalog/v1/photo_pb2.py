@@ -29,7 +29,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n colonnade/catalog/v1/photo.proto\x12\x14\x63olonnade.catalog.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"\xb9\x08\n\x05Photo\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12-\n\x06pillar\x18\x02 \x01(\tB\x1d\xe2\x41\x01\x05\xfa\x41\x16\n\x14\x63olonnade.dev/Pillar\x12\x17\n\tfile_name\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bsource_path\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x06sha256\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tmime_type\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x18\n\nsize_bytes\x18\x07 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x13\n\x05width\x18\x08 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06height\x18\t \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x34\n\ntaken_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x39\n\x04tags\x18\x0b \x03(\tB+\xe2\x41\x01\x01\xbaH$\x92\x01!\x10\x14\"\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9-]{0,39}$\x12\x1e\n\x08\x61lt_text\x18\x0c \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xdc\x0b\x12\x1d\n\x07\x63\x61ption\x18\r \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x98\x11\x12\x36\n\x05usage\x18\x0e \x01(\x0e\x32!.colonnade.catalog.v1.Photo.UsageB\x04\xe2\x41\x01\x03\x12=\n\tembedding\x18\x0f \x01(\x0b\x32$.colonnade.catalog.v1.PhotoEmbeddingB\x04\xe2\x41\x01\x03\x12;\n\x08\x61nalysis\x18\x10 \x01(\x0b\x32#.colonnade.catalog.v1.PhotoAnalysisB\x04\xe2\x41\x01\x03\x12\x37\n\x06rights\x18\x11 \x01(\x0b\x32!.colonnade.catalog.v1.UsageRightsB\x04\xe2\x41\x01\x01\x12\x34\n\x07lineage\x18\x12 \x01(\x0b\x32\x1d.colonnade.catalog.v1.LineageB\x04\xe2\x41\x01\x03\x12\x19\n\x0b\x63ontent_uri\x18\x13 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1b\n\rthumbnail_uri\x18\x14 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x15 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x16 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x17 \x01(\tB\x04\xe2\x41\x01\x01\x12\x13\n\x05scene\x18\x18 \x01(\tB\x04\xe2\x41\x01\x03\"W\n\x05Usage\x12\x15\n\x11USAGE_UNSPECIFIED\x10\x00\x12\x10\n\x0cUSAGE_UNUSED\x10\x01\x12\x13\n\x0fUSAGE_SCHEDULED\x10\x02\x12\x10\n\x0cUSAGE_POSTED\x10\x03:J\xea\x41G\n\x13\x63olonnade.dev/Photo\x12!personas/{persona}/photos/{photo}*\x06photos2\x05photo\"\xfd\x01\n\x0ePhotoEmbedding\x12?\n\x05state\x18\x01 \x01(\x0e\x32*.colonnade.catalog.v1.PhotoEmbedding.StateB\x04\xe2\x41\x01\x03\x12\x13\n\x05model\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08revision\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\'\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x12.google.rpc.StatusB\x04\xe2\x41\x01\x03\"T\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x0f\n\x0bSTATE_READY\x10\x02\x12\x10\n\x0cSTATE_FAILED\x10\x03\"K\n\rPhotoAnalysis\x12:\n\x08measures\x18\x01 \x03(\x0b\x32\".colonnade.catalog.v1.PhotoMeasureB\x04\xe2\x41\x01\x03\"\x9a\x02\n\x0cPhotoMeasure\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12=\n\x05state\x18\x02 \x01(\x0e\x32(.colonnade.catalog.v1.PhotoMeasure.StateB\x04\xe2\x41\x01\x03\x12\x13\n\x05value\x18\x03 \x01(\x01\x42\x04\xe2\x41\x01\x03\x12\x12\n\x04text\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\'\n\x05\x65rror\x18\x05 \x01(\x0b\x32\x12.google.rpc.StatusB\x04\xe2\x41\x01\x03\"g\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x0f\n\x0bSTATE_READY\x10\x02\x12\x10\n\x0cSTATE_FAILED\x10\x03\x12\x11\n\rSTATE_SKIPPED\x10\x04\"\xae\x01\n\x0bUsageRights\x12\x36\n\x0c\x65mbargo_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x35\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x1c\n\x06notice\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xe8\x07\x12\x12\n\x04held\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01\"g\n\x07Lineage\x12\x18\n\nsuggestion\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x11\n\x03run\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tcandidate\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08\x63\x61mpaign\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n colonnade/catalog/v1/photo.proto\x12\x14\x63olonnade.catalog.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"\xc9\n\n\x05Photo\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12-\n\x06pillar\x18\x02 \x01(\tB\x1d\xe2\x41\x01\x05\xfa\x41\x16\n\x14\x63olonnade.dev/Pillar\x12\x17\n\tfile_name\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bsource_path\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x06sha256\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tmime_type\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x18\n\nsize_bytes\x18\x07 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x13\n\x05width\x18\x08 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06height\x18\t \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x34\n\ntaken_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x39\n\x04tags\x18\x0b \x03(\tB+\xe2\x41\x01\x01\xbaH$\x92\x01!\x10\x14\"\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9-]{0,39}$\x12\x1e\n\x08\x61lt_text\x18\x0c \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xdc\x0b\x12\x1d\n\x07\x63\x61ption\x18\r \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x98\x11\x12\x36\n\x05usage\x18\x0e \x01(\x0e\x32!.colonnade.catalog.v1.Photo.UsageB\x04\xe2\x41\x01\x03\x12=\n\tembedding\x18\x0f \x01(\x0b\x32$.colonnade.catalog.v1.PhotoEmbeddingB\x04\xe2\x41\x01\x03\x12;\n\x08\x61nalysis\x18\x10 \x01(\x0b\x32#.colonnade.catalog.v1.PhotoAnalysisB\x04\xe2\x41\x01\x03\x12\x37\n\x06rights\x18\x11 \x01(\x0b\x32!.colonnade.catalog.v1.UsageRightsB\x04\xe2\x41\x01\x01\x12\x34\n\x07lineage\x18\x12 \x01(\x0b\x32\x1d.colonnade.catalog.v1.LineageB\x04\xe2\x41\x01\x03\x12\x19\n\x0b\x63ontent_uri\x18\x13 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1b\n\rthumbnail_uri\x18\x14 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x15 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x16 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x17 \x01(\tB\x04\xe2\x41\x01\x01\x12\x13\n\x05scene\x18\x18 \x01(\tB\x04\xe2\x41\x01\x03\x12\x36\n\x05state\x18\x19 \x01(\x0e\x32!.colonnade.catalog.v1.Photo.StateB\x04\xe2\x41\x01\x03\x12\x32\n\x06\x66iling\x18\x1a \x01(\x0b\x32\x1c.colonnade.catalog.v1.FilingB\x04\xe2\x41\x01\x03\x12\x34\n\x05posts\x18\x1b \x03(\x0b\x32\x1f.colonnade.catalog.v1.PhotoPostB\x04\xe2\x41\x01\x03\x12\x1a\n\x07quality\x18\x1c \x01(\x01\x42\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\"W\n\x05Usage\x12\x15\n\x11USAGE_UNSPECIFIED\x10\x00\x12\x10\n\x0cUSAGE_UNUSED\x10\x01\x12\x13\n\x0fUSAGE_SCHEDULED\x10\x02\x12\x10\n\x0cUSAGE_POSTED\x10\x03\"D\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_ACTIVE\x10\x01\x12\x12\n\x0eSTATE_ARCHIVED\x10\x02:J\xea\x41G\n\x13\x63olonnade.dev/Photo\x12!personas/{persona}/photos/{photo}*\x06photos2\x05photoB\n\n\x08_quality\"\xa1\x02\n\x06\x46iling\x12\x37\n\x05state\x18\x01 \x01(\x0e\x32\".colonnade.catalog.v1.Filing.StateB\x04\xe2\x41\x01\x03\x12\x18\n\nconfidence\x18\x02 \x01(\x01\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06reason\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12@\n\x0c\x61lternatives\x18\x04 \x03(\x0b\x32$.colonnade.catalog.v1.PillarProposalB\x04\xe2\x41\x01\x03\"l\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x13\n\x0fSTATE_CONFIRMED\x10\x01\x12\x11\n\rSTATE_PENDING\x10\x02\x12\x12\n\x0eSTATE_PROPOSED\x10\x03\x12\x10\n\x0cSTATE_REVIEW\x10\x04\"Y\n\x0ePillarProposal\x12-\n\x06pillar\x18\x01 \x01(\tB\x1d\xe2\x41\x01\x03\xfa\x41\x16\n\x14\x63olonnade.dev/Pillar\x12\x18\n\nconfidence\x18\x02 \x01(\x01\x42\x04\xe2\x41\x01\x03\"k\n\tPhotoPost\x12\x12\n\x04post\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x13\n\x05state\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0bposted_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"}\n\x0bPhotoResult\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12(\n\x06status\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusB\x04\xe2\x41\x01\x03\x12\x30\n\x05photo\x18\x03 \x01(\x0b\x32\x1b.colonnade.catalog.v1.PhotoB\x04\xe2\x41\x01\x03\"\xfd\x01\n\x0ePhotoEmbedding\x12?\n\x05state\x18\x01 \x01(\x0e\x32*.colonnade.catalog.v1.PhotoEmbedding.StateB\x04\xe2\x41\x01\x03\x12\x13\n\x05model\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08revision\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\'\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x12.google.rpc.StatusB\x04\xe2\x41\x01\x03\"T\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x0f\n\x0bSTATE_READY\x10\x02\x12\x10\n\x0cSTATE_FAILED\x10\x03\"K\n\rPhotoAnalysis\x12:\n\x08measures\x18\x01 \x03(\x0b\x32\".colonnade.catalog.v1.PhotoMeasureB\x04\xe2\x41\x01\x03\"\x9a\x02\n\x0cPhotoMeasure\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12=\n\x05state\x18\x02 \x01(\x0e\x32(.colonnade.catalog.v1.PhotoMeasure.StateB\x04\xe2\x41\x01\x03\x12\x13\n\x05value\x18\x03 \x01(\x01\x42\x04\xe2\x41\x01\x03\x12\x12\n\x04text\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\'\n\x05\x65rror\x18\x05 \x01(\x0b\x32\x12.google.rpc.StatusB\x04\xe2\x41\x01\x03\"g\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x0f\n\x0bSTATE_READY\x10\x02\x12\x10\n\x0cSTATE_FAILED\x10\x03\x12\x11\n\rSTATE_SKIPPED\x10\x04\"\xae\x01\n\x0bUsageRights\x12\x36\n\x0c\x65mbargo_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x35\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x1c\n\x06notice\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xe8\x07\x12\x12\n\x04held\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01\"g\n\x07Lineage\x12\x18\n\nsuggestion\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x11\n\x03run\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tcandidate\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08\x63\x61mpaign\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -84,8 +84,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PHOTO'].fields_by_name['etag']._serialized_options = b'\342A\001\001'
   _globals['_PHOTO'].fields_by_name['scene']._loaded_options = None
   _globals['_PHOTO'].fields_by_name['scene']._serialized_options = b'\342A\001\003'
+  _globals['_PHOTO'].fields_by_name['state']._loaded_options = None
+  _globals['_PHOTO'].fields_by_name['state']._serialized_options = b'\342A\001\003'
+  _globals['_PHOTO'].fields_by_name['filing']._loaded_options = None
+  _globals['_PHOTO'].fields_by_name['filing']._serialized_options = b'\342A\001\003'
+  _globals['_PHOTO'].fields_by_name['posts']._loaded_options = None
+  _globals['_PHOTO'].fields_by_name['posts']._serialized_options = b'\342A\001\003'
+  _globals['_PHOTO'].fields_by_name['quality']._loaded_options = None
+  _globals['_PHOTO'].fields_by_name['quality']._serialized_options = b'\342A\001\003'
   _globals['_PHOTO']._loaded_options = None
   _globals['_PHOTO']._serialized_options = b'\352AG\n\023colonnade.dev/Photo\022!personas/{persona}/photos/{photo}*\006photos2\005photo'
+  _globals['_FILING'].fields_by_name['state']._loaded_options = None
+  _globals['_FILING'].fields_by_name['state']._serialized_options = b'\342A\001\003'
+  _globals['_FILING'].fields_by_name['confidence']._loaded_options = None
+  _globals['_FILING'].fields_by_name['confidence']._serialized_options = b'\342A\001\003'
+  _globals['_FILING'].fields_by_name['reason']._loaded_options = None
+  _globals['_FILING'].fields_by_name['reason']._serialized_options = b'\342A\001\003'
+  _globals['_FILING'].fields_by_name['alternatives']._loaded_options = None
+  _globals['_FILING'].fields_by_name['alternatives']._serialized_options = b'\342A\001\003'
+  _globals['_PILLARPROPOSAL'].fields_by_name['pillar']._loaded_options = None
+  _globals['_PILLARPROPOSAL'].fields_by_name['pillar']._serialized_options = b'\342A\001\003\372A\026\n\024colonnade.dev/Pillar'
+  _globals['_PILLARPROPOSAL'].fields_by_name['confidence']._loaded_options = None
+  _globals['_PILLARPROPOSAL'].fields_by_name['confidence']._serialized_options = b'\342A\001\003'
+  _globals['_PHOTOPOST'].fields_by_name['post']._loaded_options = None
+  _globals['_PHOTOPOST'].fields_by_name['post']._serialized_options = b'\342A\001\003'
+  _globals['_PHOTOPOST'].fields_by_name['state']._loaded_options = None
+  _globals['_PHOTOPOST'].fields_by_name['state']._serialized_options = b'\342A\001\003'
+  _globals['_PHOTOPOST'].fields_by_name['posted_time']._loaded_options = None
+  _globals['_PHOTOPOST'].fields_by_name['posted_time']._serialized_options = b'\342A\001\003'
+  _globals['_PHOTORESULT'].fields_by_name['name']._loaded_options = None
+  _globals['_PHOTORESULT'].fields_by_name['name']._serialized_options = b'\342A\001\003'
+  _globals['_PHOTORESULT'].fields_by_name['status']._loaded_options = None
+  _globals['_PHOTORESULT'].fields_by_name['status']._serialized_options = b'\342A\001\003'
+  _globals['_PHOTORESULT'].fields_by_name['photo']._loaded_options = None
+  _globals['_PHOTORESULT'].fields_by_name['photo']._serialized_options = b'\342A\001\003'
   _globals['_PHOTOEMBEDDING'].fields_by_name['state']._loaded_options = None
   _globals['_PHOTOEMBEDDING'].fields_by_name['state']._serialized_options = b'\342A\001\003'
   _globals['_PHOTOEMBEDDING'].fields_by_name['model']._loaded_options = None
@@ -123,21 +155,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LINEAGE'].fields_by_name['campaign']._loaded_options = None
   _globals['_LINEAGE'].fields_by_name['campaign']._serialized_options = b'\342A\001\003'
   _globals['_PHOTO']._serialized_start=206
-  _globals['_PHOTO']._serialized_end=1287
-  _globals['_PHOTO_USAGE']._serialized_start=1124
-  _globals['_PHOTO_USAGE']._serialized_end=1211
-  _globals['_PHOTOEMBEDDING']._serialized_start=1290
-  _globals['_PHOTOEMBEDDING']._serialized_end=1543
-  _globals['_PHOTOEMBEDDING_STATE']._serialized_start=1459
-  _globals['_PHOTOEMBEDDING_STATE']._serialized_end=1543
-  _globals['_PHOTOANALYSIS']._serialized_start=1545
-  _globals['_PHOTOANALYSIS']._serialized_end=1620
-  _globals['_PHOTOMEASURE']._serialized_start=1623
-  _globals['_PHOTOMEASURE']._serialized_end=1905
-  _globals['_PHOTOMEASURE_STATE']._serialized_start=1802
-  _globals['_PHOTOMEASURE_STATE']._serialized_end=1905
-  _globals['_USAGERIGHTS']._serialized_start=1908
-  _globals['_USAGERIGHTS']._serialized_end=2082
-  _globals['_LINEAGE']._serialized_start=2084
-  _globals['_LINEAGE']._serialized_end=2187
+  _globals['_PHOTO']._serialized_end=1559
+  _globals['_PHOTO_USAGE']._serialized_start=1314
+  _globals['_PHOTO_USAGE']._serialized_end=1401
+  _globals['_PHOTO_STATE']._serialized_start=1403
+  _globals['_PHOTO_STATE']._serialized_end=1471
+  _globals['_FILING']._serialized_start=1562
+  _globals['_FILING']._serialized_end=1851
+  _globals['_FILING_STATE']._serialized_start=1743
+  _globals['_FILING_STATE']._serialized_end=1851
+  _globals['_PILLARPROPOSAL']._serialized_start=1853
+  _globals['_PILLARPROPOSAL']._serialized_end=1942
+  _globals['_PHOTOPOST']._serialized_start=1944
+  _globals['_PHOTOPOST']._serialized_end=2051
+  _globals['_PHOTORESULT']._serialized_start=2053
+  _globals['_PHOTORESULT']._serialized_end=2178
+  _globals['_PHOTOEMBEDDING']._serialized_start=2181
+  _globals['_PHOTOEMBEDDING']._serialized_end=2434
+  _globals['_PHOTOEMBEDDING_STATE']._serialized_start=2350
+  _globals['_PHOTOEMBEDDING_STATE']._serialized_end=2434
+  _globals['_PHOTOANALYSIS']._serialized_start=2436
+  _globals['_PHOTOANALYSIS']._serialized_end=2511
+  _globals['_PHOTOMEASURE']._serialized_start=2514
+  _globals['_PHOTOMEASURE']._serialized_end=2796
+  _globals['_PHOTOMEASURE_STATE']._serialized_start=2693
+  _globals['_PHOTOMEASURE_STATE']._serialized_end=2796
+  _globals['_USAGERIGHTS']._serialized_start=2799
+  _globals['_USAGERIGHTS']._serialized_end=2973
+  _globals['_LINEAGE']._serialized_start=2975
+  _globals['_LINEAGE']._serialized_end=3078
 # @@protoc_insertion_point(module_scope)

@@ -56,6 +56,29 @@ class Photo(_message.Message):
     USAGE_POSTED: Photo.Usage.ValueType  # 3
     """A post that is out uses it."""
 
+    class _State:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Photo._State.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STATE_UNSPECIFIED: Photo._State.ValueType  # 0
+        """Never set by a server."""
+        STATE_ACTIVE: Photo._State.ValueType  # 1
+        """In use."""
+        STATE_ARCHIVED: Photo._State.ValueType  # 2
+        """Put away: kept and readable, counted nowhere, and not to be scheduled."""
+
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """Says whether the photo is in use."""
+
+    STATE_UNSPECIFIED: Photo.State.ValueType  # 0
+    """Never set by a server."""
+    STATE_ACTIVE: Photo.State.ValueType  # 1
+    """In use."""
+    STATE_ARCHIVED: Photo.State.ValueType  # 2
+    """Put away: kept and readable, counted nowhere, and not to be scheduled."""
+
     NAME_FIELD_NUMBER: _builtins.int
     PILLAR_FIELD_NUMBER: _builtins.int
     FILE_NAME_FIELD_NUMBER: _builtins.int
@@ -80,6 +103,10 @@ class Photo(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     SCENE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    FILING_FIELD_NUMBER: _builtins.int
+    POSTS_FIELD_NUMBER: _builtins.int
+    QUALITY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, `personas/{persona}/photos/{photo}`."""
     pillar: _builtins.str
@@ -112,6 +139,10 @@ class Photo(_message.Message):
     """Changes with every change; send it back on update to refuse overwriting somebody else's edit."""
     scene: _builtins.str
     """Photos of the same scene share this key; a photo that stands alone has its own."""
+    state: Global___Photo.State.ValueType
+    """Whether it is in use; see ArchivePhoto."""
+    quality: _builtins.float
+    """The mean of what was measured on it, 0..1, higher is better."""
     @_builtins.property
     def taken_time(self) -> _timestamp_pb2.Timestamp:
         """When the picture was taken, where its file says so."""
@@ -144,6 +175,14 @@ class Photo(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When it last changed."""
 
+    @_builtins.property
+    def filing(self) -> Global___Filing:
+        """How it came to its pillar."""
+
+    @_builtins.property
+    def posts(self) -> _containers.RepeatedCompositeFieldContainer[Global___PhotoPost]:
+        """The posts that use it, newest first; at most 20."""
+
     def __init__(
         self,
         *,
@@ -171,14 +210,179 @@ class Photo(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
         scene: _builtins.str = ...,
+        state: Global___Photo.State.ValueType = ...,
+        filing: Global___Filing | None = ...,
+        posts: _abc.Iterable[Global___PhotoPost] | None = ...,
+        quality: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["analysis", b"analysis", "create_time", b"create_time", "embedding", b"embedding", "lineage", b"lineage", "rights", b"rights", "taken_time", b"taken_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_quality", b"_quality", "analysis", b"analysis", "create_time", b"create_time", "embedding", b"embedding", "filing", b"filing", "lineage", b"lineage", "quality", b"quality", "rights", b"rights", "taken_time", b"taken_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alt_text", b"alt_text", "analysis", b"analysis", "caption", b"caption", "content_uri", b"content_uri", "create_time", b"create_time", "embedding", b"embedding", "etag", b"etag", "file_name", b"file_name", "height", b"height", "lineage", b"lineage", "mime_type", b"mime_type", "name", b"name", "pillar", b"pillar", "rights", b"rights", "scene", b"scene", "sha256", b"sha256", "size_bytes", b"size_bytes", "source_path", b"source_path", "tags", b"tags", "taken_time", b"taken_time", "thumbnail_uri", b"thumbnail_uri", "update_time", b"update_time", "usage", b"usage", "width", b"width"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_quality", b"_quality", "alt_text", b"alt_text", "analysis", b"analysis", "caption", b"caption", "content_uri", b"content_uri", "create_time", b"create_time", "embedding", b"embedding", "etag", b"etag", "file_name", b"file_name", "filing", b"filing", "height", b"height", "lineage", b"lineage", "mime_type", b"mime_type", "name", b"name", "pillar", b"pillar", "posts", b"posts", "quality", b"quality", "rights", b"rights", "scene", b"scene", "sha256", b"sha256", "size_bytes", b"size_bytes", "source_path", b"source_path", "state", b"state", "tags", b"tags", "taken_time", b"taken_time", "thumbnail_uri", b"thumbnail_uri", "update_time", b"update_time", "usage", b"usage", "width", b"width"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__quality: _TypeAlias = _typing.Literal["quality"]  # noqa: Y015
+    _WhichOneofArgType__quality: _TypeAlias = _typing.Literal["_quality", b"_quality"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__quality) -> _WhichOneofReturnType__quality | None: ...
+
+Global___Photo: _TypeAlias = Photo  # noqa: Y015
+
+@_typing.final
+class Filing(_message.Message):
+    """Tells how a photo came to its pillar."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _State:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Filing._State.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STATE_UNSPECIFIED: Filing._State.ValueType  # 0
+        """Never set by a server."""
+        STATE_CONFIRMED: Filing._State.ValueType  # 1
+        """A person or the importer named the pillar."""
+        STATE_PENDING: Filing._State.ValueType  # 2
+        """Not looked at yet: it waits for its embedding."""
+        STATE_PROPOSED: Filing._State.ValueType  # 3
+        """Filed by what it shows, with enough confidence."""
+        STATE_REVIEW: Filing._State.ValueType  # 4
+        """In the inbox: the proposal is not sure enough, a person should look. Not counted as usable."""
+
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """Says whether its pillar is settled."""
+
+    STATE_UNSPECIFIED: Filing.State.ValueType  # 0
+    """Never set by a server."""
+    STATE_CONFIRMED: Filing.State.ValueType  # 1
+    """A person or the importer named the pillar."""
+    STATE_PENDING: Filing.State.ValueType  # 2
+    """Not looked at yet: it waits for its embedding."""
+    STATE_PROPOSED: Filing.State.ValueType  # 3
+    """Filed by what it shows, with enough confidence."""
+    STATE_REVIEW: Filing.State.ValueType  # 4
+    """In the inbox: the proposal is not sure enough, a person should look. Not counted as usable."""
+
+    STATE_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ALTERNATIVES_FIELD_NUMBER: _builtins.int
+    state: Global___Filing.State.ValueType
+    """Whether its pillar is settled."""
+    confidence: _builtins.float
+    """How sure the proposal is, 0..1."""
+    reason: _builtins.str
+    """Why this pillar, in a sentence."""
+    @_builtins.property
+    def alternatives(self) -> _containers.RepeatedCompositeFieldContainer[Global___PillarProposal]:
+        """Other pillars that come into question, surest first."""
+
+    def __init__(
+        self,
+        *,
+        state: Global___Filing.State.ValueType = ...,
+        confidence: _builtins.float = ...,
+        reason: _builtins.str = ...,
+        alternatives: _abc.Iterable[Global___PillarProposal] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alternatives", b"alternatives", "confidence", b"confidence", "reason", b"reason", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Photo: _TypeAlias = Photo  # noqa: Y015
+Global___Filing: _TypeAlias = Filing  # noqa: Y015
+
+@_typing.final
+class PillarProposal(_message.Message):
+    """Proposes a pillar for a photo."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PILLAR_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    pillar: _builtins.str
+    """The pillar."""
+    confidence: _builtins.float
+    """How sure the proposal is, 0..1."""
+    def __init__(
+        self,
+        *,
+        pillar: _builtins.str = ...,
+        confidence: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "pillar", b"pillar"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PillarProposal: _TypeAlias = PillarProposal  # noqa: Y015
+
+@_typing.final
+class PhotoPost(_message.Message):
+    """Names a post that uses a photo."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POST_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    POSTED_TIME_FIELD_NUMBER: _builtins.int
+    post: _builtins.str
+    """The post, `personas/{persona}/posts/{post}`."""
+    state: _builtins.str
+    """Its state, as in `Post.State` without the prefix, such as `SCHEDULED`."""
+    @_builtins.property
+    def posted_time(self) -> _timestamp_pb2.Timestamp:
+        """When it went out."""
+
+    def __init__(
+        self,
+        *,
+        post: _builtins.str = ...,
+        state: _builtins.str = ...,
+        posted_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["posted_time", b"posted_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["post", b"post", "posted_time", b"posted_time", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PhotoPost: _TypeAlias = PhotoPost  # noqa: Y015
+
+@_typing.final
+class PhotoResult(_message.Message):
+    """Tells what became of one photo of a batch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    PHOTO_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The photo, as it was asked for."""
+    @_builtins.property
+    def status(self) -> _status_pb2.Status:
+        """OK with code 0, or why nothing was changed about it."""
+
+    @_builtins.property
+    def photo(self) -> Global___Photo:
+        """The photo after the change, where there was none of these problems."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        status: _status_pb2.Status | None = ...,
+        photo: Global___Photo | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["photo", b"photo", "status", b"status"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "photo", b"photo", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PhotoResult: _TypeAlias = PhotoResult  # noqa: Y015
 
 @_typing.final
 class PhotoEmbedding(_message.Message):

@@ -23,12 +23,14 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from colonnade.type.v1 import job_pb2 as colonnade_dot_type_dot_v1_dot_job__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%colonnade/catalog/v1/suggestion.proto\x12\x14\x63olonnade.catalog.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb9\x06\n\nSuggestion\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12-\n\x06pillar\x18\x02 \x01(\tB\x1d\xe2\x41\x01\x05\xfa\x41\x16\n\x14\x63olonnade.dev/Pillar\x12\x34\n\ngap_report\x18\x03 \x01(\tB \xe2\x41\x01\x03\xfa\x41\x19\n\x17\x63olonnade.dev/GapReport\x12\x1a\n\x05title\x18\x04 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18P\x12!\n\x0b\x64\x65scription\x18\x05 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xd0\x0f\x12\x1c\n\x06prompt\x18\x06 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xa0\x1f\x12\x1e\n\x08keywords\x18\x07 \x03(\tB\x0c\xe2\x41\x01\x01\xbaH\x05\x92\x01\x02\x10\x1e\x12\x14\n\x06reason\x18\x08 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1c\n\x0enearest_photos\x18\t \x03(\tB\x04\xe2\x41\x01\x03\x12\x12\n\x04rank\x18\n \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06source\x18\x0b \x01(\tB\x04\xe2\x41\x01\x03\x12;\n\x05state\x18\x0c \x01(\x0e\x32&.colonnade.catalog.v1.Suggestion.StateB\x04\xe2\x41\x01\x03\x12\x1b\n\rreject_reason\x18\r \x01(\tB\x04\xe2\x41\x01\x03\x12\'\n\x03run\x18\x0e \x01(\tB\x1a\xe2\x41\x01\x03\xfa\x41\x13\n\x11\x63olonnade.dev/Run\x12\x35\n\x0b\x63reate_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x11 \x01(\tB\x04\xe2\x41\x01\x01\"m\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x0e\n\nSTATE_USED\x10\x02\x12\x12\n\x0eSTATE_REJECTED\x10\x03\x12\x16\n\x12STATE_NEEDS_MANUAL\x10\x04:c\xea\x41`\n\x18\x63olonnade.dev/Suggestion\x12+personas/{persona}/suggestions/{suggestion}*\x0bsuggestions2\nsuggestionb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%colonnade/catalog/v1/suggestion.proto\x12\x14\x63olonnade.catalog.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1b\x63olonnade/type/v1/job.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"\xc1\x07\n\nSuggestion\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12-\n\x06pillar\x18\x02 \x01(\tB\x1d\xe2\x41\x01\x05\xfa\x41\x16\n\x14\x63olonnade.dev/Pillar\x12\x34\n\ngap_report\x18\x03 \x01(\tB \xe2\x41\x01\x03\xfa\x41\x19\n\x17\x63olonnade.dev/GapReport\x12\x1a\n\x05title\x18\x04 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18P\x12!\n\x0b\x64\x65scription\x18\x05 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xd0\x0f\x12\x1c\n\x06prompt\x18\x06 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xa0\x1f\x12\x1e\n\x08keywords\x18\x07 \x03(\tB\x0c\xe2\x41\x01\x01\xbaH\x05\x92\x01\x02\x10\x1e\x12\x14\n\x06reason\x18\x08 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1c\n\x0enearest_photos\x18\t \x03(\tB\x04\xe2\x41\x01\x03\x12\x12\n\x04rank\x18\n \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06source\x18\x0b \x01(\tB\x04\xe2\x41\x01\x03\x12;\n\x05state\x18\x0c \x01(\x0e\x32&.colonnade.catalog.v1.Suggestion.StateB\x04\xe2\x41\x01\x03\x12\x1b\n\rreject_reason\x18\r \x01(\tB\x04\xe2\x41\x01\x03\x12\'\n\x03run\x18\x0e \x01(\tB\x1a\xe2\x41\x01\x03\xfa\x41\x13\n\x11\x63olonnade.dev/Run\x12\x35\n\x0b\x63reate_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x11 \x01(\tB\x04\xe2\x41\x01\x01\x12@\n\x10suggestion_batch\x18\x12 \x01(\tB&\xe2\x41\x01\x03\xfa\x41\x1f\n\x1d\x63olonnade.dev/SuggestionBatch\x12\x31\n\x08\x63\x61mpaign\x18\x13 \x01(\tB\x1f\xe2\x41\x01\x03\xfa\x41\x18\n\x16\x63olonnade.dev/Campaign\x12\x11\n\x03gap\x18\x14 \x01(\x01\x42\x04\xe2\x41\x01\x03\"m\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x0e\n\nSTATE_USED\x10\x02\x12\x12\n\x0eSTATE_REJECTED\x10\x03\x12\x16\n\x12STATE_NEEDS_MANUAL\x10\x04:c\xea\x41`\n\x18\x63olonnade.dev/Suggestion\x12+personas/{persona}/suggestions/{suggestion}*\x0bsuggestions2\nsuggestion\"\x86\x05\n\x0fSuggestionBatch\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x1d\n\x05\x63ount\x18\x02 \x01(\x05\x42\x0e\xe2\x41\x02\x01\x05\xbaH\x06\x1a\x04\x18\x64(\x00\x12\x92\x01\n\x07pillars\x18\x03 \x03(\tB\x80\x01\xe2\x41\x02\x01\x05\xfa\x41\x16\n\x14\x63olonnade.dev/Pillar\xbaH_\x92\x01\\\x10\x32\x18\x01\"VrT2R^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/pillars/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$\x12\x30\n\x05state\x18\x04 \x01(\x0e\x32\x1b.colonnade.type.v1.JobStateB\x04\xe2\x41\x01\x03\x12\x15\n\x07written\x18\x05 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x17\n\texhausted\x18\x06 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x34\n\ngap_report\x18\x07 \x01(\tB \xe2\x41\x01\x03\xfa\x41\x19\n\x17\x63olonnade.dev/GapReport\x12\'\n\x05\x65rror\x18\x08 \x01(\x0b\x32\x12.google.rpc.StatusB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x32\n\x08\x65nd_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03:\x7f\xea\x41|\n\x1d\x63olonnade.dev/SuggestionBatch\x12\x37personas/{persona}/suggestionBatches/{suggestion_batch}*\x11suggestionBatches2\x0fsuggestionBatchb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -69,10 +71,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUGGESTION'].fields_by_name['update_time']._serialized_options = b'\342A\001\003'
   _globals['_SUGGESTION'].fields_by_name['etag']._loaded_options = None
   _globals['_SUGGESTION'].fields_by_name['etag']._serialized_options = b'\342A\001\001'
+  _globals['_SUGGESTION'].fields_by_name['suggestion_batch']._loaded_options = None
+  _globals['_SUGGESTION'].fields_by_name['suggestion_batch']._serialized_options = b'\342A\001\003\372A\037\n\035colonnade.dev/SuggestionBatch'
+  _globals['_SUGGESTION'].fields_by_name['campaign']._loaded_options = None
+  _globals['_SUGGESTION'].fields_by_name['campaign']._serialized_options = b'\342A\001\003\372A\030\n\026colonnade.dev/Campaign'
+  _globals['_SUGGESTION'].fields_by_name['gap']._loaded_options = None
+  _globals['_SUGGESTION'].fields_by_name['gap']._serialized_options = b'\342A\001\003'
   _globals['_SUGGESTION']._loaded_options = None
   _globals['_SUGGESTION']._serialized_options = b'\352A`\n\030colonnade.dev/Suggestion\022+personas/{persona}/suggestions/{suggestion}*\013suggestions2\nsuggestion'
-  _globals['_SUGGESTION']._serialized_start=186
-  _globals['_SUGGESTION']._serialized_end=1011
-  _globals['_SUGGESTION_STATE']._serialized_start=801
-  _globals['_SUGGESTION_STATE']._serialized_end=910
+  _globals['_SUGGESTIONBATCH'].fields_by_name['name']._loaded_options = None
+  _globals['_SUGGESTIONBATCH'].fields_by_name['name']._serialized_options = b'\342A\001\010'
+  _globals['_SUGGESTIONBATCH'].fields_by_name['count']._loaded_options = None
+  _globals['_SUGGESTIONBATCH'].fields_by_name['count']._serialized_options = b'\342A\002\001\005\272H\006\032\004\030d(\000'
+  _globals['_SUGGESTIONBATCH'].fields_by_name['pillars']._loaded_options = None
+  _globals['_SUGGESTIONBATCH'].fields_by_name['pillars']._serialized_options = b'\342A\002\001\005\372A\026\n\024colonnade.dev/Pillar\272H_\222\001\\\0202\030\001\"VrT2R^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/pillars/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$'
+  _globals['_SUGGESTIONBATCH'].fields_by_name['state']._loaded_options = None
+  _globals['_SUGGESTIONBATCH'].fields_by_name['state']._serialized_options = b'\342A\001\003'
+  _globals['_SUGGESTIONBATCH'].fields_by_name['written']._loaded_options = None
+  _globals['_SUGGESTIONBATCH'].fields_by_name['written']._serialized_options = b'\342A\001\003'
+  _globals['_SUGGESTIONBATCH'].fields_by_name['exhausted']._loaded_options = None
+  _globals['_SUGGESTIONBATCH'].fields_by_name['exhausted']._serialized_options = b'\342A\001\003'
+  _globals['_SUGGESTIONBATCH'].fields_by_name['gap_report']._loaded_options = None
+  _globals['_SUGGESTIONBATCH'].fields_by_name['gap_report']._serialized_options = b'\342A\001\003\372A\031\n\027colonnade.dev/GapReport'
+  _globals['_SUGGESTIONBATCH'].fields_by_name['error']._loaded_options = None
+  _globals['_SUGGESTIONBATCH'].fields_by_name['error']._serialized_options = b'\342A\001\003'
+  _globals['_SUGGESTIONBATCH'].fields_by_name['create_time']._loaded_options = None
+  _globals['_SUGGESTIONBATCH'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
+  _globals['_SUGGESTIONBATCH'].fields_by_name['end_time']._loaded_options = None
+  _globals['_SUGGESTIONBATCH'].fields_by_name['end_time']._serialized_options = b'\342A\001\003'
+  _globals['_SUGGESTIONBATCH']._loaded_options = None
+  _globals['_SUGGESTIONBATCH']._serialized_options = b'\352A|\n\035colonnade.dev/SuggestionBatch\0227personas/{persona}/suggestionBatches/{suggestion_batch}*\021suggestionBatches2\017suggestionBatch'
+  _globals['_SUGGESTION']._serialized_start=240
+  _globals['_SUGGESTION']._serialized_end=1201
+  _globals['_SUGGESTION_STATE']._serialized_start=991
+  _globals['_SUGGESTION_STATE']._serialized_end=1100
+  _globals['_SUGGESTIONBATCH']._serialized_start=1204
+  _globals['_SUGGESTIONBATCH']._serialized_end=1850
 # @@protoc_insertion_point(module_scope)

@@ -4,11 +4,13 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from colonnade.type.v1 import job_pb2 as _job_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.rpc import status_pb2 as _status_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -74,6 +76,9 @@ class Suggestion(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    SUGGESTION_BATCH_FIELD_NUMBER: _builtins.int
+    CAMPAIGN_FIELD_NUMBER: _builtins.int
+    GAP_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, `personas/{persona}/suggestions/{suggestion}`."""
     pillar: _builtins.str
@@ -100,6 +105,12 @@ class Suggestion(_message.Message):
     """The run that was created from it."""
     etag: _builtins.str
     """Changes with every change."""
+    suggestion_batch: _builtins.str
+    """The batch in which it was written."""
+    campaign: _builtins.str
+    """The campaign that it came with."""
+    gap: _builtins.float
+    """Photos that the pillar lacked when it was written."""
     @_builtins.property
     def keywords(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Words to file it under."""
@@ -136,11 +147,82 @@ class Suggestion(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
+        suggestion_batch: _builtins.str = ...,
+        campaign: _builtins.str = ...,
+        gap: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "description", b"description", "etag", b"etag", "gap_report", b"gap_report", "keywords", b"keywords", "name", b"name", "nearest_photos", b"nearest_photos", "pillar", b"pillar", "prompt", b"prompt", "rank", b"rank", "reason", b"reason", "reject_reason", b"reject_reason", "run", b"run", "source", b"source", "state", b"state", "title", b"title", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["campaign", b"campaign", "create_time", b"create_time", "description", b"description", "etag", b"etag", "gap", b"gap", "gap_report", b"gap_report", "keywords", b"keywords", "name", b"name", "nearest_photos", b"nearest_photos", "pillar", b"pillar", "prompt", b"prompt", "rank", b"rank", "reason", b"reason", "reject_reason", b"reject_reason", "run", b"run", "source", b"source", "state", b"state", "suggestion_batch", b"suggestion_batch", "title", b"title", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Suggestion: _TypeAlias = Suggestion  # noqa: Y015
+
+@_typing.final
+class SuggestionBatch(_message.Message):
+    """Describes one request for suggestions and how far it has come."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    PILLARS_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    WRITTEN_FIELD_NUMBER: _builtins.int
+    EXHAUSTED_FIELD_NUMBER: _builtins.int
+    GAP_REPORT_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The resource name, `personas/{persona}/suggestionBatches/{suggestion_batch}`."""
+    count: _builtins.int
+    """How many suggestions to write, 1..100; 0 means 5."""
+    state: _job_pb2.JobState.ValueType
+    """Where it stands."""
+    written: _builtins.int
+    """How many were written so far."""
+    exhausted: _builtins.bool
+    """Whether fewer were written than asked for, because every further idea was a repetition."""
+    gap_report: _builtins.str
+    """The gap report that it works from."""
+    @_builtins.property
+    def pillars(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The pillars to write for. None: those that the gap report recommends, by their gap."""
+
+    @_builtins.property
+    def error(self) -> _status_pb2.Status:
+        """What went wrong on the way, such as a language model that did not answer; what could be done
+        without it was done.
+        """
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was asked for."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """When it ended."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        count: _builtins.int = ...,
+        pillars: _abc.Iterable[_builtins.str] | None = ...,
+        state: _job_pb2.JobState.ValueType = ...,
+        written: _builtins.int = ...,
+        exhausted: _builtins.bool = ...,
+        gap_report: _builtins.str = ...,
+        error: _status_pb2.Status | None = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "error", b"error"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "exhausted", b"exhausted", "gap_report", b"gap_report", "name", b"name", "pillars", b"pillars", "state", b"state", "written", b"written"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SuggestionBatch: _TypeAlias = SuggestionBatch  # noqa: Y015

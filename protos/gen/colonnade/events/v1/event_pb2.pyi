@@ -42,6 +42,7 @@ class PhotoCreated(_message.Message):
     QUALITY_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     CLUSTER_FIELD_NUMBER: _builtins.int
+    SUGGESTION_FIELD_NUMBER: _builtins.int
     photo: _builtins.str
     """The photo, `personas/{persona}/photos/{photo}`."""
     pillar: _builtins.str
@@ -64,6 +65,8 @@ class PhotoCreated(_message.Message):
     """Technical quality, 0..1, where it was measured."""
     cluster: _builtins.str
     """A curated cluster that it is to be added to."""
+    suggestion: _builtins.str
+    """The suggestion that asked for it."""
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Its tags."""
@@ -88,10 +91,11 @@ class PhotoCreated(_message.Message):
         quality: _builtins.float | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         cluster: _builtins.str = ...,
+        suggestion: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_quality", b"_quality", "create_time", b"create_time", "quality", b"quality"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_quality", b"_quality", "cluster", b"cluster", "create_time", b"create_time", "file_name", b"file_name", "height", b"height", "photo", b"photo", "pillar", b"pillar", "pillar_display_name", b"pillar_display_name", "quality", b"quality", "sha256", b"sha256", "source_path", b"source_path", "tags", b"tags", "thumbnail_key", b"thumbnail_key", "width", b"width"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_quality", b"_quality", "cluster", b"cluster", "create_time", b"create_time", "file_name", b"file_name", "height", b"height", "photo", b"photo", "pillar", b"pillar", "pillar_display_name", b"pillar_display_name", "quality", b"quality", "sha256", b"sha256", "source_path", b"source_path", "suggestion", b"suggestion", "tags", b"tags", "thumbnail_key", b"thumbnail_key", "width", b"width"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__quality: _TypeAlias = _typing.Literal["quality"]  # noqa: Y015
     _WhichOneofArgType__quality: _TypeAlias = _typing.Literal["_quality", b"_quality"]  # noqa: Y015
@@ -109,15 +113,23 @@ class PhotoUpdated(_message.Message):
     PILLAR_FIELD_NUMBER: _builtins.int
     PILLAR_DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
+    RIGHTS_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     photo: _builtins.str
     """The photo."""
     pillar: _builtins.str
     """Its pillar now."""
     pillar_display_name: _builtins.str
     """The people's name of the pillar."""
+    version: _builtins.int
+    """Grows with each change of the photo, so that an older event cannot undo a newer one."""
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Its tags now."""
+
+    @_builtins.property
+    def rights(self) -> Global___PhotoRights:
+        """Whether posts may use it, and when."""
 
     def __init__(
         self,
@@ -126,14 +138,54 @@ class PhotoUpdated(_message.Message):
         pillar: _builtins.str = ...,
         pillar_display_name: _builtins.str = ...,
         tags: _abc.Iterable[_builtins.str] | None = ...,
+        rights: Global___PhotoRights | None = ...,
+        version: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rights", b"rights"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["photo", b"photo", "pillar", b"pillar", "pillar_display_name", b"pillar_display_name", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["photo", b"photo", "pillar", b"pillar", "pillar_display_name", b"pillar_display_name", "rights", b"rights", "tags", b"tags", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PhotoUpdated: _TypeAlias = PhotoUpdated  # noqa: Y015
+
+@_typing.final
+class PhotoRights(_message.Message):
+    """Says whether posts may use a photo, and when."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EMBARGO_TIME_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
+    ARCHIVED_FIELD_NUMBER: _builtins.int
+    held: _builtins.bool
+    """A person put it on hold."""
+    archived: _builtins.bool
+    """A person put it away."""
+    @_builtins.property
+    def embargo_time(self) -> _timestamp_pb2.Timestamp:
+        """It must not go out before."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """It must not go out after."""
+
+    def __init__(
+        self,
+        *,
+        embargo_time: _timestamp_pb2.Timestamp | None = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        held: _builtins.bool = ...,
+        archived: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["embargo_time", b"embargo_time", "expire_time", b"expire_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["archived", b"archived", "embargo_time", b"embargo_time", "expire_time", b"expire_time", "held", b"held"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PhotoRights: _TypeAlias = PhotoRights  # noqa: Y015
 
 @_typing.final
 class PhotoDeleted(_message.Message):
@@ -167,6 +219,7 @@ class PhotoEmbedded(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     SCENE_FIELD_NUMBER: _builtins.int
+    NEIGHBOURS_FIELD_NUMBER: _builtins.int
     photo: _builtins.str
     """The photo."""
     model: _builtins.str
@@ -175,6 +228,10 @@ class PhotoEmbedded(_message.Message):
     """The revision of the model."""
     scene: _builtins.str
     """The photo whose scene it shares; itself when it stands alone."""
+    @_builtins.property
+    def neighbours(self) -> _containers.RepeatedCompositeFieldContainer[Global___PhotoNeighbour]:
+        """The photos of the same persona that come nearest to it, nearest first; at most 20."""
+
     def __init__(
         self,
         *,
@@ -182,14 +239,41 @@ class PhotoEmbedded(_message.Message):
         model: _builtins.str = ...,
         revision: _builtins.str = ...,
         scene: _builtins.str = ...,
+        neighbours: _abc.Iterable[Global___PhotoNeighbour] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "photo", b"photo", "revision", b"revision", "scene", b"scene"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "neighbours", b"neighbours", "photo", b"photo", "revision", b"revision", "scene", b"scene"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PhotoEmbedded: _TypeAlias = PhotoEmbedded  # noqa: Y015
+
+@_typing.final
+class PhotoNeighbour(_message.Message):
+    """Names a photo that is like another."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PHOTO_FIELD_NUMBER: _builtins.int
+    SIMILARITY_FIELD_NUMBER: _builtins.int
+    photo: _builtins.str
+    """The photo."""
+    similarity: _builtins.float
+    """The cosine of their vectors."""
+    def __init__(
+        self,
+        *,
+        photo: _builtins.str = ...,
+        similarity: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["photo", b"photo", "similarity", b"similarity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PhotoNeighbour: _TypeAlias = PhotoNeighbour  # noqa: Y015
 
 @_typing.final
 class PhotoEmbeddingFailed(_message.Message):
@@ -246,6 +330,76 @@ class ClustersUpdated(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ClustersUpdated: _TypeAlias = ClustersUpdated  # noqa: Y015
+
+@_typing.final
+class CampaignImported(_message.Message):
+    """Says that a campaign came in, whose posts wait for their pictures: `campaign.imported`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CAMPAIGN_FIELD_NUMBER: _builtins.int
+    POSTS_FIELD_NUMBER: _builtins.int
+    campaign: _builtins.str
+    """The campaign, `personas/{persona}/campaigns/{campaign}`."""
+    @_builtins.property
+    def posts(self) -> _containers.RepeatedCompositeFieldContainer[Global___CampaignImportedPost]:
+        """Its posts."""
+
+    def __init__(
+        self,
+        *,
+        campaign: _builtins.str = ...,
+        posts: _abc.Iterable[Global___CampaignImportedPost] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["campaign", b"campaign", "posts", b"posts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CampaignImported: _TypeAlias = CampaignImported  # noqa: Y015
+
+@_typing.final
+class CampaignImportedPost(_message.Message):
+    """Describes one post of an imported campaign."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUGGESTION_FIELD_NUMBER: _builtins.int
+    PILLAR_FIELD_NUMBER: _builtins.int
+    CAPTION_FIELD_NUMBER: _builtins.int
+    HASHTAGS_FIELD_NUMBER: _builtins.int
+    SCHEDULED_TIME_FIELD_NUMBER: _builtins.int
+    suggestion: _builtins.str
+    """The suggestion that asks for its picture."""
+    pillar: _builtins.str
+    """The pillar."""
+    caption: _builtins.str
+    """The text of the post."""
+    @_builtins.property
+    def hashtags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Hashtags of the post."""
+
+    @_builtins.property
+    def scheduled_time(self) -> _timestamp_pb2.Timestamp:
+        """When it is due; unset while that is open."""
+
+    def __init__(
+        self,
+        *,
+        suggestion: _builtins.str = ...,
+        pillar: _builtins.str = ...,
+        caption: _builtins.str = ...,
+        hashtags: _abc.Iterable[_builtins.str] | None = ...,
+        scheduled_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["scheduled_time", b"scheduled_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caption", b"caption", "hashtags", b"hashtags", "pillar", b"pillar", "scheduled_time", b"scheduled_time", "suggestion", b"suggestion"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CampaignImportedPost: _TypeAlias = CampaignImportedPost  # noqa: Y015
 
 @_typing.final
 class PostChanged(_message.Message):

@@ -1,0 +1,1 @@
+"""Moves a library of the older shape, where photos hang on clusters, into the catalog."""
