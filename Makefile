@@ -4,6 +4,8 @@ BIN := .venv/bin
 DATA ?= .data
 # What the contracts must not break: the commit before this one, or BASE=main on a branch.
 BASE ?= HEAD~1
+# Made beside the old one and then put in its place, so that nobody imports half of it.
+GEN := protos/.gen
 PROTOS := $(shell find protos/colonnade protos/buf -name '*.proto' | sort)
 
 .PHONY: demo run test e2e check fmt lint types imports proto proto-check buf bench lock clean help
@@ -57,16 +59,17 @@ buf: .venv/dev.stamp
 	@if git rev-parse --verify -q $(BASE):protos/colonnade >/dev/null; then $(BIN)/buf breaking --against '.git#ref=$(BASE)'; fi
 
 proto: .venv/dev.stamp ## Generates code from the contracts.
-	@rm -rf protos/gen && mkdir -p protos/gen
+	@rm -rf $(GEN) && mkdir -p $(GEN)
 	@$(BIN)/python -m grpc_tools.protoc -Iprotos \
 	  --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc \
-	  --python_out=protos/gen --mypy_out=quiet:protos/gen $(PROTOS)
+	  --python_out=$(GEN) --mypy_out=quiet:$(GEN) $(PROTOS)
 	@$(BIN)/python -m grpc_tools.protoc -Iprotos \
 	  --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc \
-	  --grpc_python_out=protos/gen --mypy_grpc_out=quiet,only_async:protos/gen $(wildcard protos/colonnade/*/v1/*_service.proto)
+	  --grpc_python_out=$(GEN) --mypy_grpc_out=quiet,only_async:$(GEN) $(wildcard protos/colonnade/*/v1/*_service.proto)
 	@$(BIN)/python -m grpc_tools.protoc -Iprotos --include_imports --include_source_info \
-	  --descriptor_set_out=protos/gen/colonnade/descriptors.binpb $(wildcard protos/colonnade/*/v1/*_service.proto)
-	@find protos/gen -type d -not -path protos/gen -exec touch {}/__init__.py \;
+	  --descriptor_set_out=$(GEN)/colonnade/descriptors.binpb $(wildcard protos/colonnade/*/v1/*_service.proto)
+	@find $(GEN) -type d -not -path $(GEN) -exec touch {}/__init__.py \;
+	@rm -rf protos/gen && mv $(GEN) protos/gen
 
 proto-check: proto ## Fails if the committed generated code is not what the contracts give.
 	@git diff --exit-code --stat -- protos/gen && test -z "$$(git ls-files --others --exclude-standard protos/gen)"

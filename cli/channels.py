@@ -91,6 +91,50 @@ async def all_channels(suite: Suite, parent: str) -> list[Channel]:
 
 
 @app.command()
+def update(
+    persona: str,
+    channel: str,
+    display_name: Annotated[str, typer.Option(help="What people call it.")] = "",
+    token_env: Annotated[
+        str, typer.Option(help="The environment variable that holds a new key of the provider.")
+    ] = "",
+    json: JsonOption = False,
+) -> None:
+    """Renames a channel, or replaces its key, which is tried at the provider first."""
+    if token_env and not os.environ.get(token_env):
+        err.print(f"[red]token-env[/red]: the environment has no {token_env}; set it to the key")
+        raise typer.Exit(USAGE)
+    changed = Channel(
+        name=below(persona_name(persona), "channels", channel),
+        display_name=display_name,
+        access_token=os.environ[token_env] if token_env else "",
+    )
+    request = scheduler.UpdateChannelRequest(channel=changed)
+    found = with_suite(lambda suite: suite.scheduler.UpdateChannel(request))
+    show_channel(found, json)
+
+
+@app.command()
+def pause(persona: str, channel: str, json: JsonOption = False) -> None:
+    """Stops publishing on a channel; what comes due waits, and is missed after a day."""
+    request = scheduler.PauseChannelRequest(name=below(persona_name(persona), "channels", channel))
+    show_channel(with_suite(lambda suite: suite.scheduler.PauseChannel(request)).channel, json)
+
+
+@app.command()
+def resume(persona: str, channel: str, json: JsonOption = False) -> None:
+    """Publishes on a paused channel again."""
+    request = scheduler.ResumeChannelRequest(name=below(persona_name(persona), "channels", channel))
+    show_channel(with_suite(lambda suite: suite.scheduler.ResumeChannel(request)).channel, json)
+
+
+def show_channel(channel: Channel, json: bool) -> None:
+    """A channel and its state."""
+    state = word(Channel.State, channel.state)
+    print_json(channel) if json else line(f"[bold]{channel.name}[/bold]: {state}")
+
+
+@app.command()
 def delete(persona: str, channel: str) -> None:
     """Deletes a channel on which nothing waits."""
     name = below(persona_name(persona), "channels", channel)

@@ -1,22 +1,30 @@
 """``colonnade clusters``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from textwrap import fill
 from typing import Annotated
 
 import typer
 from colonnade.clustering.v1 import clustering_service_pb2 as clustering
-from colonnade.clustering.v1.cluster_pb2 import Cluster, ClusterMember
+from colonnade.clustering.v1.cluster_edit_pb2 import ClusterEdit
+from colonnade.clustering.v1.cluster_pb2 import Cluster, ClusterMember, ClusterMemberResult
 from colonnade.clustering.v1.clustering_run_pb2 import ClusteringRun
 from colonnade.type.v1.job_pb2 import JobState
 from rich.markup import escape
 
 from cli.connection import Suite
-from cli.names import persona_name
-from cli.output import JsonOption, err, last_part, line, print_json, table, word
+from cli.names import below, persona_name
+from cli.output import JsonOption, err, last_part, line, print_json, table, when, word
 from cli.run import FAILED, with_suite
 
 app = typer.Typer(help="Groups of similar items.", no_args_is_help=True)
 
+ClusterArgument = Annotated[str, typer.Argument(help="Its name, personas/…/clusters/…")]
+ItemsArgument = Annotated[list[str], typer.Argument(help="Photos, by name or id.")]
+Results = Sequence[ClusterMemberResult]
+
+_AT_ONCE = 200
+_ID_WIDTH = 36
 _ENDED = (JobState.JOB_STATE_SUCCEEDED, JobState.JOB_STATE_FAILED, JobState.JOB_STATE_CANCELLED)
 
 
@@ -83,9 +91,13 @@ def show_run(run: ClusteringRun) -> None:
 
 
 @app.command("list")
-def list_clusters(scope: str, json: JsonOption = False) -> None:
-    """Lists the clusters of a scope, largest first."""
-    clusters = with_suite(lambda suite: all_clusters(suite, scope_name(scope)))
+def list_clusters(
+    scope: str,
+    filter: Annotated[str, typer.Option(help='Such as state = "DRAFT".')] = "",
+    json: JsonOption = False,
+) -> None:
+    """Lists the clusters of a scope, largest first; archived ones only if the filter asks."""
+    clusters = with_suite(lambda suite: all_clusters(suite, scope_name(scope), filter))
     print_json(clusters) if json else show_clusters(clusters)
 
 
@@ -93,27 +105,36 @@ def show_clusters(clusters: list[Cluster]) -> None:
     """The clusters as a table."""
     table(
         "Clusters",
-        ("cluster", "title", "#members", "#cohesion", "hero"),
+        ("cluster", "#members", "#cohesion", "kind"),
         [
             (
-                last_part(c.name),
-                c.title,
+                f"{fill(c.title, _ID_WIDTH)}\n{last_part(c.name)}",
                 c.member_count,
                 f"{c.cohesion:.2f}",
-                last_part(c.hero.item),
+                kind_of(c),
             )
             for c in clusters
         ],
+        whole="cluster",
     )
 
 
-async def all_clusters(suite: Suite, scope: str) -> list[Cluster]:
-    """Every cluster of a scope, page by page."""
+def kind_of(cluster: Cluster) -> str:
+    """``curated``, ``found, archived`` and so on."""
+    origin = word(Cluster.Origin, cluster.origin)
+    active = cluster.state == Cluster.STATE_ACTIVE
+    return origin if active else f"{origin}, {word(Cluster.State, cluster.state)}"
+
+
+async def all_clusters(suite: Suite, scope: str, filter: str = "") -> list[Cluster]:
+    """Every cluster of a scope that the filter lets through, page by page."""
     found: list[Cluster] = []
     token = ""
     while True:
         page = await suite.clustering.ListClusters(
-            clustering.ListClustersRequest(parent=scope, page_size=200, page_token=token)
+            clustering.ListClustersRequest(
+                parent=scope, page_size=200, page_token=token, filter=filter
+            )
         )
         found.extend(page.clusters)
         token = page.next_page_token
@@ -122,8 +143,8 @@ async def all_clusters(suite: Suite, scope: str) -> list[Cluster]:
 
 
 @app.command()
-def show(cluster: str, json: JsonOption = False) -> None:
-    """Shows a cluster and its members, by its name personas/…/clusters/…"""
+def show(cluster: ClusterArgument, json: JsonOption = False) -> None:
+    """Shows a cluster and its first 200 members."""
 
     async def read(suite: Suite) -> tuple[Cluster, list[ClusterMember]]:
         found = await suite.clustering.GetCluster(clustering.GetClusterRequest(name=cluster))
@@ -134,9 +155,286 @@ def show(cluster: str, json: JsonOption = False) -> None:
     found, members = with_suite(read)
     if json:
         return print_json([found, *members])
-    line(f"[bold]{escape(found.title)}[/bold] ({found.name}), {found.member_count} members")
-    parts = ", ".join(f"{p.id} {p.value:.2f}" for p in found.hero.parts)
-    line(f"hero {found.hero.item}: {found.hero.score:.2f} ({parts})")
-    rows = [(m.position, f"{m.similarity:.3f}", m.item, m.duplicate_of) for m in members]
-    table("Members", ("#place", "#cosine", "item", "near-duplicate of"), rows)
+    show_cluster(found)
+    places = {m.item: m.position for m in members}
+    rows = [
+        (m.position, f"{m.similarity:.3f}", last_part(m.item), _note(m, places)) for m in members
+    ]
+    table("Members", ("#place", "#cosine", "item", "note"), rows, whole="item")
     return None
+
+
+def _note(member: ClusterMember, places: Mapping[str, int]) -> str:
+    """What is special about a member; ``places`` are those of the others that are shown."""
+    notes = ["locked"] if member.locked else []
+    if member.duplicate_of:
+        place = places.get(member.duplicate_of)
+        notes.append(f"copy of {place}" if place else "copy")
+    return ", ".join(notes)
+
+
+def show_cluster(cluster: Cluster) -> None:
+    """A cluster in a few lines."""
+    line(f"[bold]{escape(cluster.title)}[/bold] ({kind_of(cluster)})")
+    line(f"  {cluster.name}")
+    line(f"  {cluster.member_count} members")
+    if cluster.summary:
+        line(f"  {escape(cluster.summary)}")
+    if cluster.HasField("hero"):
+        parts = ", ".join(f"{p.id} {p.value:.2f}" for p in cluster.hero.parts)
+        pinned = "pinned, " if cluster.hero.pinned else ""
+        line(f"  hero {last_part(cluster.hero.item)}: {pinned}{cluster.hero.score:.2f} ({parts})")
+
+
+@app.command()
+def create(
+    scope: str,
+    title: str,
+    summary: Annotated[str, typer.Option(help="What its members have in common.")] = "",
+    prompt: Annotated[str, typer.Option(help="What to ask an image backend for.")] = "",
+    draft: Annotated[bool, typer.Option(help="Not in use yet.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Creates a curated cluster, which no run changes."""
+    state = Cluster.STATE_DRAFT if draft else Cluster.STATE_ACTIVE
+    cluster = Cluster(title=title, summary=summary, prompt_hint=prompt, state=state)
+    request = clustering.CreateClusterRequest(parent=scope_name(scope), cluster=cluster)
+    _answer(with_suite(lambda suite: suite.clustering.CreateCluster(request)), json)
+
+
+@app.command()
+def rename(cluster: ClusterArgument, title: str, json: JsonOption = False) -> None:
+    """Gives a cluster a title that every run keeps."""
+    request = clustering.UpdateClusterRequest(cluster=Cluster(name=cluster, title=title))
+    request.update_mask.paths.append("title")
+    _answer(with_suite(lambda suite: suite.clustering.UpdateCluster(request)), json)
+
+
+@app.command()
+def archive(cluster: ClusterArgument, json: JsonOption = False) -> None:
+    """Puts a cluster away, with its members."""
+    request = clustering.ArchiveClusterRequest(name=cluster)
+    _answer(with_suite(lambda suite: suite.clustering.ArchiveCluster(request)).cluster, json)
+
+
+@app.command()
+def unarchive(cluster: ClusterArgument, json: JsonOption = False) -> None:
+    """Takes a cluster into use again."""
+    request = clustering.UnarchiveClusterRequest(name=cluster)
+    _answer(with_suite(lambda suite: suite.clustering.UnarchiveCluster(request)).cluster, json)
+
+
+@app.command()
+def delete(cluster: ClusterArgument) -> None:
+    """Deletes a curated cluster that has no members."""
+    request = clustering.DeleteClusterRequest(name=cluster)
+    with_suite(lambda suite: suite.clustering.DeleteCluster(request))
+    line(f"deleted [bold]{cluster}[/bold]")
+
+
+@app.command()
+def add(cluster: ClusterArgument, items: ItemsArgument, json: JsonOption = False) -> None:
+    """Puts photos into a cluster and keeps them there. They leave the one that they were in."""
+    names = [_item(cluster, item) for item in items]
+
+    async def work(suite: Suite) -> Results:
+        results: list[ClusterMemberResult] = []
+        for some in _chunks(names):
+            request = clustering.AddClusterMembersRequest(name=cluster, items=some)
+            results.extend((await suite.clustering.AddClusterMembers(request)).results)
+        return results
+
+    _show_results(with_suite(work), "added", json)
+
+
+@app.command()
+def remove(cluster: ClusterArgument, items: ItemsArgument, json: JsonOption = False) -> None:
+    """Takes photos out of a cluster; no run puts them back."""
+    names = [_item(cluster, item) for item in items]
+
+    async def work(suite: Suite) -> Results:
+        results: list[ClusterMemberResult] = []
+        for some in _chunks(names):
+            request = clustering.RemoveClusterMembersRequest(name=cluster, items=some)
+            results.extend((await suite.clustering.RemoveClusterMembers(request)).results)
+        return results
+
+    _show_results(with_suite(work), "removed", json)
+
+
+@app.command()
+def merge(
+    cluster: ClusterArgument,
+    sources: Annotated[list[str], typer.Argument(help="Clusters that become part of it.")],
+    json: JsonOption = False,
+) -> None:
+    """Makes clusters part of another one, for later runs too."""
+    request = clustering.MergeClustersRequest(name=cluster, sources=sources)
+    done = with_suite(lambda suite: suite.clustering.MergeClusters(request))
+    _answer(done.cluster, json, done.edit)
+
+
+@app.command()
+def split(
+    cluster: ClusterArgument,
+    title: Annotated[str, typer.Argument(help="The title of the new cluster.")],
+    items: ItemsArgument,
+    json: JsonOption = False,
+) -> None:
+    """Makes a curated cluster of some members of a cluster."""
+    names = [_item(cluster, item) for item in items]
+    request = clustering.SplitClusterRequest(name=cluster, title=title, items=names)
+    done = with_suite(lambda suite: suite.clustering.SplitCluster(request))
+    _answer(done.cluster, json, done.edit)
+
+
+@app.command("pin-hero")
+def pin_hero(
+    cluster: ClusterArgument,
+    item: Annotated[str, typer.Argument(help="A member; none lets the service choose.")] = "",
+    json: JsonOption = False,
+) -> None:
+    """Chooses the photo that stands for a cluster."""
+    name = _item(cluster, item) if item else ""
+    request = clustering.SetClusterHeroRequest(name=cluster, item=name)
+    done = with_suite(lambda suite: suite.clustering.SetClusterHero(request))
+    _answer(done.cluster, json, done.edit)
+
+
+@app.command("veto-hero")
+def veto_hero(
+    cluster: ClusterArgument,
+    item: Annotated[str, typer.Argument(help="A member.")],
+    allow: Annotated[bool, typer.Option(help="It may be the hero again.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Says that a photo must not stand for a cluster."""
+    request = clustering.VetoClusterHeroRequest(
+        name=cluster, item=_item(cluster, item), allow=allow
+    )
+    done = with_suite(lambda suite: suite.clustering.VetoClusterHero(request))
+    _answer(done.cluster, json, done.edit)
+
+
+@app.command()
+def assign(
+    cluster: ClusterArgument,
+    pillar: Annotated[str, typer.Argument(help="A pillar of the same persona.")],
+    primary: Annotated[bool, typer.Option(help="Its first pillar.")] = False,
+    notes: Annotated[str, typer.Option(help="What to remember about it.")] = "",
+    json: JsonOption = False,
+) -> None:
+    """Assigns a curated cluster to a pillar."""
+    request = clustering.AssignClusterToPillarRequest(
+        name=cluster, pillar=_pillar(cluster, pillar), primary=primary, notes=notes
+    )
+    done = with_suite(lambda suite: suite.clustering.AssignClusterToPillar(request)).cluster_pillar
+    first = ", its first one" if done.primary else ""
+    print_json(done) if json else line(f"assigned to [bold]{done.pillar}[/bold]{first}")
+
+
+@app.command()
+def unassign(cluster: ClusterArgument, pillar: str) -> None:
+    """Takes back that a cluster is assigned to a pillar."""
+    request = clustering.UnassignClusterFromPillarRequest(
+        name=cluster, pillar=_pillar(cluster, pillar)
+    )
+    with_suite(lambda suite: suite.clustering.UnassignClusterFromPillar(request))
+    line(f"no longer assigned to [bold]{request.pillar}[/bold]")
+
+
+@app.command()
+def pillars(cluster: ClusterArgument, json: JsonOption = False) -> None:
+    """Lists the pillars that a cluster is assigned to."""
+    request = clustering.ListClusterPillarsRequest(parent=cluster, page_size=200)
+    answer = with_suite(lambda suite: suite.clustering.ListClusterPillars(request))
+    found = list(answer.cluster_pillars)
+    if json:
+        return print_json(found)
+    rows = [(last_part(p.pillar), "yes" if p.primary else "", p.notes) for p in found]
+    table("Pillars", ("pillar", "first", "notes"), rows)
+    return None
+
+
+@app.command()
+def edits(
+    scope: str,
+    limit: Annotated[int, typer.Option(help="How many at most.", min=1, max=200)] = 20,
+    json: JsonOption = False,
+) -> None:
+    """Lists what people changed about the clusters of a scope, newest first."""
+    request = clustering.ListClusterEditsRequest(parent=scope_name(scope), page_size=limit)
+    answer = with_suite(lambda suite: suite.clustering.ListClusterEdits(request))
+    found = list(answer.cluster_edits)
+    if json:
+        return print_json(found)
+    table(
+        "Edits",
+        ("edit", "when", "change", "#items", "undone"),
+        [
+            (
+                last_part(e.name),
+                when(e.create_time),
+                word(ClusterEdit.Kind, e.kind),
+                e.item_count,
+                when(e.undo_time) if e.HasField("undo_time") else "",
+            )
+            for e in found
+        ],
+        whole="edit",
+    )
+    return None
+
+
+@app.command()
+def undo(
+    edit: Annotated[str, typer.Argument(help="Its name, personas/…/clusterEdits/…")],
+    json: JsonOption = False,
+) -> None:
+    """Undoes an edit of the last 24 hours."""
+    request = clustering.UndoClusterEditRequest(name=edit)
+    done = with_suite(lambda suite: suite.clustering.UndoClusterEdit(request)).edit
+    print_json(done) if json else line(f"undone: {word(ClusterEdit.Kind, done.kind)}")
+
+
+def _answer(cluster: Cluster, json: bool, edit: ClusterEdit | None = None) -> None:
+    """The cluster after a change, and how to take that back."""
+    if json:
+        return print_json(cluster)
+    show_cluster(cluster)
+    if edit is not None and edit.name:
+        line(f"Undo it with [bold]colonnade clusters undo {edit.name}[/bold]")
+    return None
+
+
+def _show_results(results: Results, done: str, json: bool) -> None:
+    """How many items were changed and what was wrong with the others; fails if there are such."""
+    failed = [result for result in results if result.status.code]
+    if json:
+        print_json(results)
+    else:
+        line(f"{done} {len(results) - len(failed)} of {len(results)}")
+        for result in failed:
+            err.print(f"[red]{escape(last_part(result.item))}[/red]: {result.status.message}")
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+def _chunks(items: Sequence[str]) -> list[Sequence[str]]:
+    """Each item once, as many at a time as one request takes."""
+    unique = list(dict.fromkeys(items))
+    return [unique[start : start + _AT_ONCE] for start in range(0, len(unique), _AT_ONCE)]
+
+
+def _item(cluster: str, text: str) -> str:
+    """The name of a photo of the cluster's persona from its id, or from itself."""
+    return below(_scope_of(cluster), "photos", text)
+
+
+def _pillar(cluster: str, text: str) -> str:
+    """The name of a pillar of the cluster's persona from its id, or from itself."""
+    return below(_scope_of(cluster), "pillars", text)
+
+
+def _scope_of(cluster: str) -> str:
+    return "/".join(cluster.split("/")[:2])

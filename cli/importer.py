@@ -1,25 +1,32 @@
-"""Sends the files of a folder to the catalog and accounts for each of them."""
+"""Sends files to the catalog and accounts for each of them."""
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from pathlib import Path
+from hashlib import sha256
+from itertools import chain, islice
+from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
 from colonnade.catalog.v1 import catalog_service_pb2 as catalog
 
 from cli.connection import Suite
-from cli.walk import Found
+from cli.sources import Candidate
 from libs.errors import ColonnadeError, DeadlineExceeded, InvalidArgument, Unavailable
 
-_CHUNK = 256 * 1024
+CONCURRENCY = 6
+_CHUNK = 1024 * 1024
+# Up to here a file is read once and kept until it is sent, for its hash goes ahead of it.
+_WHOLE = 4 * 1024 * 1024
 _IMAGE_SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".png", ".webp", ".avif"),
     *(".heic", ".heif", ".tif", ".tiff", ".gif", ".bmp"),
 )
 _NOT_AN_IMAGE = "UNSUPPORTED_IMAGE"
+_NOT_KNOWN = "HASH_MISMATCH"
+_COMPLETED = "IMPORT_COMPLETED"
 
 
 class Result(StrEnum):
@@ -60,80 +67,267 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where photos go. Without a pillar the catalog chooses."""
+    """Where photos go. Without a pillar the catalog chooses.
+
+    ``photo_import`` is the name of the import that the catalog keeps account in; empty for none.
+    """
 
     persona: str
     pillar: str = ""
     tags: tuple[str, ...] = ()
     dry_run: bool = False
+    photo_import: str = ""
 
 
 async def import_files(
     suite: Suite,
-    files: Iterable[Found],
+    files: Iterable[Candidate],
     to: Destination,
     *,
-    concurrency: int = 6,
+    concurrency: int = CONCURRENCY,
     progress: Callable[[Line], None] = lambda _line: None,
 ) -> Report:
-    """Uploads ``files``, several at a time, reading none of them whole into memory.
-
-    A file that fails does not stop the others. Raises Unavailable when the suite goes away; what
-    was imported stays, and the same call again goes on from there.
-    """
+    """Uploads ``files`` as ``send_files`` does and remembers what became of each."""
     report = Report()
-    waiting = iter(files)
+
+    async def done(_found: Candidate, line: Line) -> None:
+        report.lines.append(line)
+        progress(line)
+
+    await send_files(suite, Feed(files), to, done, concurrency=concurrency)
+    return report
+
+
+async def send_files(
+    suite: Suite,
+    feed: "Feed",
+    to: Destination,
+    done: Callable[[Candidate, Line], Awaitable[None]],
+    *,
+    concurrency: int = CONCURRENCY,
+) -> None:
+    """Uploads what ``feed`` gives, several files at a time, none of them whole in memory if large.
+
+    A file that fails does not stop the others. Raises Unavailable when the suite goes away, and
+    FailedPrecondition when somebody else completes the import; what was imported stays, and the
+    same call again goes on from there.
+    """
+    sender = _Sender(suite, to)
 
     async def work() -> None:
-        for found in waiting:
-            line = await _import_one(suite, found, to)
-            report.lines.append(line)
-            progress(line)
+        while (taken := await feed.next()) is not None:
+            await done(taken.found, await sender.send(taken))
 
     try:
         async with asyncio.TaskGroup() as group:
             for _ in range(concurrency):
                 group.create_task(work())
-    except* (Unavailable, DeadlineExceeded) as errors:
-        away = errors.exceptions[0]
+    except* ColonnadeError as errors:
+        first = errors.exceptions[0]
     else:
-        return report
-    raise away
+        return
+    finally:
+        feed.close()
+    raise first
 
 
-async def _import_one(suite: Suite, found: Found, to: Destination) -> Line:
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A file from a feed; opened already, or not to be opened, if its source gives them in turn."""
+
+    found: Candidate
+    file: BinaryIO | None = None
+    problem: OSError | None = None
+
+
+class Feed:
+    """Gives files to several takers, looking for them in a thread.
+
+    ``ahead`` files are looked for at once; with ``in_turn`` each is opened before the next one is
+    looked for. Those for which ``passes`` is true are left out. After ``stop`` it gives no more.
+    """
+
+    def __init__(
+        self,
+        files: Iterable[Candidate],
+        *,
+        ahead: int = 64,
+        in_turn: bool = False,
+        passes: Callable[[Candidate], bool] = lambda _found: False,
+    ) -> None:
+        self._files: Iterator[Candidate] = (found for found in files if not passes(found))
+        self._ahead = ahead
+        self._in_turn = in_turn
+        self._lock = asyncio.Lock()
+        self._waiting: deque[Taken] = deque()
+        self.stopped = False
+
+    def stop(self) -> None:
+        """Gives no more files."""
+        self.stopped = True
+
+    def close(self) -> None:
+        """Closes what nobody took."""
+        while self._waiting:
+            if (file := self._waiting.popleft().file) is not None:
+                file.close()
+
+    async def next(self) -> Taken | None:
+        """The next file; None at the end."""
+        async with self._lock:
+            if not self._waiting and not self.stopped:
+                self._waiting.extend(await asyncio.to_thread(self._look))
+            if self.stopped or not self._waiting:
+                return None
+            return self._waiting.popleft()
+
+    def _look(self) -> list[Taken]:
+        found = islice(self._files, self._ahead)
+        return [_opened(one) for one in found] if self._in_turn else [Taken(one) for one in found]
+
+
+def _opened(found: Candidate) -> Taken:
     if found.skipped:
-        return Line(found.relative, Result.SKIPPED, message=found.skipped)
+        return Taken(found)
     try:
-        with found.path.open("rb") as file:
-            answer = await _Upload(found, to, file).send(suite)
-    except (Unavailable, DeadlineExceeded):
-        raise
-    except ColonnadeError as error:
-        return _refused(found, error)
+        return Taken(found, found.open())
     except OSError as error:
-        return Line(found.relative, Result.FAILED, code="UNREADABLE", message=str(error.strerror))
-    result = Result.DUPLICATE if answer.duplicate else Result.IMPORTED
-    return Line(found.relative, result, photo=answer.photo.name)
+        return Taken(found, problem=error)
 
 
-class _Upload:
-    """Sends one file.
+class _Sender:
+    """Sends files, one call for each.
+
+    A file that the persona has need not be sent: its hash in the header is answered. While files
+    turn out to be there already, the header goes alone first.
+    """
+
+    def __init__(self, suite: Suite, to: Destination) -> None:
+        self._suite = suite
+        self._to = to
+        self._asks = False
+
+    async def send(self, taken: Taken) -> Line:
+        """What became of the file."""
+        found, reading = taken.found, _Reading(taken)
+        if found.skipped:
+            return Line(found.relative, Result.SKIPPED, message=found.skipped)
+        try:
+            answer = await self._upload(found, reading)
+        except (Unavailable, DeadlineExceeded):
+            raise
+        except ColonnadeError as error:
+            if error.reason == _COMPLETED:
+                raise
+            return _refused(found, error, empty=reading.is_empty)
+        except OSError as error:
+            why = error.strerror or str(error)
+            return Line(found.relative, Result.FAILED, code="UNREADABLE", message=why)
+        finally:
+            reading.close()
+        result = Result.DUPLICATE if answer.duplicate else Result.IMPORTED
+        return Line(found.relative, result, photo=answer.photo.name)
+
+    async def _upload(self, found: Candidate, reading: "_Reading") -> catalog.UploadPhotoResponse:
+        await asyncio.to_thread(reading.begin)
+        asks = self._asks and await asyncio.to_thread(reading.hash_all)
+        if asks and (known := await self._ask(found, reading)) is not None:
+            return known
+        messages = _Messages(self._header(found, reading.sha256), reading)
+        answer = await messages.send(self._suite)
+        self._asks = answer.duplicate
+        return answer
+
+    async def _ask(
+        self, found: Candidate, reading: "_Reading"
+    ) -> catalog.UploadPhotoResponse | None:
+        """The answer to a header without bytes, None if the persona does not have them."""
+        header = self._header(found, reading.sha256)
+        try:
+            return await _Messages(header).send(self._suite)
+        except InvalidArgument as error:
+            if error.reason != _NOT_KNOWN:
+                raise
+        self._asks = False
+        return None
+
+    def _header(self, found: Candidate, digest: str) -> catalog.PhotoUpload:
+        to = self._to
+        return catalog.PhotoUpload(
+            parent=to.persona,
+            pillar=to.pillar,
+            file_name=PurePosixPath(found.relative).name,
+            source_path=found.relative,
+            tags=to.tags,
+            sha256=digest,
+            validate_only=to.dry_run,
+            photo_import=to.photo_import,
+            fingerprint=found.fingerprint if to.photo_import else "",
+        )
+
+
+class _Reading:
+    """The bytes of a file: a small one is read once, a large one in pieces as it is sent."""
+
+    def __init__(self, taken: Taken) -> None:
+        self._taken = taken
+        self._file = taken.file
+        self._pieces: deque[bytes] = deque()
+        self._ended = False
+        self.sha256 = ""
+        self.is_empty = False
+
+    def begin(self) -> None:
+        """Opens the file and reads what is kept of it. Raises OSError."""
+        if self._taken.problem is not None:
+            raise self._taken.problem
+        if self._file is None:
+            self._file = self._taken.found.open()
+        while len(self._pieces) * _CHUNK < _WHOLE and (piece := self._read()):
+            self._pieces.append(piece)
+        self.is_empty = not self._pieces
+        if self._ended and self._pieces:
+            self.sha256 = _hash_of(self._pieces)
+
+    def hash_all(self) -> bool:
+        """Makes the hash of a large file too, by reading it twice; False where that is not worth
+        it, since reading is what takes time. Raises OSError."""
+        file = self._file
+        if not self.sha256 and file is not None and file.seekable():
+            rest = iter(lambda: file.read(_CHUNK), b"")
+            self.sha256 = _hash_of(chain(self._pieces, rest))
+            file.seek(sum(map(len, self._pieces)))
+        return bool(self.sha256)
+
+    async def next(self) -> bytes:
+        """The next piece, nothing at the end. Raises OSError."""
+        if self._pieces:
+            return self._pieces.popleft()
+        return b"" if self._ended else await asyncio.to_thread(self._read)
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._pieces.clear()
+        if self._file is not None:
+            self._file.close()
+
+    def _read(self) -> bytes:
+        assert self._file is not None
+        piece = b"" if self._ended else self._file.read(_CHUNK)
+        self._ended = self._ended or len(piece) < _CHUNK
+        return piece
+
+
+class _Messages:
+    """The messages of one upload.
 
     gRPC answers an error of the messages' iterator by cancelling the call, and nobody would learn
     of a file that cannot be read to its end; so the error is kept and raised in the call's place.
     """
 
-    def __init__(self, found: Found, to: Destination, file: BinaryIO) -> None:
-        self._header = catalog.PhotoUpload(
-            parent=to.persona,
-            pillar=to.pillar,
-            file_name=Path(found.relative).name,
-            source_path=found.relative,
-            tags=to.tags,
-            validate_only=to.dry_run,
-        )
-        self._file = file
+    def __init__(self, header: catalog.PhotoUpload, reading: _Reading | None = None) -> None:
+        self._header = header
+        self._reading = reading
         self._problem: OSError | None = None
 
     async def send(self, suite: Suite) -> catalog.UploadPhotoResponse:
@@ -147,21 +341,24 @@ class _Upload:
 
     async def _messages(self) -> AsyncIterator[catalog.UploadPhotoRequest]:
         yield catalog.UploadPhotoRequest(header=self._header)
-        while chunk := await self._read():
-            yield catalog.UploadPhotoRequest(chunk=chunk)
-
-    async def _read(self) -> bytes:
         try:
-            return await asyncio.to_thread(self._file.read, _CHUNK)
+            while self._reading and (chunk := await self._reading.next()):
+                yield catalog.UploadPhotoRequest(chunk=chunk)
         except OSError as error:
             self._problem = error
             raise
 
 
-def _refused(found: Found, error: ColonnadeError) -> Line:
+def _hash_of(pieces: Iterable[bytes]) -> str:
+    digest = sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _refused(found: Candidate, error: ColonnadeError, *, empty: bool) -> Line:
     """A file that is no image and does not claim to be one is passed over; the rest has failed."""
-    claims = found.path.suffix.lower() in _IMAGE_SUFFIXES
-    empty = found.path.stat().st_size == 0
+    claims = PurePosixPath(found.relative).suffix.lower() in _IMAGE_SUFFIXES
     harmless = not claims and (empty or error.reason == _NOT_AN_IMAGE)
     message = error.message
     if isinstance(error, InvalidArgument) and error.violations:

@@ -2,7 +2,22 @@
 
 import typer
 
-from cli import channels, clusters, gaps, keys, personas, photos, pillars, posts, suite
+from cli import (
+    campaigns,
+    channels,
+    clusters,
+    gaps,
+    imports,
+    inbox,
+    keys,
+    migrate,
+    personas,
+    photos,
+    pillars,
+    posts,
+    suggestions,
+    suite,
+)
 
 app = typer.Typer(
     name="colonnade",
@@ -17,11 +32,17 @@ app.command("doctor")(suite.doctor)
 app.command("gaps")(gaps.gaps)
 app.add_typer(personas.app, name="personas")
 app.add_typer(pillars.app, name="pillars")
+app.add_typer(suggestions.app, name="suggestions")
+app.add_typer(suggestions.runs, name="runs")
+app.add_typer(campaigns.app, name="campaigns")
 app.add_typer(photos.app, name="photos")
+app.add_typer(imports.app, name="imports")
+app.add_typer(inbox.app, name="inbox")
 app.add_typer(clusters.app, name="clusters")
 app.add_typer(channels.app, name="channels")
 app.add_typer(posts.app, name="posts")
 app.add_typer(keys.app, name="keys")
+app.add_typer(migrate.app, name="migrate")
 
 
 def main() -> None:

@@ -22,14 +22,14 @@ err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() el
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
-def print_json(value: Message | dict[str, Any] | Sequence[Message]) -> None:
+def print_json(value: Message | dict[str, Any] | Sequence[Message | dict[str, Any]]) -> None:
     """One JSON document on standard output."""
     if isinstance(value, Message):
         document: Any = as_dict(value)
     elif isinstance(value, dict):
         document = value
     else:
-        document = [as_dict(message) for message in value]
+        document = [item if isinstance(item, dict) else as_dict(item) for item in value]
     sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
@@ -39,12 +39,22 @@ def as_dict(message: Message) -> dict[str, Any]:
     return data
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table; a column whose name starts with ``#`` is a number."""
+def table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, whole: str = ""
+) -> None:
+    """A table; a column whose name starts with ``#`` is a number.
+
+    The column ``whole`` has what people copy: it is not broken into lines.
+    """
     grid = Table(title=title, title_justify="left", header_style="bold")
     for column in columns:
         justify = "right" if column.startswith("#") else "left"
-        grid.add_column(column.lstrip("#"), justify=justify, overflow="fold")  # type: ignore[arg-type]
+        grid.add_column(
+            column.lstrip("#"),
+            justify=justify,  # type: ignore[arg-type]
+            overflow="fold",
+            no_wrap=column == whole,
+        )
     for row in rows:
         grid.add_row(*(escape(str(cell)) for cell in row))
     out.print(grid)

@@ -1,5 +1,6 @@
 """``colonnade personas``."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,8 +9,10 @@ from colonnade.catalog.v1.persona_pb2 import LibraryStats, Persona
 from rich.markup import escape
 
 from cli.connection import Suite
+from cli.documents import read_json
+from cli.exports import requests_of
 from cli.names import persona_name
-from cli.output import JsonOption, last_part, line, out, print_json, table, when, word
+from cli.output import JsonOption, as_dict, last_part, line, out, print_json, table, when, word
 from cli.run import with_suite
 
 app = typer.Typer(help="Identities that publish.", no_args_is_help=True)
@@ -30,9 +33,36 @@ def create(
     print_json(made) if json else line(f"created [bold]{made.name}[/bold] ({made.time_zone})")
 
 
+@app.command("import")
+def import_(
+    file: Annotated[
+        Path, typer.Argument(help="What an older release exported: a persona or a list of them.")
+    ],
+    json: JsonOption = False,
+) -> None:
+    """Creates personas from an older export, with their caption and hashtag settings."""
+
+    async def work(suite: Suite) -> list[Persona]:
+        made = []
+        for request in requests_of(read_json(file), "persona"):
+            made.append(await suite.catalog.CreatePersona(request))
+            if not json:
+                line(f"created [bold]{made[-1].name}[/bold] ({made[-1].time_zone})")
+        return made
+
+    made = with_suite(work)
+    if json:
+        print_json(made)
+
+
 @app.command("list")
-def list_personas(json: JsonOption = False) -> None:
+def list_personas(
+    stats: Annotated[bool, typer.Option("--stats", help="Count their photos too.")] = False,
+    json: JsonOption = False,
+) -> None:
     """Lists the personas."""
+    if stats:
+        return _with_stats(json)
     personas = with_suite(all_personas)
     if json:
         return print_json(personas)
@@ -51,6 +81,41 @@ def list_personas(json: JsonOption = False) -> None:
         ],
     )
     return None
+
+
+def _with_stats(json: bool) -> None:
+    found = with_suite(_counted)
+    if json:
+        return print_json(
+            [{**as_dict(persona), "libraryStats": as_dict(counts)} for persona, counts in found]
+        )
+    table(
+        "Personas",
+        ("persona", "#photos", "#unused", "#scheduled", "#posted", "#not embedded"),
+        [
+            (
+                last_part(persona.name),
+                counts.photos,
+                counts.unused,
+                counts.scheduled,
+                counts.posted,
+                counts.embedding_pending + counts.embedding_failed,
+            )
+            for persona, counts in found
+        ],
+    )
+    return None
+
+
+async def _counted(suite: Suite) -> list[tuple[Persona, LibraryStats]]:
+    found: list[tuple[Persona, LibraryStats]] = []
+    request = catalog.ListPersonasRequest(page_size=200, include_stats=True)
+    while True:
+        page = await suite.catalog.ListPersonas(request)
+        found.extend(zip(page.personas, page.stats, strict=True))
+        request.page_token = page.next_page_token
+        if not request.page_token:
+            return found
 
 
 async def all_personas(suite: Suite) -> list[Persona]:

@@ -1,132 +1,130 @@
 """``colonnade photos``."""
 
-from pathlib import Path
+from collections.abc import Sequence
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 from colonnade.catalog.v1 import catalog_service_pb2 as catalog
-from colonnade.catalog.v1.photo_pb2 import Photo, PhotoEmbedding
+from colonnade.catalog.v1.photo_pb2 import Filing, Photo, PhotoEmbedding, PhotoMeasure
 from colonnade.clustering.v1 import clustering_service_pb2 as clustering
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cli.connection import Suite
-from cli.importer import Destination, Line, Report, Result, import_files
+from cli.importing import import_photos
 from cli.names import below, persona_name, split_list
-from cli.output import JsonOption, err, last_part, line, out, print_json, table, when, word
-from cli.run import FAILED, with_suite
-from cli.walk import walk
+from cli.output import JsonOption, last_part, line, out, print_json, table, when, word
+from cli.photo_changes import analyze, archive, move, rights, rights_in_words, tag, unarchive
+from cli.run import with_suite
 
 app = typer.Typer(help="The photos of a persona.", no_args_is_help=True)
 
-_SHOWN_PROBLEMS = 50
+app.command("import")(import_photos)
 
 
-@app.command("import")
-def import_photos(
-    folder: Annotated[Path, typer.Argument(help="The folder.")],
-    persona: Annotated[str, typer.Option(help="The persona.")],
-    pillar: Annotated[str, typer.Option(help="The pillar to file them under.")] = "",
-    tag: Annotated[list[str] | None, typer.Option(help="Tags to give them.")] = None,
-    recursive: Annotated[bool, typer.Option(help="Folders below it too.")] = True,
-    dry_run: Annotated[bool, typer.Option(help="Check everything, store nothing.")] = False,
-    json: JsonOption = False,
-) -> None:
-    """Imports a folder. Run it again at any time: what is there already is not stored twice."""
-    if not folder.is_dir():
-        err.print(f"[red]folder[/red]: {escape(str(folder))} is not a folder")
-        raise typer.Exit(2)
-    parent = persona_name(persona)
-    to = Destination(
-        parent, below(parent, "pillars", pillar) if pillar else "", tuple(split_list(tag or [])),
-        dry_run,
-    )  # fmt: skip
-
-    async def work(suite: Suite) -> Report:
-        await suite.catalog.GetPersona(catalog.GetPersonaRequest(name=parent))
-        files = list(walk(folder, recursive=recursive))
-        with import_progress(len(files), quiet=json) as advance:
-            return await import_files(suite, files, to, progress=advance)
-
-    report = with_suite(work)
-    print_json(report.as_dict()) if json else show_report(report, dry_run=dry_run)
-    if report.count(Result.FAILED):
-        raise typer.Exit(FAILED)
+for change in (tag, move, archive, unarchive, rights, analyze):
+    app.command()(change)
 
 
-class import_progress:
-    """A progress bar over the files of an import; calling what it yields advances it."""
+class Order(StrEnum):
+    """Which photos come first."""
 
-    def __init__(self, total: int, *, quiet: bool = False) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=err,
-            disable=quiet,
-        )
-        self._task = self._progress.add_task("importing", total=total)
-
-    def __enter__(self) -> "import_progress":
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def __call__(self, _line: Line) -> None:
-        self._progress.advance(self._task)
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    BEST = "best"
 
 
-def show_report(report: Report, *, dry_run: bool = False) -> None:
-    """The counts, and a line for each file that was not imported."""
-    problems = [x for x in report.lines if x.result in (Result.FAILED, Result.SKIPPED)]
-    for problem in sorted(problems, key=lambda x: (x.result, x.path))[:_SHOWN_PROBLEMS]:
-        out.print(f"  {problem.result}: {problem.path}: {problem.message}", markup=False)
-    if len(problems) > _SHOWN_PROBLEMS:
-        line(f"  … and {len(problems) - _SHOWN_PROBLEMS} more; --json lists them all")
-    counts = ", ".join(f"{report.count(result)} {result}" for result in Result)
-    line(f"[bold]{len(report.lines)} files[/bold]: {counts}" + (" (dry run)" if dry_run else ""))
+_ORDERS = {
+    Order.NEWEST: "create_time desc",
+    Order.OLDEST: "create_time",
+    Order.BEST: "quality desc",
+}
+
+
+class UsageOption(StrEnum):
+    """Whether posts use photos."""
+
+    UNUSED = "unused"
+    SCHEDULED = "scheduled"
+    POSTED = "posted"
+
+
+class StateOption(StrEnum):
+    """Whether photos are in use."""
+
+    ACTIVE = "active"
+    ARCHIVED = "archived"
+    ALL = "all"
 
 
 @app.command("list")
 def list_photos(
     persona: str,
-    filter: Annotated[str, typer.Option(help='Such as usage = "UNUSED".')] = "",
-    limit: Annotated[int, typer.Option(help="How many at most.")] = 50,
+    pillar: Annotated[str, typer.Option(help="Only of this pillar.")] = "",
+    tag: Annotated[list[str] | None, typer.Option(help="Only with all of these tags.")] = None,
+    any: Annotated[bool, typer.Option("--any", help="One of the tags is enough.")] = False,
+    usage: Annotated[UsageOption | None, typer.Option(help="Only used so by posts.")] = None,
+    state: Annotated[StateOption, typer.Option(help="In use or not.")] = StateOption.ACTIVE,
+    filter: Annotated[str, typer.Option(help='More, such as embedding.state = "READY".')] = "",
+    order: Annotated[Order, typer.Option(help="Which come first.")] = Order.NEWEST,
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
     json: JsonOption = False,
 ) -> None:
-    """Lists photos, newest first."""
-    photos = with_suite(lambda suite: some_photos(suite, persona_name(persona), filter, limit))
+    """Lists photos."""
+    parent = persona_name(persona)
+    tags = split_list(tag or [])
+    conditions = [
+        condition("pillar", [below(parent, "pillars", pillar)] if pillar else []),
+        *([condition("tag", tags)] if any else [condition("tag", [one]) for one in tags]),
+        condition("usage", [usage.upper()] if usage else []),
+        condition("state", ["*" if state is StateOption.ALL else state.upper()]),
+        filter,
+    ]
+    wanted = " AND ".join(part for part in conditions if part)
+    photos = with_suite(lambda suite: some_photos(suite, parent, wanted, limit, _ORDERS[order]))
     if json:
         return print_json(photos)
     table(
-        f"Photos of {persona_name(persona)}",
-        ("photo", "file", "pillar", "size", "embedding", "usage", "imported"),
+        f"Photos of {parent}",
+        ("photo", "file", "pillar", "#quality", "usage"),
         [
             (
                 last_part(p.name),
                 p.file_name,
                 last_part(p.pillar),
-                f"{p.width}x{p.height}",
-                word(PhotoEmbedding.State, p.embedding.state),
-                word(Photo.Usage, p.usage),
-                when(p.create_time),
+                f"{p.quality:.2f}" if p.HasField("quality") else "-",
+                "archived" if p.state == Photo.STATE_ARCHIVED else word(Photo.Usage, p.usage),
             )
             for p in photos
         ],
+        whole="photo",
     )
     return None
 
 
-async def some_photos(suite: Suite, parent: str, filter: str, limit: int) -> list[Photo]:
+def condition(field: str, values: Sequence[str]) -> str:
+    """The part of a filter that asks for one of the values; nothing if there are none."""
+    parts = [f"{field} = {quoted(value)}" for value in values]
+    return f"({' OR '.join(parts)})" if len(parts) > 1 else "".join(parts)
+
+
+def quoted(text: str) -> str:
+    """A text as a filter has it."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+async def some_photos(
+    suite: Suite, parent: str, filter: str, limit: int, order: str = ""
+) -> list[Photo]:
     """Up to ``limit`` photos of a persona, page by page."""
     found: list[Photo] = []
     token = ""
     while len(found) < limit:
         request = catalog.ListPhotosRequest(
-            parent=parent, page_size=min(200, limit - len(found)), page_token=token, filter=filter
+            parent=parent,
+            page_size=min(200, limit - len(found)),
+            page_token=token,
+            filter=filter,
+            order_by=order,
         )
         page = await suite.catalog.ListPhotos(request)
         found.extend(page.photos)
@@ -146,18 +144,36 @@ def show(photo: str, json: JsonOption = False) -> None:
     rows = (
         ("file", found.source_path or found.file_name),
         ("pillar", found.pillar),
+        ("filing", _filing(found.filing)),
         ("picture", f"{found.width}x{found.height}, {found.mime_type}, {found.size_bytes} bytes"),
         ("sha256", found.sha256),
         ("taken", when(found.taken_time)),
         ("imported", when(found.create_time)),
         ("tags", ", ".join(found.tags) or "-"),
+        ("state", word(Photo.State, found.state)),
         ("usage", word(Photo.Usage, found.usage)),
+        *(("post", f"{post.post} ({post.state.lower()})") for post in found.posts),
+        ("rights", rights_in_words(found.rights)),
+        ("quality", f"{found.quality:.2f}" if found.HasField("quality") else "-"),
+        *((f"  {measure.id}", _measure(measure)) for measure in found.analysis.measures),
         ("embedding", _embedding(found.embedding)),
         ("thumbnail", found.thumbnail_uri),
     )
     for label, value in rows:
-        out.print(f"  {label:<10} {value}", markup=False)
+        out.print(f"  {label:<16} {value}", markup=False)
     return None
+
+
+def _filing(filing: Filing) -> str:
+    sure = f" ({filing.confidence:.0%} sure)" if filing.confidence else ""
+    return word(Filing.State, filing.state) + sure
+
+
+def _measure(measure: PhotoMeasure) -> str:
+    if measure.state == PhotoMeasure.STATE_READY:
+        return measure.text or f"{measure.value:.2f}"
+    state = word(PhotoMeasure.State, measure.state)
+    return f"{state}: {measure.error.message}" if measure.error.message else state
 
 
 def _embedding(embedding: PhotoEmbedding) -> str:
@@ -184,13 +200,34 @@ def similar(
     return None
 
 
-@app.command()
-def move(photo: str, pillar: str) -> None:
-    """Files a photo under another pillar of its persona."""
-    parent = "/".join(photo.split("/")[:2])
-    request = catalog.MovePhotoRequest(name=photo, pillar=below(parent, "pillars", pillar))
-    moved = with_suite(lambda suite: suite.catalog.MovePhoto(request)).photo
-    line(f"{moved.name} is now in [bold]{moved.pillar}[/bold]")
+@app.command("tags")
+def list_tags(
+    persona: str,
+    prefix: Annotated[str, typer.Option(help="Only those that begin with this.")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
+    json: JsonOption = False,
+) -> None:
+    """Lists the tags of photos in use, most used first."""
+    parent = persona_name(persona)
+
+    async def work(suite: Suite) -> list[catalog.PhotoTag]:
+        found: list[catalog.PhotoTag] = []
+        request = catalog.ListPhotoTagsRequest(parent=parent, prefix=prefix)
+        while len(found) < limit:
+            request.page_size = min(200, limit - len(found))
+            page = await suite.catalog.ListPhotoTags(request)
+            found.extend(page.photo_tags)
+            request.page_token = page.next_page_token
+            if not page.next_page_token:
+                break
+        return found
+
+    tags = with_suite(work)
+    if json:
+        return print_json(tags)
+    rows = [(tag.tag, tag.photo_count) for tag in tags]
+    table(f"Tags of {parent}", ("tag", "#photos"), rows)
+    return None
 
 
 @app.command()

@@ -4,11 +4,13 @@ from typing import Annotated
 
 import typer
 from colonnade.catalog.v1 import catalog_service_pb2 as catalog
+from colonnade.catalog.v1 import planning_service_pb2 as planning
 from colonnade.catalog.v1.pillar_pb2 import Pillar
+from colonnade.catalog.v1.pillar_template_pb2 import PillarTemplate
 
 from cli.connection import Suite
 from cli.names import below, persona_name
-from cli.output import JsonOption, last_part, line, print_json, table, word
+from cli.output import JsonOption, last_part, line, out, print_json, table, word
 from cli.run import with_suite
 
 app = typer.Typer(help="The themes of a persona.", no_args_is_help=True)
@@ -103,3 +105,66 @@ def delete(persona: str, pillar: str) -> None:
     name = below(persona_name(persona), "pillars", pillar)
     with_suite(lambda suite: suite.catalog.DeletePillar(catalog.DeletePillarRequest(name=name)))
     line(f"deleted [bold]{name}[/bold]")
+
+
+@app.command()
+def templates(
+    template: Annotated[str, typer.Argument(help="Show the pillars of this one.")] = "",
+    json: JsonOption = False,
+) -> None:
+    """Lists the templates of pillars, or shows one."""
+    if template:
+        return _show_template(template, json)
+    request = planning.ListPillarTemplatesRequest(page_size=200)
+    found = with_suite(lambda suite: suite.planning.ListPillarTemplates(request)).pillar_templates
+    if json:
+        return print_json(found)
+    table(
+        "Templates of pillars",
+        ("template", "for whom", "#pillars"),
+        [(last_part(t.name), t.description, len(t.pillars)) for t in found],
+    )
+    return None
+
+
+def _show_template(template: str, json: bool) -> None:
+    request = planning.GetPillarTemplateRequest(name=_template_name(template))
+    found: PillarTemplate = with_suite(lambda suite: suite.planning.GetPillarTemplate(request))
+    if json:
+        return print_json(found)
+    table(
+        found.display_name,
+        ("pillar", "#weight", "what belongs in it"),
+        [(p.display_name, p.weight, p.description) for p in found.pillars],
+    )
+    return None
+
+
+@app.command("apply-template")
+def apply_template(
+    persona: str,
+    template: Annotated[str, typer.Argument(help="As listed by pillars templates.")],
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Leave pillars of the same name as they are.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Creates the pillars of a template, all of them or none."""
+    modes = planning.ApplyPillarTemplateRequest
+    request = planning.ApplyPillarTemplateRequest(
+        parent=persona_name(persona),
+        pillar_template=_template_name(template),
+        mode=modes.MODE_SKIP_EXISTING if skip_existing else modes.MODE_CREATE,
+    )
+    done = with_suite(lambda suite: suite.planning.ApplyPillarTemplate(request))
+    if json:
+        return print_json(done)
+    for pillar in done.pillars:
+        line(f"created [bold]{pillar.name}[/bold], weight {pillar.weight}")
+    for pillar in done.skipped:
+        out.print(f"left as it is: {pillar.name} ({pillar.display_name})", markup=False)
+    return None
+
+
+def _template_name(text: str) -> str:
+    return text if text.startswith("pillarTemplates/") else f"pillarTemplates/{text}"

@@ -2,11 +2,13 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Annotated
 
 import typer
+from colonnade.catalog.v1.photo_pb2 import Photo
 from colonnade.scheduler.v1 import scheduler_service_pb2 as scheduler
-from colonnade.scheduler.v1.post_pb2 import Post, Publication
+from colonnade.scheduler.v1.post_pb2 import BatchPost, Post, PostResult, Publication
 
 from cli.connection import Suite
 from cli.names import below, persona_name, split_list
@@ -18,6 +20,22 @@ app = typer.Typer(help="Posts and their publication.", no_args_is_help=True)
 
 _LATER = re.compile(r"\+([0-9]{1,6})([mhd])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+MOST_AT_ONCE = 200
+
+
+class Order(StrEnum):
+    """Which photos come first."""
+
+    OLDEST = "oldest"
+    NEWEST = "newest"
+    QUALITY = "quality"
+
+
+_ORDERS = {
+    Order.OLDEST: "create_time",
+    Order.NEWEST: "create_time desc",
+    Order.QUALITY: "quality desc",
+}
 
 
 @app.command()
@@ -54,7 +72,7 @@ def schedule(
         raise typer.Exit(FAILED)
 
 
-def moment(text: str, now: datetime) -> datetime:
+def moment(text: str, now: datetime, option: str = "at") -> datetime:
     """The time that ``now``, ``+2h`` or an ISO time with a zone means. Raises InvalidArgument."""
     if text == "now":
         return now
@@ -64,9 +82,136 @@ def moment(text: str, now: datetime) -> datetime:
         parsed = datetime.fromisoformat(text)
     except ValueError:
         raise InvalidArgument.of(
-            "at", f"is now, +90m, +2h, +3d or a time such as 2026-12-01T15:00+01:00, not {text!r}"
+            option, f"is now, +90m, +2h, +3d or a time such as 2026-12-01T15:00+01:00, not {text!r}"
         ) from None
     return parsed if parsed.tzinfo else parsed.astimezone()
+
+
+@app.command()
+def batch(
+    persona: str,
+    photos: Annotated[list[str] | None, typer.Argument(help="Photos, in their order.")] = None,
+    count: Annotated[
+        int, typer.Option("--next", help="Or so many photos that no post has yet.")
+    ] = 0,
+    pillar: Annotated[str, typer.Option(help="With --next: only of this pillar.")] = "",
+    order: Annotated[Order, typer.Option(help="With --next: which first.")] = Order.OLDEST,
+    start: Annotated[str, typer.Option(help="The first moment, as --at of schedule.")] = "now",
+    every: Annotated[str, typer.Option(help="90m, 6h, 2d apart, not in the cadence's slots.")] = "",
+    seed: Annotated[int, typer.Option(help="Draws the minutes within the slots.")] = 0,
+    caption: Annotated[str, typer.Option(help="The text of all.")] = "",
+    hashtag: Annotated[list[str] | None, typer.Option(help="Hashtags of all.")] = None,
+    channel: Annotated[list[str] | None, typer.Option(help="Channels; all by default.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Schedules many photos, each in a free slot of the persona's cadence; a line for each."""
+    parent = persona_name(persona)
+
+    async def work(suite: Suite) -> list[PostResult]:
+        names = [below(parent, "photos", photo) for photo in photos or []]
+        if count:
+            found = await some_unscheduled(suite, parent, pillar, order, count)
+            names += [photo.name for photo in found]
+        if not names:
+            raise InvalidArgument.of("photos", "name some, or ask for --next so many")
+        template = scheduler.BatchCreatePostsRequest(
+            parent=parent,
+            seed=seed,
+            caption=caption,
+            hashtags=split_list(hashtag or []),
+            channels=[below(parent, "channels", c) for c in split_list(channel or [])],
+        )
+        if start != "now":
+            template.start_time.CopyFrom(timestamp(moment(start, datetime.now(UTC), "start")))
+        if every:
+            template.spacing.FromTimedelta(span(every))
+        return await in_batches(suite, template, names)
+
+    results = with_suite(work)
+    if json:
+        print_json(results)
+    else:
+        for result in results:
+            out.print(result_line(result), markup=False, soft_wrap=True)
+    if any(result.status.code for result in results):
+        raise typer.Exit(FAILED)
+
+
+async def in_batches(
+    suite: Suite, template: scheduler.BatchCreatePostsRequest, photos: list[str]
+) -> list[PostResult]:
+    """The results for all photos, 200 a request; with a spacing each goes on where one ended."""
+    results: list[PostResult] = []
+    for first in range(0, len(photos), MOST_AT_ONCE):
+        part = photos[first : first + MOST_AT_ONCE]
+        request = scheduler.BatchCreatePostsRequest(posts=[BatchPost(photo=name) for name in part])
+        request.MergeFrom(template)
+        made = (await suite.scheduler.BatchCreatePosts(request)).results
+        results += made
+        times = [r.post.scheduled_time for r in made if r.HasField("post")]
+        if template.HasField("spacing") and times:
+            following = times[-1].ToDatetime(UTC) + template.spacing.ToTimedelta()
+            template.start_time.FromDatetime(following)
+    return results
+
+
+def result_line(result: PostResult) -> str:
+    """What became of one photo of a batch."""
+    if result.status.code:
+        return f"{last_part(result.photo)} not scheduled: {result.status.message}"
+    return f"{last_part(result.photo)} {when(result.post.scheduled_time)}"
+
+
+def span(text: str) -> timedelta:
+    """The time that ``90m``, ``6h`` or ``2d`` means. Raises InvalidArgument."""
+    found = _LATER.fullmatch(f"+{text}")
+    if found is None:
+        raise InvalidArgument.of("every", f"is 90m, 6h or 2d, not {text!r}")
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+@app.command()
+def unscheduled(
+    persona: str,
+    pillar: Annotated[str, typer.Option(help="Only of this pillar.")] = "",
+    order: Annotated[Order, typer.Option(help="Which first.")] = Order.NEWEST,
+    limit: Annotated[int, typer.Option(help="How many at most.")] = 50,
+    json: JsonOption = False,
+) -> None:
+    """Lists the photos that no post has."""
+    parent = persona_name(persona)
+    photos = with_suite(lambda suite: some_unscheduled(suite, parent, pillar, order, limit))
+    if json:
+        return print_json(photos)
+    table(
+        f"Unscheduled photos of {parent}",
+        ("photo", "pillar", "file"),
+        [(last_part(p.name), last_part(p.pillar), p.file_name) for p in photos],
+    )
+    return None
+
+
+async def some_unscheduled(
+    suite: Suite, parent: str, pillar: str, order: Order, limit: int
+) -> list[Photo]:
+    """Up to ``limit`` photos that no post has, page by page."""
+    found: list[Photo] = []
+    token = ""
+    while len(found) < limit:
+        page = await suite.scheduler.ListUnscheduledPhotos(
+            scheduler.ListUnscheduledPhotosRequest(
+                parent=parent,
+                pillar=below(parent, "pillars", pillar) if pillar else "",
+                page_size=min(200, limit - len(found)),
+                page_token=token,
+                order_by=_ORDERS[order],
+            )
+        )
+        found.extend(page.photos)
+        token = page.next_page_token
+        if not token:
+            break
+    return found
 
 
 async def watch_post(suite: Suite, post: Post) -> Post:
@@ -81,6 +226,8 @@ def show_post(post: Post) -> None:
     """A post and its publications."""
     state = word(Post.State, post.state)
     line(f"[bold]{post.name}[/bold]: {state}, due {when(post.scheduled_time)}")
+    if post.state_reason:
+        out.print(f"  {post.state_reason}", markup=False)
     for publication in post.publications:
         where = last_part(publication.channel)
         status = word(Publication.State, publication.state)
@@ -91,12 +238,17 @@ def show_post(post: Post) -> None:
 @app.command("list")
 def list_posts(
     persona: Annotated[str, typer.Argument(help="A persona, or - for all.")],
-    filter: Annotated[str, typer.Option(help='Such as state = "FAILED".')] = "",
+    filter: Annotated[str, typer.Option(help='Such as pillar = "personas/…/pillars/…".')] = "",
+    state: Annotated[str, typer.Option(help="Such as failed or awaiting-image.")] = "",
     limit: Annotated[int, typer.Option(help="How many at most.")] = 50,
     json: JsonOption = False,
 ) -> None:
     """Lists posts, latest first."""
-    posts = with_suite(lambda suite: some_posts(suite, persona_name(persona), filter, limit))
+    conditions = [filter] if filter else []
+    if state:
+        conditions.append(f'state = "{state.upper().replace("-", "_")}"')
+    wanted = " AND ".join(conditions)
+    posts = with_suite(lambda suite: some_posts(suite, persona_name(persona), wanted, limit))
     print_json(posts) if json else show_posts(posts)
 
 
@@ -161,6 +313,20 @@ def retry(post: str) -> None:
     """Tries the failed publications of a post again."""
     request = scheduler.RetryPostRequest(name=post)
     show_post(with_suite(lambda suite: suite.scheduler.RetryPost(request)).post)
+
+
+@app.command("set-time")
+def set_time(
+    post: str,
+    at: Annotated[str, typer.Option(help="As --at of schedule.")],
+    json: JsonOption = False,
+) -> None:
+    """Gives a time to a post that waits for one, or for its photo."""
+    request = scheduler.SchedulePostRequest(
+        name=post, scheduled_time=timestamp(moment(at, datetime.now(UTC)))
+    )
+    found = with_suite(lambda suite: suite.scheduler.SchedulePost(request)).post
+    print_json(found) if json else show_post(found)
 
 
 @app.command()

@@ -5,15 +5,24 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file below the root, or an entry that is passed over and why."""
+    """A file below the root, or an entry that is passed over and why.
+
+    ``fingerprint`` is its size and time of change, which tell whether it has changed since.
+    """
 
     path: Path
     relative: str
     skipped: str = ""
+    fingerprint: str = ""
+
+    def open(self) -> BinaryIO:
+        """Its bytes. Raises OSError."""
+        return self.path.open("rb")
 
 
 def walk(root: Path, *, recursive: bool = True) -> Iterator[Found]:
@@ -27,8 +36,23 @@ def walk(root: Path, *, recursive: bool = True) -> Iterator[Found]:
     seen: set[tuple[int, int]] = set()
     for path in _entries(root, recursive):
         relative = _text(path.relative_to(root))
-        reason = _why_not(path, top, seen)
-        yield Found(path, relative, reason)
+        try:
+            info = path.stat()
+        except (OSError, RuntimeError):
+            yield Found(path, relative, "a link that leads nowhere")
+            continue
+        fingerprint = f"{info.st_size}-{info.st_mtime_ns}"
+        yield Found(path, relative, _why_not(path, info, top, seen), fingerprint)
+
+
+def count_files(root: Path, *, recursive: bool = True) -> int:
+    """How many entries ``walk`` will find, without a look at any of them."""
+    if not recursive:
+        return sum(1 for entry in os.scandir(root) if not entry.is_dir(follow_symlinks=False))
+    return sum(
+        len(files) + sum(os.path.islink(os.path.join(folder, name)) for name in folders)
+        for folder, folders, files in os.walk(root)
+    )
 
 
 def _entries(folder: Path, recursive: bool) -> Iterator[Path]:
@@ -45,20 +69,16 @@ def _entries(folder: Path, recursive: bool) -> Iterator[Path]:
             yield Path(entry.path)
 
 
-def _why_not(path: Path, top: Path, seen: set[tuple[int, int]]) -> str:
-    try:
-        target = path.resolve(strict=True)
-        info = target.stat()
-    except (OSError, RuntimeError):
-        return "a link that leads nowhere"
-    if path.is_symlink() and not target.is_relative_to(top):
+def _why_not(path: Path, info: os.stat_result, top: Path, seen: set[tuple[int, int]]) -> str:
+    linked = path.is_symlink()
+    if linked and not path.resolve().is_relative_to(top):
         return "a link that leaves the folder"
     if stat.S_ISDIR(info.st_mode):
-        return "a link to a folder" if path.is_symlink() else "a folder that cannot be read"
+        return "a link to a folder" if linked else "a folder that cannot be read"
     if not stat.S_ISREG(info.st_mode):
         return "not a plain file"
     key = (info.st_dev, info.st_ino)
-    if path.is_symlink() and key in seen:
+    if linked and key in seen:
         return "a link to a file that is here already"
     seen.add(key)
     return ""

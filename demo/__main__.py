@@ -12,8 +12,8 @@ from rich.markup import escape
 
 from cli.connection import Suite, Target, connect
 from cli.gaps import show_report as show_gaps
+from cli.importing import show_report as show_import
 from cli.output import err, out, word
-from cli.photos import show_report as show_import
 from demo import steps
 from demo.children import Ports, buffer_state, running
 from demo.pictures import draw_library
@@ -83,12 +83,16 @@ async def _main_job(plan: Plan, ports: Ports, show: Show) -> bool:
         show.heading("Embed every photo")
         stats = await steps.embedded(suite, parent, show)
         show.done(f"{stats.embedding_ready} photos embedded, {stats.embedding_failed} failed")
+        show.heading("File what came without a pillar")
+        await steps.filed(suite, parent, plan, show)
         show.heading("Find near-duplicates")
         await steps.duplicates(suite, parent, show)
         show.heading("Group what belongs together")
         found = await steps.clusters(suite, parent, show)
         show.heading("What each pillar lacks")
         show_gaps(await steps.gap_report(suite, parent))
+        show.heading("What to make next")
+        await steps.briefs(suite, parent, show)
         show.heading("Schedule posts, one due now")
         await steps.channel(suite, parent, _instagram(ports), ports.buffer_url, show)
         posts = await steps.posts(suite, parent, plan, found, show)

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from cli.walk import Found, walk
 
+# How many files of each top folder show what its pillar is like.
+EXAMPLES = 8
+
 
 @dataclass(frozen=True, slots=True)
 class PillarPlan:
@@ -30,6 +33,17 @@ class Plan:
     folder: Path
     pillars: Sequence[PillarPlan]
     captions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """Files that are imported as ``examples`` of pillars, by the pillars' ids, and the ``rest``.
+
+    The rest comes without a pillar and is filed by what it shows.
+    """
+
+    examples: dict[str, list[Found]]
+    rest: list[Found]
 
 
 SAMPLE_PILLARS = (
@@ -104,13 +118,20 @@ def top_folder(found: Found) -> str:
     return head if slash else ""
 
 
-def by_pillar(plan: Plan) -> dict[str, list[Found]]:
-    """The files of the plan's folder by the id of the pillar that they go into.
+def divided(plan: Plan) -> Division:
+    """The files of the plan's folder: a few of each top folder as examples, spread over it.
 
     What lies in no planned folder goes to the first pillar.
     """
     owner = {folder: pillar.id for pillar in plan.pillars for folder in pillar.folders}
-    files: dict[str, list[Found]] = {pillar.id: [] for pillar in plan.pillars}
+    folders: dict[str, list[Found]] = {}
     for found in walk(plan.folder):
-        files[owner.get(top_folder(found), plan.pillars[0].id)].append(found)
-    return files
+        folders.setdefault(top_folder(found), []).append(found)
+    division = Division({pillar.id: [] for pillar in plan.pillars}, [])
+    for folder, files in folders.items():
+        count = min(EXAMPLES, (len(files) + 1) // 2)
+        chosen = {number * len(files) // count for number in range(count)}
+        examples = division.examples[owner.get(folder, plan.pillars[0].id)]
+        for number, found in enumerate(files):
+            (examples if number in chosen else division.rest).append(found)
+    return division

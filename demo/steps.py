@@ -5,28 +5,36 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from colonnade.catalog.v1 import catalog_service_pb2 as catalog
+from colonnade.catalog.v1 import import_service_pb2 as imports
+from colonnade.catalog.v1 import planning_service_pb2 as planning
 from colonnade.catalog.v1.gap_report_pb2 import GapReport
 from colonnade.catalog.v1.persona_pb2 import LibraryStats, Persona
 from colonnade.catalog.v1.photo_pb2 import Photo
 from colonnade.catalog.v1.pillar_pb2 import Pillar
+from colonnade.catalog.v1.suggestion_pb2 import Suggestion, SuggestionBatch
 from colonnade.clustering.v1 import clustering_service_pb2 as clustering
 from colonnade.clustering.v1.cluster_pb2 import Cluster
 from colonnade.clustering.v1.clustering_run_pb2 import ClusteringRun
 from colonnade.scheduler.v1 import scheduler_service_pb2 as scheduler
 from colonnade.scheduler.v1.channel_pb2 import Channel
 from colonnade.scheduler.v1.post_pb2 import Post
+from colonnade.type.v1.job_pb2 import JobState
+from rich.markup import escape
 
 from cli.clusters import all_clusters, run_clustering
 from cli.connection import Suite
 from cli.importer import Destination, Report, import_files
-from cli.output import timestamp
-from cli.photos import import_progress, some_photos
+from cli.importing import import_progress
+from cli.output import last_part, timestamp
+from cli.photos import some_photos
 from cli.posts import some_posts, watch_post
+from cli.suggestions import watch_suggestions, write_suggestions
 from demo.children import TOKEN
-from demo.plan import Plan, by_pillar
+from demo.plan import Plan, divided
 from demo.show import Show
 from libs.errors import AlreadyExists, FailedPrecondition
 
+BRIEFS = 5
 EMBED_TIMEOUT = 1800.0
 # What Buffer takes for Instagram: width over height from 4:5 to 1.91:1, at least 320 pixels wide.
 _NARROWEST, _WIDEST, _LEAST_WIDTH = 0.8, 1.91, 320
@@ -64,13 +72,15 @@ async def pillars(suite: Suite, parent: str, plan: Plan, show: Show) -> None:
 
 
 async def photos(suite: Suite, parent: str, plan: Plan) -> Report:
-    """Every file of the plan's folder, imported under the pillar that its folder belongs to."""
-    files = by_pillar(plan)
+    """Every file of the plan's folder: examples under the pillar that their folder belongs to,
+    then the rest without a pillar."""
+    division = divided(plan)
+    parts = [(f"{parent}/pillars/{id}", files) for id, files in division.examples.items()]
+    parts.append(("", division.rest))
     whole = Report()
-    with import_progress(sum(map(len, files.values()))) as advance:
-        for pillar, found in files.items():
-            to = Destination(parent, f"{parent}/pillars/{pillar}")
-            report = await import_files(suite, found, to, progress=advance)
+    with import_progress(sum(len(files) for _, files in parts)) as advance:
+        for pillar, files in parts:
+            report = await import_files(suite, files, Destination(parent, pillar), progress=advance)
             whole.lines.extend(report.lines)
     return whole
 
@@ -90,6 +100,32 @@ async def embedded(suite: Suite, parent: str, show: Show) -> LibraryStats:
                     f"{stats.embedding_pending} photos still wait for their embedding"
                 )
             await asyncio.sleep(0.2)
+
+
+async def filed(suite: Suite, parent: str, plan: Plan, show: Show) -> None:
+    """Tells where the photos went that came without a pillar, and why, and which ones wait."""
+    await suite.imports.ProposePillars(imports.ProposePillarsRequest(parent=parent))
+    proposed, waiting = [
+        sorted(await some_photos(suite, parent, condition, 5000), key=_by_confidence)
+        for condition in ('filing.state = "PROPOSED"', 'filing.state = "REVIEW"')
+    ]
+    titles = {f"{parent}/pillars/{pillar.id}": pillar.display_name for pillar in plan.pillars}
+    groups = {name: [photo for photo in proposed if photo.pillar == name] for name in titles}
+    where = ", ".join(f"{len(group)} in {titles[name]}" for name, group in groups.items())
+    show.done(f"{len(proposed)} photos filed by what they show: {where}")
+    # One of average confidence for each pillar, and the least sure one of all.
+    examples = [group[len(group) // 2] for group in groups.values() if group]
+    for photo in (*examples, *proposed[-1:]):
+        sure = f"{photo.filing.confidence:.0%} sure"
+        show.detail(f"{photo.source_path}, {sure}: {photo.filing.reason}")
+    if waiting:
+        show.done(f"{len(waiting)} wait in the inbox, to be sorted in bulk, such as")
+        show.detail(f"{waiting[0].source_path}: {waiting[0].filing.reason}")
+        show.detail(f"colonnade inbox {plan.persona_id} lists them")
+
+
+def _by_confidence(photo: Photo) -> tuple[float, str]:
+    return -photo.filing.confidence, photo.name
 
 
 async def duplicates(suite: Suite, parent: str, show: Show) -> None:
@@ -136,6 +172,29 @@ async def gap_report(suite: Suite, parent: str) -> GapReport:
     """What each pillar lacks over 30 days."""
     request = catalog.AnalyzeGapsRequest(parent=parent, horizon_days=30)
     return (await suite.catalog.AnalyzeGaps(request)).gap_report
+
+
+async def briefs(suite: Suite, parent: str, show: Show) -> None:
+    """Five briefs for what is missing most; those of the last demo, if there was one."""
+    listing = planning.ListSuggestionBatchesRequest(parent=parent, page_size=1)
+    batches = (await suite.planning.ListSuggestionBatches(listing)).suggestion_batches
+    there = bool(batches) and batches[0].state != JobState.JOB_STATE_FAILED
+
+    def progress(_batch: SuggestionBatch, new: Suggestion | None) -> None:
+        if new is None:
+            return
+        told = f"{new.rank}. {escape(new.title)} for {last_part(new.pillar)}"
+        show.there(told) if there else show.done(told)
+        show.detail(new.description)
+        show.detail(f"Why: {new.reason}")
+
+    if there:
+        batch, _ = await watch_suggestions(suite, batches[0], progress)
+    else:
+        wanted = SuggestionBatch(count=BRIEFS)
+        batch, _ = await write_suggestions(suite, parent, wanted, progress)
+    if batch.error.message:
+        show.detail(batch.error.message)
 
 
 async def channel(suite: Suite, parent: str, account: str, endpoint: str, show: Show) -> None:
@@ -194,7 +253,9 @@ async def posts(
 
 async def _choose(suite: Suite, parent: str, pillar: str, heroes: Sequence[str]) -> Photo | None:
     """A usable photo of a pillar that Instagram takes: best a hero, else the best one."""
-    condition = f'pillar = "{parent}/pillars/{pillar}" AND usage = "UNUSED"'
+    condition = (
+        f'pillar = "{parent}/pillars/{pillar}" AND usage = "UNUSED" AND filing.state != "REVIEW"'
+    )
     usable = [
         photo
         for photo in await some_photos(

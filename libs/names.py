@@ -39,6 +39,11 @@ def pattern(template: str) -> NamePattern:
     return NamePattern(template)
 
 
+def is_user_id(id: str) -> bool:
+    """Whether ``id`` is one that people may choose: 1 to 63 letters, digits and hyphens."""
+    return _USER_ID.fullmatch(id) is not None
+
+
 def id_from_title(title: str, field: str) -> str:
     """A user-style id made of a title: ``Nora & Friends`` gives ``nora-friends``.
 

@@ -7,9 +7,8 @@ import json
 import logging
 import secrets
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from services.engines import Engines, engines, given_engines
 from services.migrate import migrate
 from services.process import Process
 from services.settings import GRPC_PORTS, HTTP_PORTS, Settings, load_settings
+from services.socket_folder import socket_folder
 from services.targets import MODULES, TARGETS
 
 log = logging.getLogger("services")
@@ -115,7 +115,7 @@ def _run(target: str, settings: Settings) -> int:
     data = settings.data.absolute()
     if target == "all":
         data.mkdir(parents=True, exist_ok=True)
-        with engines(settings, data) as started, _socket_folder() as folder:
+        with engines(settings, data) as started, socket_folder() as folder:
             migrate(started)
             asyncio.run(_serve(target, settings, started, folder / "suite.sock"))
         return 0
@@ -124,13 +124,6 @@ def _run(target: str, settings: Settings) -> int:
         return 0
     asyncio.run(_serve(target, settings, given_engines(settings), None))
     return 0
-
-
-@contextmanager
-def _socket_folder() -> Iterator[Path]:
-    # A socket's path may have about 100 bytes, and a data folder's path can be longer.
-    with tempfile.TemporaryDirectory(prefix="colonnade-") as folder:
-        yield Path(folder)
 
 
 async def _serve(target: str, settings: Settings, started: Engines, socket: Path | None) -> None:

@@ -12,6 +12,7 @@ from pydantic_settings import (
 )
 
 from gateway.settings import GatewaySettings
+from libs.llm.settings import LanguageModelSettings, VisionModelSettings
 from libs.settings import (
     ENV_PREFIX,
     AuthSettings,
@@ -109,6 +110,8 @@ class Settings(BaseSettings):
     redis: RedisSettings = RedisSettings()
     vectors: VectorSettings = VectorSettings()
     blobs: BlobSettings = BlobSettings()
+    llm: LanguageModelSettings = LanguageModelSettings()
+    vision: VisionModelSettings = VisionModelSettings()
     worker: WorkerSettings = WorkerSettings()
     catalog: CatalogSettings = CatalogSettings()
     embedding: EmbeddingSettings = EmbeddingSettings()

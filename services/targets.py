@@ -13,7 +13,7 @@ _MODULES = (
     Module(
         "catalog",
         "services.catalog.module:open",
-        ("telemetry-http", "secrets", "blobs", "redis"),
+        ("telemetry-http", "secrets", "blobs", "redis", "jobs"),
     ),
     Module("embedding", "services.embedding.module:open", ("telemetry-http", "blobs")),
     Module(
@@ -24,7 +24,7 @@ _MODULES = (
     Module(
         "scheduler",
         "services.scheduler.module:open",
-        ("telemetry-http", "secrets", "blobs", "peers", "jobs"),
+        ("telemetry-http", "secrets", "blobs", "redis", "peers", "jobs"),
     ),
     Module("catalog-jobs", "services.catalog.jobs:open", ("blobs", "jobs"), hidden=True),
     Module(

@@ -9,6 +9,7 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from libs.db.constants import Constants
 from libs.db.errors import database_errors
 from libs.db.reader import DirectReader, ReadConnection, is_usable
 
@@ -62,9 +63,8 @@ class Database:
             skip_autocommit_rollback=True,
             pool_reset_on_return=None,
         )
-        self._direct = DirectReader(
-            self._reader.sync_engine, url, options, application_name, _DIRECT_READERS
-        )
+        self.constants = Constants(self.engine.sync_engine.dispatch.before_cursor_execute)
+        self._direct = DirectReader(self.constants, url, options, application_name, _DIRECT_READERS)
         for engine in (self.engine, self._reader):
             event.listen(engine.sync_engine, "checkout", _refuse_dead_connection)
 
@@ -72,10 +72,10 @@ class Database:
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """A connection for statements that stand alone: no BEGIN, no ROLLBACK, one trip each.
 
-        For reads, and for ``execute`` alone (see ``ReadConnection``): with parameters, a constant
-        statement takes less than half the time. Two statements may see two states of the data;
-        where they must agree, use ``transaction()``. Raises Unavailable and Conflict as
-        ``database_errors`` says.
+        For reads, for a write that is one statement, and for ``execute`` alone (see
+        ``ReadConnection``): with parameters, a constant statement takes less than half the time.
+        Two statements may see two states of the data; where they must agree, use
+        ``transaction()``. Raises Unavailable and Conflict as ``database_errors`` says.
         """
         connection = ReadConnection(self._reader, self._direct)
         with database_errors():

@@ -1,40 +1,18 @@
 """Leases on rows: one worker at a time, and a number that exposes a worker that was too slow.
 
-A lease lasts 60 s and is renewed every 20 s. Each acquisition raises the row's ``lease_token`` (a
-fencing token): a worker adds ``held(table, lease)`` to the WHERE of every write, so that one whose
-lease went to somebody else changes nothing. Times are those of the database server.
+A lease (``libs.lease``) lasts 60 s and is renewed every 20 s. Each acquisition raises the row's
+``lease_token`` (a fencing token): a worker adds ``held(table, lease)`` to the WHERE of every write,
+so that one whose lease went to somebody else changes nothing. Times are those of the database
+server.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, ColumnElement, DateTime, Table, Text, and_, func, or_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from libs.cancellation import cancel_and_wait
-from libs.errors import Conflict, Unavailable
-
-DURATION = timedelta(seconds=60)
-RENEWAL = timedelta(seconds=20)
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """The right of ``owner`` to work on a row until ``expire_time``."""
-
-    owner: str
-    token: int
-    expire_time: datetime
-
-
-class LeaseLost(Conflict):
-    """Somebody else holds the lease now, or nobody: stop, and write nothing more."""
-
-    reason = "LEASE_LOST"
+from libs.lease import DURATION, Lease, LeaseLost
 
 
 def lease_columns() -> tuple[Column[Any], ...]:
@@ -122,50 +100,3 @@ async def release(
     )
     if (await connection.execute(statement)).rowcount == 0:
         raise LeaseLost(f"{lease.owner} lost its lease {lease.token}")
-
-
-@asynccontextmanager
-async def kept(
-    renew_once: Callable[[], Awaitable[object]],
-    *,
-    every: timedelta = RENEWAL,
-    duration: timedelta = DURATION,
-) -> AsyncIterator[None]:
-    """Renews a lease in the background while the block runs.
-
-    If ``renew_once`` raises LeaseLost, or the database stays away for a whole ``duration``, the
-    block is cancelled and LeaseLost is raised in its place.
-    """
-    body = asyncio.current_task()
-    assert body is not None, "runs in a task"
-    keeper = asyncio.create_task(_keep(renew_once, every, duration))
-
-    def stop_body(done: asyncio.Task[None]) -> None:
-        if not done.cancelled():
-            body.cancel()
-
-    keeper.add_done_callback(stop_body)
-    try:
-        yield
-    except asyncio.CancelledError:
-        if not keeper.done() or keeper.cancelled() or body.uncancel() > 0:
-            raise
-        await keeper
-    finally:
-        keeper.remove_done_callback(stop_body)
-        await cancel_and_wait([keeper])
-
-
-async def _keep(
-    renew_once: Callable[[], Awaitable[object]], every: timedelta, duration: timedelta
-) -> None:
-    loop = asyncio.get_running_loop()
-    last = loop.time()
-    while True:
-        await asyncio.sleep(every.total_seconds())
-        try:
-            await renew_once()
-            last = loop.time()
-        except Unavailable as error:
-            if loop.time() - last > duration.total_seconds():
-                raise LeaseLost("the lease ran out while the database was away") from error

@@ -1,8 +1,20 @@
 """Events that leave with the transaction that caused them, or not at all."""
 
 from collections.abc import Callable
+from functools import cache
 
-from sqlalchemy import BigInteger, Column, DateTime, Identity, LargeBinary, MetaData, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Identity,
+    Insert,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    bindparam,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.clock import Clock
@@ -70,10 +82,18 @@ class Outbox:
         As late as possible: row ids are drawn here, and the later, the nearer they are to the
         order of commits.
         """
-        if not self._waiting:
-            return
-        await self._connection.execute(self._table.insert(), [_row(e) for e in self._waiting])
+        rows = [_row(event) for event in self._waiting]
+        if len(rows) == 1:
+            await self._connection.execute(_insertion(self._table), rows[0])
+        elif rows:
+            await self._connection.execute(self._table.insert(), rows)
         self._waiting.clear()
+
+
+@cache
+def _insertion(table: Table) -> Insert:
+    columns = (column.name for column in table.c if not column.primary_key)
+    return table.insert().values({name: bindparam(name) for name in columns})
 
 
 def _row(event: Event) -> dict[str, object]:

@@ -2,11 +2,12 @@
 
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self, TypeVar, cast
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncTransaction
 
 from libs.clock import Clock, SystemClock
+from libs.db.constants import TransactionConnection
 from libs.db.engine import Database
 from libs.db.errors import LOST_RACE, database_errors, meaning
 from libs.db.inbox import Inbox
@@ -61,16 +62,22 @@ class Transaction:
         self._transaction: AsyncTransaction
 
     def bind(self, connection: AsyncConnection) -> None:
-        """Builds what works on the connection of this transaction. For derived classes."""
+        """Builds what works on the connection of this transaction. For derived classes.
+
+        For ``execute`` alone; see ``TransactionConnection``.
+        """
 
     async def __aenter__(self) -> Self:
         with database_errors():
             self.connection = await self._database.engine.connect()
             self._transaction = await self.connection.begin()
-        self.events = Outbox(self.connection, self._tables.outbox, self._clock, self._trace)
+        quick = cast(
+            AsyncConnection, TransactionConnection(self.connection, self._database.constants)
+        )
+        self.events = Outbox(quick, self._tables.outbox, self._clock, self._trace)
         self.inbox = Inbox(self.connection, self._tables.inbox)
         self.requests = RequestLog(self.connection, self._tables.request_log)
-        self.bind(self.connection)
+        self.bind(quick)
         return self
 
     async def commit(self) -> None:

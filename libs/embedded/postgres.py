@@ -197,6 +197,18 @@ class PostgresServer(Engine[str]):
         (self._cluster / "postmaster.pid").unlink(missing_ok=True)
 
 
+def running_url(data: Path, role: str, *, database: str = DATABASE) -> str | None:
+    """The URL of a role at the server that another process runs over ``data``, if one does."""
+    try:
+        lines = (data / "cluster" / "postmaster.pid").read_text().splitlines()
+    except OSError:
+        return None
+    if len(lines) < 8 or lines[7].strip() != "ready" or not _is_postgres(int(lines[0])):
+        return None
+    password = Passwords(data / "passwords.json").of(role)
+    return f"postgresql+psycopg://{role}:{password}@{LOOPBACK}:{int(lines[3])}/{database}"
+
+
 def _is_postgres(pid: int) -> bool:
     if not is_alive(pid):
         return False

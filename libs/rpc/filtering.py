@@ -1,7 +1,7 @@
 """The filter and order of lists: a small part of AIP-160 and AIP-132."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -10,33 +10,73 @@ from libs.errors import InvalidArgument
 
 Kind = Literal["text", "prefix", "time"]
 _TOKEN = re.compile(
-    r'\s*(?:(?P<word>[A-Za-z_][\w.]*)|(?P<op><=|>=|!=|=|<|>|:)|"(?P<text>(?:[^"\\]|\\.)*)")'
+    r"\s*(?:(?P<word>[A-Za-z_][\w.]*)|(?P<op><=|>=|!=|=|<|>|:)|(?P<bracket>[()])"
+    r'|"(?P<text>(?:[^"\\]|\\.)*)")'
 )
+_Token = tuple[str, str]
+_OPEN, _CLOSE = ("bracket", "("), ("bracket", ")")
 _EQUALITY = ("=", "!=")
 _ORDER = ("=", "!=", "<", "<=", ">", ">=")
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """``field op value``; the value of a time field is a datetime with a zone."""
+    """``field op value``; the value of a time field is a datetime with a zone.
+
+    With the operator ``in`` the value is a tuple of texts: ``field`` equals one of them.
+    """
 
     field: str
     op: str
-    value: str | datetime
+    value: str | datetime | tuple[str, ...]
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The value or values of a field of text."""
+        return self.value if isinstance(self.value, tuple) else (str(self.value),)
 
 
-def parse_filter(text: str, fields: Mapping[str, Kind]) -> list[Condition]:
-    """The conditions of ``text``, joined by AND. Raises InvalidArgument on ``filter``."""
+def parse_filter(
+    text: str, fields: Mapping[str, Kind], alternatives: Collection[str] = ()
+) -> list[Condition]:
+    """The conditions of ``text``, joined by AND. Raises InvalidArgument on ``filter``.
+
+    Those of one field of ``alternatives`` may be joined by OR in brackets.
+    """
     tokens = _tokens(text)
     conditions: list[Condition] = []
     while tokens:
         if conditions:
             _expect(tokens.pop(0), "AND")
-        conditions.append(_condition(tokens, fields))
+        if tokens and tokens[0] == _OPEN:
+            conditions.append(_any_of(tokens, fields, alternatives))
+        else:
+            conditions.append(_condition(tokens, fields))
     return conditions
 
 
-def _tokens(text: str) -> list[tuple[str, str]]:
+def _any_of(
+    tokens: list[_Token], fields: Mapping[str, Kind], alternatives: Collection[str]
+) -> Condition:
+    """What stands in brackets, as one condition."""
+    del tokens[0]
+    parts = [_condition(tokens, fields)]
+    while tokens and tokens[0] != _CLOSE:
+        _expect(tokens.pop(0), "OR")
+        parts.append(_condition(tokens, fields))
+    if not tokens:
+        raise _bad("a bracket is opened and not closed")
+    del tokens[0]
+    field = parts[0].field
+    if any(part.field != field or part.op != "=" for part in parts):
+        raise _bad(f'brackets hold one field, each time with =, such as ({field} = "…" OR …)')
+    if field not in alternatives:
+        listed = f"only {', '.join(alternatives)} can be" if alternatives else "no field can be"
+        raise _bad(f"{field} cannot stand in brackets; {listed} joined by OR")
+    return Condition(field, "in", tuple(dict.fromkeys(str(part.value) for part in parts)))
+
+
+def _tokens(text: str) -> list[_Token]:
     tokens, position = [], 0
     text = text.rstrip()
     while position < len(text):
@@ -49,7 +89,7 @@ def _tokens(text: str) -> list[tuple[str, str]]:
     return tokens
 
 
-def _condition(tokens: list[tuple[str, str]], fields: Mapping[str, Kind]) -> Condition:
+def _condition(tokens: list[_Token], fields: Mapping[str, Kind]) -> Condition:
     if len(tokens) < 3:
         raise _bad('a condition is field, operator, value, such as usage = "UNUSED"')
     (kind, name), (op_kind, op), (value_kind, value) = tokens[0], tokens[1], tokens[2]
@@ -59,7 +99,7 @@ def _condition(tokens: list[tuple[str, str]], fields: Mapping[str, Kind]) -> Con
     allowed = _ORDER if fields[name] == "time" else _EQUALITY
     if op_kind != "op" or op not in allowed:
         raise _bad(f"{name} knows the operators {' '.join(allowed)}, not {op!r}")
-    if value_kind == "op":
+    if value_kind in ("op", "bracket"):
         raise _bad(f"{name} {op} needs a value")
     text = re.sub(r"\\(.)", r"\1", value) if value_kind == "text" else value
     return Condition(name, op, _time(name, text) if fields[name] == "time" else text)
@@ -75,9 +115,12 @@ def _time(name: str, text: str) -> datetime:
     return moment
 
 
-def _expect(token: tuple[str, str], word: str) -> None:
+def _expect(token: _Token, word: str) -> None:
+    if token == ("word", "OR") and word == "AND":
+        raise _bad('alternatives stand in brackets, such as (tag = "sea" OR tag = "sun")')
     if token != ("word", word):
-        raise _bad(f"conditions are joined by {word}, not {token[1]!r}")
+        where = "in brackets " if word == "OR" else ""
+        raise _bad(f"{where}conditions are joined by {word}, not {token[1]!r}")
 
 
 def _bad(text: str) -> InvalidArgument:

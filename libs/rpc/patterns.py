@@ -8,6 +8,9 @@ _ID = "^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"
 _KNOWN = {
     _ID: "must be 1 to 63 lower-case letters, digits and hyphens, starting with a letter",
     "^[a-z0-9][a-z0-9-]{0,39}$": "must be up to 40 lower-case letters, digits and hyphens",
+    "^[a-z][a-z0-9_-]{0,39}$": (
+        "must be up to 40 lower-case letters, digits, - and _, starting with a letter"
+    ),
     "^#?[\\p{L}\\p{N}_]{1,100}$": "must be a # and then letters, digits or underscores",
     "^[0-9a-f]{64}$": "must be a SHA-256 in lower-case hexadecimal",
     "^[A-Za-z0-9_-]{22,64}$": "must be a token of 22 to 64 letters, digits, - and _",

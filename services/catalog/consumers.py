@@ -10,8 +10,10 @@ from google.protobuf.message import DecodeError, Message
 from libs.errors import InvalidArgument
 from libs.events.stream import Event, Reject, Subscription, each
 from services.catalog.convert.values import moment
+from services.catalog.domain.filing import distance_of
 from services.catalog.domain.names import Key, photo_key
 from services.catalog.domain.photo import Embedding, EmbeddingState, PostUse
+from services.catalog.ports.filing import Near
 from services.catalog.usecases.facts import FactCases
 
 M = TypeVar("M", bound=Message)
@@ -42,7 +44,7 @@ class Consumers:
         if scene.persona != photo.persona:
             raise Reject(f"{message.photo} cannot share a scene with {message.scene}")
         embedding = Embedding(EmbeddingState.READY, message.model, message.revision)
-        await self._facts.embedded(event.id, photo, embedding, scene)
+        await self._facts.embedded(event.id, photo, embedding, scene, _nearest(message))
 
     async def embedding_failed(self, event: Event) -> None:
         """A photo could not be embedded."""
@@ -71,6 +73,17 @@ def _read(event: Event, message: M) -> M:
     except DecodeError as error:
         raise Reject(f"{event.type}: the payload cannot be read: {error}") from error
     return message
+
+
+def _nearest(message: event_pb2.PhotoEmbedded) -> list[Near]:
+    """None where the event does not say what the similarities mean."""
+    scene = message.scene_similarity
+    if not 0 < scene < 1:
+        return []
+    return [
+        Near(_photo(near.photo).id, near.similarity, distance_of(near.similarity, scene))
+        for near in message.neighbours
+    ]
 
 
 def _photo(name: str) -> Key:

@@ -5,12 +5,14 @@ from colonnade.events.v1 import event_pb2
 from libs.db.outbox import Outbox
 from services.catalog.convert.values import timestamp
 from services.catalog.domain.blobs import thumbnail_key
-from services.catalog.domain.photo import Photo
+from services.catalog.domain.campaign import Campaign
+from services.catalog.domain.photo import Photo, PhotoState
 from services.catalog.domain.pillar import Pillar
 
 CREATED = "photo.created"
 UPDATED = "photo.updated"
 DELETED = "photo.deleted"
+CAMPAIGN_IMPORTED = "campaign.imported"
 
 
 class OutboxPhotoEvents:
@@ -45,6 +47,8 @@ class OutboxPhotoEvents:
             pillar=photo.pillar_name,
             pillar_display_name=pillar.display_name,
             tags=photo.tags,
+            rights=_rights_message(photo),
+            version=photo.version,
         )
         self._outbox.append(UPDATED, photo.name, message.SerializeToString())
 
@@ -52,3 +56,35 @@ class OutboxPhotoEvents:
         """See PhotoEvents."""
         message = event_pb2.PhotoDeleted(photo=photo.name)
         self._outbox.append(DELETED, photo.name, message.SerializeToString())
+
+
+class OutboxCampaignEvents:
+    """See ``ports.CampaignEvents``."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+
+    def imported(self, campaign: Campaign) -> None:
+        """See CampaignEvents."""
+        posts = [
+            event_pb2.CampaignImportedPost(
+                suggestion=campaign.suggestion_name(post),
+                pillar=campaign.pillar_name(post),
+                caption=post.caption,
+                hashtags=post.hashtags,
+                scheduled_time=timestamp(post.scheduled_time),
+            )
+            for post in campaign.posts
+        ]
+        message = event_pb2.CampaignImported(campaign=campaign.name, posts=posts)
+        self._outbox.append(CAMPAIGN_IMPORTED, campaign.name, message.SerializeToString())
+
+
+def _rights_message(photo: Photo) -> event_pb2.PhotoRights:
+    rights = photo.rights
+    return event_pb2.PhotoRights(
+        embargo_time=timestamp(rights.embargo_time),
+        expire_time=timestamp(rights.expire_time),
+        held=rights.held,
+        archived=photo.state is PhotoState.ARCHIVED,
+    )

@@ -1,7 +1,6 @@
 """Opens the catalog service in a process."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
@@ -9,15 +8,18 @@ from colonnade.catalog.v1 import catalog_service_pb2, import_service_pb2, planni
 from colonnade.catalog.v1.catalog_service_pb2_grpc import add_CatalogServiceServicer_to_server
 from colonnade.catalog.v1.import_service_pb2_grpc import add_ImportServiceServicer_to_server
 from colonnade.catalog.v1.planning_service_pb2_grpc import add_PlanningServiceServicer_to_server
+from google.protobuf.descriptor import ServiceDescriptor
 from redis.asyncio import Redis
 
 from libs.app import App
 from libs.blobs.objects import ObjectBlobs
 from libs.db.engine import Database
 from libs.db.migrate import require_current
+from libs.events.consumers import consumer_name
 from libs.events.names import group_name, stream_name
 from libs.events.redis_streams import Consumer
 from libs.events.stream import Subscription
+from libs.rpc.server import Register
 from libs.secrets import Secrets
 from services.catalog.consumers import Consumers
 from services.catalog.deps import MIGRATIONS, decode_pool, trace, use_cases
@@ -28,17 +30,19 @@ from services.catalog.servicers.planning import PlanningServicer
 from services.catalog.tables import SCHEMA
 from services.catalog.usecases.facts import FactCases
 from services.engines import Engines
+from services.jobs import Jobs
 from services.settings import Settings
 
-CATALOG = (
+Service = tuple[ServiceDescriptor, Register]
+CATALOG: Service = (
     catalog_service_pb2.DESCRIPTOR.services_by_name["CatalogService"],
     add_CatalogServiceServicer_to_server,
 )
-PLANNING = (
+PLANNING: Service = (
     planning_service_pb2.DESCRIPTOR.services_by_name["PlanningService"],
     add_PlanningServiceServicer_to_server,
 )
-IMPORTS = (
+IMPORTS: Service = (
     import_service_pb2.DESCRIPTOR.services_by_name["ImportService"],
     add_ImportServiceServicer_to_server,
 )
@@ -53,17 +57,20 @@ async def open(app: App[Settings]) -> AsyncIterator[None]:
     pool_size = settings.database.pool_size
     database = Database(url, application_name="colonnade catalog", pool_size=pool_size)
     pool = decode_pool(settings.catalog)
-    cases = use_cases(settings.catalog, database, app.need(ObjectBlobs), pool, app.clock)
+    queue = app.need(Jobs).queue
+    blobs, captions = app.need(ObjectBlobs), bool(settings.vision.base_url)
+    cases = use_cases(settings.catalog, database, blobs, pool, app.clock, queue, captions=captions)
     tokens = app.need(Secrets).page_tokens()
-    servicers = {
+    servicers: dict[Service, object] = {
         CATALOG: CatalogServicer(cases, tokens, app.clock, settings.catalog.max_bytes),
-        PLANNING: PlanningServicer(cases, tokens, app.clock),
+        PLANNING: PlanningServicer(cases, tokens, app.clock, is_stopping=app.stopping.is_set),
         IMPORTS: ImportServicer(cases, tokens, app.clock),
     }
     for (descriptor, register), servicer in servicers.items():
         app.rpc.add(descriptor, register, servicer)
         app.probe(descriptor.full_name, database.ping)
-    _listen(app, Consumers(FactCases(CatalogDatabase(database, app.clock, trace), app.clock)))
+    catalog = CatalogDatabase(database, app.clock, trace)
+    _listen(app, Consumers(FactCases(catalog, app.clock, cases.filing)))
     try:
         yield
     finally:
@@ -81,7 +88,7 @@ def _listen(app: App[Settings], consumers: Consumers) -> None:
             app.need(Redis),
             stream=stream_name(app.settings.env, service),
             group=group_name(SCHEMA),
-            consumer=f"{SCHEMA}-{socket.gethostname()}",
+            consumer=consumer_name(SCHEMA),
             subscriptions=subscriptions,
         )
         app.loop(f"catalog consumer of {service}", consumer.run)

@@ -1,6 +1,7 @@
 """Decoding what was uploaded, in a few threads."""
 
 import io
+from collections.abc import Collection
 from datetime import UTC, datetime
 from hashlib import sha256 as new_sha256
 from typing import BinaryIO
@@ -10,8 +11,10 @@ from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngImageFile
 
 from libs.aio import BlockingPool
+from libs.errors import InvalidArgument
 from libs.image_formats import opener, sniff
 from libs.images import ImageLimits, inspect, thumbnail_jpeg
+from services.catalog.domain.measures import CAPTION, MEASURED, Measures, completed, to_repeat
 from services.catalog.domain.photo import Picture
 from services.catalog.ports import Examined
 from services.catalog.quality import measures_of
@@ -26,15 +29,31 @@ _EXIF_TIME_WITH_ZONE = "%Y:%m:%d %H:%M:%S%z"
 
 
 class PooledPictures:
-    """See ``ports.Pictures``. A file is in memory only while a thread of ``pool`` works on it."""
+    """See ``ports.Pictures``. A file is in memory only while a thread of ``pool`` works on it.
 
-    def __init__(self, pool: BlockingPool, limits: ImageLimits) -> None:
+    ``captions``: what new photos show is said later, by a model.
+    """
+
+    def __init__(self, pool: BlockingPool, limits: ImageLimits, *, captions: bool = False) -> None:
         self._pool = pool
         self._limits = limits
+        self._later = (CAPTION,) if captions else ()
 
     async def examine(self, file: BinaryIO, sha256: str, zone: ZoneInfo) -> Examined:
         """See Pictures."""
-        return await self._pool.run(examine, file, sha256, zone, self._limits)
+        return await self._pool.run(examine, file, sha256, zone, self._limits, self._later)
+
+    async def thumbnail(self, data: bytes) -> bytes:
+        """See Pictures."""
+        return await self._pool.run(
+            thumbnail_jpeg, data, THUMBNAIL_SIDE, THUMBNAIL_QUALITY, self._limits
+        )
+
+    async def measure(
+        self, thumbnail: bytes, picture: Picture, wanted: Collection[str]
+    ) -> Measures:
+        """See Pictures."""
+        return await self._pool.run(measure, thumbnail, picture.width, picture.height, wanted)
 
     async def for_publishing(self, data: bytes) -> bytes:
         """See Pictures."""
@@ -43,14 +62,22 @@ class PooledPictures:
         )
 
 
-def examine(file: BinaryIO, sha256: str, zone: ZoneInfo, limits: ImageLimits) -> Examined:
-    """Everything that an import needs of the picture in ``file``. Blocks."""
+def examine(
+    file: BinaryIO,
+    sha256: str,
+    zone: ZoneInfo,
+    limits: ImageLimits,
+    later: Collection[str] = (),
+) -> Examined:
+    """Everything that an import needs of the picture in ``file``, but for measures of ``later``.
+
+    Blocks.
+    """
     file.seek(0)
     data = file.read()
     info = inspect(data, limits)
     thumbnail = thumbnail_jpeg(data, THUMBNAIL_SIDE, THUMBNAIL_QUALITY, limits)
-    with Image.open(io.BytesIO(thumbnail)) as small:
-        measures = measures_of(small, info.width, info.height)
+    measured = completed(measure(thumbnail, info.width, info.height, MEASURED))
     picture = Picture(
         sha256=sha256,
         mime_type=info.mime,
@@ -59,9 +86,22 @@ def examine(file: BinaryIO, sha256: str, zone: ZoneInfo, limits: ImageLimits) ->
         height=info.height,
         thumbnail_sha256=new_sha256(thumbnail).hexdigest(),
         taken_time=taken_time(data, zone),
-        measures=measures,
+        measures=to_repeat(measured, later) if later else measured,
     )
     return Examined(picture, thumbnail)
+
+
+def measure(thumbnail: bytes, width: int, height: int, wanted: Collection[str]) -> Measures:
+    """These measures of a picture of this upright size. Blocks."""
+    try:
+        with Image.open(io.BytesIO(thumbnail)) as small:
+            small.draft("YCbCr", small.size)  # as it is measured, so that nothing is converted
+            small.load()
+            return measures_of(small, width, height, wanted)
+    except (OSError, SyntaxError) as error:
+        raise InvalidArgument.of(
+            "thumbnail", f"cannot be decoded: {error}", reason="DAMAGED_IMAGE"
+        ) from error
 
 
 def taken_time(data: bytes, zone: ZoneInfo) -> datetime | None:

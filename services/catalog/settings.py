@@ -20,6 +20,22 @@ class CatalogSettings(Part):
     decode_threads: int | None = Field(None, ge=1, le=64)
     """How many pictures are decoded at a time. Unset: one for each core."""
 
+    analyze_every: float = Field(10.0, gt=0)
+    """Seconds between two looks for photos with measures that are still to be made."""
+
+    filing_confidence: float = Field(0.7, ge=0, le=1)
+    """How sure a pillar must be, 0 to 1, to file a photo that came without one; the others wait in
+    the inbox."""
+
+    filing_every: float = Field(60.0, gt=0)
+    """Seconds between two looks for photos that were left without a proposal of a pillar."""
+
+    suggest_attempts: int = Field(3, ge=1)
+    """How often a batch of suggestions is tried that is interrupted by what is not its fault."""
+
+    suggest_sweep_every: float = Field(5.0, gt=0)
+    """Seconds between two looks for batches of suggestions that wait for a worker."""
+
     sweep_every: float = Field(24 * 3600.0, gt=0)
     """Seconds between two searches for blobs that no photo uses."""
 

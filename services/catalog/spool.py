@@ -60,9 +60,12 @@ class Spool:
             self._hash.update(chunk)
             self._file.write(chunk)
 
-    async def pieces(self) -> AsyncIterator[bytes]:
-        """What has arrived, from the start, in pieces of 1 MiB."""
+    def content(self) -> bytes | AsyncIterator[bytes]:
+        """What has arrived, from the start: whole if it is small, else in pieces of 1 MiB."""
         self._file.seek(0)
+        return self._file.read() if self.size <= PIECE else self._pieces()
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
         while piece := self._file.read(PIECE):
             yield piece
 

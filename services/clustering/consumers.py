@@ -66,7 +66,8 @@ def _arrival(event: Event) -> Arrival | Reject:
     """What arrived; a Reject, not raised, if it cannot be read, so that the others go on."""
     try:
         message = _parsed(PhotoCreated(), event)
-        return Arrival(_item(message, event), event.attempt >= LAST_ATTEMPT)
+        last_try = event.attempt >= LAST_ATTEMPT
+        return Arrival(_item(message, event), last_try, message.cluster)
     except Reject as error:
         return error
 

@@ -1,23 +1,29 @@
 """Between the domain and the contract."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
-from colonnade.clustering.v1 import cluster_pb2, clustering_run_pb2
+from colonnade.clustering.v1 import cluster_edit_pb2, cluster_pb2, clustering_run_pb2
 from colonnade.clustering.v1 import clustering_service_pb2 as api
 from colonnade.type.v1.job_pb2 import JobState, Progress
 from colonnade.type.v1.vector_pb2 import Vector as VectorMessage
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc.status_pb2 import Status
 
-from libs.errors import Internal, InvalidArgument
+from libs.errors import Internal, InvalidArgument, NotFound
 from libs.rpc.status import to_status
-from services.clustering.domain.cluster import Cluster, Hero, Member
+from services.clustering.domain.cluster import Cluster, ClusterState, Hero, Member
 from services.clustering.domain.duplicates import DuplicateGroup
+from services.clustering.domain.edit import Edit
 from services.clustering.domain.item import Neighbour
+from services.clustering.domain.pillars import Assignment
 from services.clustering.domain.run import Mode, Run, RunState, Stats
 from services.clustering.ports import Vector
 from services.clustering.usecases.clusters import cluster_name
+from services.clustering.usecases.editing import Done
+from services.clustering.usecases.edits import edit_name
 from services.clustering.usecases.runs import run_name
 
 
@@ -93,8 +99,41 @@ def cluster_message(cluster: Cluster) -> cluster_pb2.Cluster:
         title_pinned=cluster.title_pinned,
         create_time=timestamp(cluster.create_time),
         update_time=timestamp(cluster.update_time),
-        etag=f"{cluster.row_version}-{cluster.version}",
+        etag=cluster.etag,
     )
+
+
+def wanted_cluster(message: cluster_pb2.Cluster, scope: str, now: datetime) -> Cluster:
+    """What people set of a new cluster."""
+    unset = cluster_pb2.Cluster.STATE_UNSPECIFIED
+    return Cluster(
+        id="",
+        scope=scope,
+        key="",
+        title=message.title,
+        create_time=now,
+        update_time=now,
+        summary=message.summary.strip(),
+        prompt_hint=message.prompt_hint.strip(),
+        state=ClusterState.ACTIVE if message.state == unset else _state(message.state),
+    )
+
+
+def with_fields(cluster: Cluster, message: cluster_pb2.Cluster) -> Cluster:
+    """``cluster`` with what people may change of it."""
+    return replace(
+        cluster,
+        title=message.title,
+        summary=message.summary.strip(),
+        prompt_hint=message.prompt_hint.strip(),
+        state=_state(message.state),
+    )
+
+
+def _state(value: "cluster_pb2.Cluster.State.ValueType") -> ClusterState:
+    if value == cluster_pb2.Cluster.STATE_UNSPECIFIED:
+        raise InvalidArgument.of("cluster.state", "is ACTIVE or DRAFT")
+    return ClusterState(cluster_pb2.Cluster.State.Name(value).removeprefix("STATE_").lower())
 
 
 def _hero(hero: Hero) -> cluster_pb2.Hero:
@@ -106,10 +145,54 @@ def member_message(member: Member) -> cluster_pb2.ClusterMember:
     """A member as the contract shows it."""
     return cluster_pb2.ClusterMember(
         item=member.item,
-        similarity=member.similarity,
+        similarity=member.similarity or 0.0,
         position=member.position,
         locked=member.locked,
         duplicate_of=member.duplicate_of,
+    )
+
+
+def result_messages(
+    items: Sequence[str], done: Done, why: str
+) -> list[cluster_pb2.ClusterMemberResult]:
+    """What became of each item; ``why`` says what is wrong with those that are missing."""
+    return [
+        cluster_pb2.ClusterMemberResult(
+            item=item,
+            status=to_status(NotFound("item", item, f"{item} {why}"))
+            if item in done.missing
+            else Status(),
+        )
+        for item in items
+    ]
+
+
+def edit_message(edit: Edit) -> cluster_edit_pb2.ClusterEdit:
+    """An edit as the contract shows it."""
+    return cluster_edit_pb2.ClusterEdit(
+        name=edit_name(edit.scope, edit.id),
+        kind=cluster_edit_pb2.ClusterEdit.Kind.Value(f"KIND_{edit.kind.upper()}"),
+        clusters=[cluster_name(edit.scope, id) for id in edit.clusters],
+        item_count=edit.item_count,
+        create_time=timestamp(edit.create_time),
+        expire_time=timestamp(edit.expire_time),
+        undo_time=timestamp(edit.undo_time),
+    )
+
+
+def made_edit(done: Done) -> cluster_edit_pb2.ClusterEdit | None:
+    """The edit that a change came to, if it did."""
+    return edit_message(done.edit) if done.edit else None
+
+
+def pillar_message(assignment: Assignment) -> cluster_pb2.ClusterPillar:
+    """An assignment as the contract shows it."""
+    return cluster_pb2.ClusterPillar(
+        cluster=cluster_name(assignment.scope, assignment.cluster_id),
+        pillar=assignment.pillar,
+        primary=assignment.primary,
+        notes=assignment.notes,
+        create_time=timestamp(assignment.create_time),
     )
 
 

@@ -1,9 +1,11 @@
 """The events that this service tells, as messages of the contract."""
 
+from collections.abc import Sequence
+
 from colonnade.events.v1 import event_pb2
 
 from libs.db.outbox import Outbox
-from services.clustering.domain.item import Collection, Item
+from services.clustering.domain.item import Collection, Item, Neighbour
 
 
 class OutboxAnnouncements:
@@ -12,9 +14,19 @@ class OutboxAnnouncements:
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
 
-    def embedded(self, item: Item, collection: Collection, scene: str) -> None:
+    def embedded(
+        self, item: Item, collection: Collection, scene: str, nearest: Sequence[Neighbour]
+    ) -> None:
         payload = event_pb2.PhotoEmbedded(
-            photo=item.name, model=collection.model, revision=collection.revision, scene=scene
+            photo=item.name,
+            model=collection.model,
+            revision=collection.revision,
+            scene=scene,
+            neighbours=(
+                event_pb2.PhotoNeighbour(photo=other.name, similarity=other.score)
+                for other in nearest
+            ),
+            scene_similarity=collection.scene_threshold,
         )
         self._outbox.append("photo.embedded", item.name, payload.SerializeToString())
 

@@ -14,10 +14,10 @@ from colonnade.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceSt
 from libs.aio import BlockingPool
 from libs.app import App
 from libs.blobs.objects import ObjectBlobs
-from libs.db.lease import LeaseLost
 from libs.db.support import prune
 from libs.errors import Unavailable
 from libs.jobs.single import one_at_a_time
+from libs.lease import LeaseLost
 from libs.rpc.peers import Peers
 from libs.vectors.qdrant import QdrantIndex
 from services.clustering.adapters import BlobSnapshots, IndexVectors
@@ -27,6 +27,7 @@ from services.clustering.embedder import RpcEmbedder
 from services.clustering.repository.store import PostgresStore
 from services.clustering.tables import support
 from services.clustering.usecases.attempt import Worker
+from services.clustering.usecases.edits import forget_edits
 from services.clustering.usecases.pending import embed_pending
 from services.clustering.usecases.run_once import run_clustering_once, waiting_runs
 from services.clustering.usecases.runs import QUEUE, RUN_TASK
@@ -67,6 +68,7 @@ async def open(app: App[Settings]) -> AsyncIterator[None]:
 
     async def tidy() -> None:
         await prune(database, support)
+        await forget_edits(store, app.clock)
 
     jobs.task(RUN_TASK, run)
     jobs.task(PENDING_TASK, one_at_a_time(_pending(app, store)))

@@ -1,7 +1,6 @@
 """Puts the clustering service together."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -14,6 +13,7 @@ from redis.asyncio import Redis
 
 from libs.app import App
 from libs.db.migrate import require_current
+from libs.events.consumers import consumer_name
 from libs.events.names import group_name, stream_name
 from libs.events.policy import Policy
 from libs.events.redis_streams import Consumer
@@ -52,7 +52,7 @@ async def open(app: App[Settings]) -> AsyncIterator[None]:
         app.need(Redis),
         stream=stream_name(app.settings.env, "catalog"),
         group=group_name(SCHEMA),
-        consumer=socket.gethostname(),
+        consumer=consumer_name(SCHEMA),
         subscriptions=handlers.subscriptions(),
         policy=Policy(attempts=LAST_ATTEMPT, concurrency=settings.embed_concurrency),
     )

@@ -9,11 +9,15 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from libs.db.lease import Lease
 from libs.errors import ColonnadeError
+from libs.lease import Lease
+from libs.rpc.filtering import Condition
 from libs.rpc.paging import Page, PageRequest
 from services.clustering.domain.cluster import Cluster, Hero, Member, ScopeState
-from services.clustering.domain.item import Collection, Item, ItemKey, Pair
+from services.clustering.domain.curation import Curation
+from services.clustering.domain.edit import Before, Edit, Place, Refusal
+from services.clustering.domain.item import Collection, Item, ItemKey, Neighbour, Pair
+from services.clustering.domain.pillars import Assignment
 from services.clustering.domain.run import Run
 from services.clustering.domain.version import NewVersion
 
@@ -46,8 +50,9 @@ class Items(Protocol):
     async def lock(self, scopes: Iterable[str]) -> None:
         """Has others who lock any of these scopes wait until this transaction ends."""
 
-    async def add(self, items: Sequence[Item]) -> None:
-        """Adds items; those that are known already, or deleted, stay as they are."""
+    async def add(self, items: Sequence[Item]) -> set[str]:
+        """Adds items; those that are known already, or deleted, stay as they are. Answers which
+        are new."""
 
     async def get(self, name: str) -> Item | None:
         """The item of that name."""
@@ -165,8 +170,11 @@ class Clusters(Protocol):
     async def get(self, scope: str, cluster_id: str) -> Cluster | None:
         """A cluster as the newest version that has it shows it."""
 
-    async def list(self, scope: str, version: int, page: PageRequest) -> Page[Cluster]:
-        """The clusters of a version, largest first."""
+    async def list(
+        self, scope: str, version: int, page: PageRequest, conditions: Sequence[Condition] = ()
+    ) -> Page[Cluster]:
+        """The clusters of a version that meet conditions on state, origin and pillar, largest
+        first; archived ones only if there is a condition on the state."""
 
     async def members(self, cluster_id: str, version: int, page: PageRequest) -> Page[Member]:
         """The members of a cluster in a version, most central first."""
@@ -181,7 +189,10 @@ class Clusters(Protocol):
         """The clusters of these keys, by key, each as the newest version that has it shows it."""
 
     async def member_sets(self, scope: str, version: int) -> dict[str, tuple[str, ...]]:
-        """The items of each cluster of a version, by the cluster's key."""
+        """The items of each found cluster of a version, by the cluster's key."""
+
+    async def totals(self, scope: str, version: int) -> tuple[int, int]:
+        """How many clusters a version has, and how many embedded items they have."""
 
 
 class Versions(Protocol):
@@ -198,6 +209,114 @@ class Versions(Protocol):
         """Replaces the hero of a cluster in a version."""
 
 
+class People(Protocol):
+    """What people decide about clusters. Whoever changes it has locked the scope."""
+
+    async def curation(self, scope: str, version: int) -> Curation:
+        """All of it, with the members that are locked in a version."""
+
+    async def pinned_keys(self, scope: str, version: int) -> frozenset[str]:
+        """The keys of found clusters that people named, merged, or chose a hero or members for."""
+
+    async def add(self, cluster: Cluster) -> None:
+        """Adds a curated cluster."""
+
+    async def save(self, cluster: Cluster) -> None:
+        """Stores what people decide about one cluster."""
+
+    async def delete(self, cluster: Cluster) -> None:
+        """Deletes a cluster and all that hangs on it."""
+
+    async def touch(self, cluster_ids: Sequence[str], now: datetime) -> None:
+        """Notes that clusters changed, so that their etags do."""
+
+    async def titled(self, scope: str, title: str, besides: str) -> str | None:
+        """The id of a cluster in use with such a title, whatever its case, but not ``besides``."""
+
+    async def by_ids(self, scope: str, cluster_ids: Sequence[str]) -> dict[str, Cluster]:
+        """Clusters by id, each as the newest version that has it shows it."""
+
+    async def vetoed(self, cluster_id: str) -> frozenset[str]:
+        """The items that must not be the hero of a cluster."""
+
+    async def refuse(self, wanted: Sequence[Refusal]) -> list[Refusal]:
+        """Remembers refusals; answers those that are new."""
+
+    async def accept(self, wanted: Sequence[Refusal]) -> list[Refusal]:
+        """Takes refusals back; answers those that there were."""
+
+    async def forget(self, item: str) -> None:
+        """Takes back all that was decided about an item that is gone."""
+
+
+class Places(Protocol):
+    """Where the items of a version are. Whoever changes it has locked the scope."""
+
+    async def of(self, scope: str, version: int, items: Sequence[str]) -> list[Place]:
+        """Where these items are, those that are in a cluster."""
+
+    async def within(self, cluster_ids: Sequence[str], version: int) -> list[Place]:
+        """The places of all members of these clusters, in their order."""
+
+    async def put(self, scope: str, version: int, places: Sequence[Place]) -> None:
+        """Puts items there, wherever they were before."""
+
+    async def take(self, scope: str, version: int, items: Sequence[str]) -> None:
+        """Takes items out of the clusters that they are in."""
+
+    async def last(self, cluster_id: str, version: int) -> int:
+        """The last position in a cluster; 0 in an empty one."""
+
+    async def recount(self, scope: str, version: int, cluster_ids: Sequence[str]) -> None:
+        """Counts the members of clusters anew; those that the version lacks are in it then."""
+
+
+class Edits(Protocol):
+    """What people changed."""
+
+    async def add(self, edit: Edit, before: Before) -> None:
+        """Remembers an edit and how things were before it."""
+
+    async def get(self, scope: str, edit_id: str) -> Edit | None:
+        """The edit of that id, if it is one of the scope."""
+
+    async def before(self, edit: Edit) -> Before:
+        """How things were before an edit that can still be undone."""
+
+    async def later(self, edit: Edit) -> str | None:
+        """The id of the last edit after ``edit`` that changed a cluster of it and stands."""
+
+    async def list(self, scope: str, cluster_id: str, page: PageRequest) -> Page[Edit]:
+        """Edits of a scope, or of one cluster if ``cluster_id`` is given, newest first."""
+
+    async def set_undone(self, edit: Edit) -> None:
+        """Stores when an edit was undone; how things were before is forgotten."""
+
+    async def forget(self, older: datetime) -> None:
+        """Forgets how things were before edits older than that."""
+
+
+class Pillars(Protocol):
+    """Which clusters are assigned to which pillars."""
+
+    async def put(self, assignment: Assignment) -> Assignment:
+        """Adds an assignment, or replaces notes and primary of the one there is."""
+
+    async def delete(self, cluster_id: str, pillar: str) -> bool:
+        """Removes an assignment; False if there is none."""
+
+    async def get(self, cluster_id: str, pillar: str) -> Assignment | None:
+        """That assignment."""
+
+    async def primary(self, cluster_id: str) -> Assignment | None:
+        """The primary assignment of a cluster."""
+
+    async def list(
+        self, scope: str, cluster_id: str, pillar: str, page: PageRequest
+    ) -> Page[Assignment]:
+        """The assignments of a scope, oldest first; of one cluster or pillar where given."""
+
+
 class RequestLog(Protocol):
     """See libs.db.requests.RequestLog."""
 
@@ -209,8 +328,10 @@ class RequestLog(Protocol):
 class Announcements(Protocol):
     """The events that this service tells."""
 
-    def embedded(self, item: Item, collection: Collection, scene: str) -> None:
-        """Says that a photo can be searched."""
+    def embedded(
+        self, item: Item, collection: Collection, scene: str, nearest: Sequence[Neighbour]
+    ) -> None:
+        """Says that a photo can be searched, and what is ``nearest`` to it, the nearest first."""
 
     def embedding_failed(self, item: Item, reason: str, message: str) -> None:
         """Says that a photo cannot be embedded."""
@@ -236,6 +357,14 @@ class Transaction(Protocol):
     def clusters(self) -> Clusters: ...
     @property
     def versions(self) -> Versions: ...
+    @property
+    def people(self) -> People: ...
+    @property
+    def places(self) -> Places: ...
+    @property
+    def edits(self) -> Edits: ...
+    @property
+    def pillars(self) -> Pillars: ...
     @property
     def announce(self) -> Announcements: ...
     @property

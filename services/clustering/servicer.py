@@ -9,15 +9,29 @@ from colonnade.clustering.v1 import clustering_service_pb2 as api
 from colonnade.clustering.v1.cluster_pb2 import Cluster
 from colonnade.clustering.v1.clustering_run_pb2 import ClusteringRun
 from colonnade.clustering.v1.clustering_service_pb2_grpc import ClusteringServiceServicer
+from google.protobuf.empty_pb2 import Empty
 
 from libs.clock import Clock
 from libs.jobs.queue import JobQueue
+from libs.rpc.masks import merged
 from libs.rpc.paging import PageTokens
 from libs.rpc.requests import request_of
 from libs.vectors.index import VectorIndex
 from services.clustering import convert
+from services.clustering.domain import cluster as domain
+from services.clustering.filters import cluster_conditions
 from services.clustering.ports import Store
-from services.clustering.usecases import clusters, runs, similarity
+from services.clustering.usecases import (
+    assignments,
+    clusters,
+    curating,
+    edits,
+    heroes,
+    members,
+    merging,
+    runs,
+    similarity,
+)
 
 _LOOK_EVERY = 0.2
 
@@ -99,9 +113,10 @@ class ClusteringServicer(ClusteringServiceServicer):
     async def ListClusters(
         self, request: api.ListClustersRequest, context: Any
     ) -> api.ListClustersResponse:
-        listing = ("ListClusters", request.parent)
+        listing = ("ListClusters", request.parent, request.filter)
         page = self._tokens.request(request.page_size, request.page_token, *listing)
-        version, found = await clusters.list_clusters(self._store, request.parent, page)
+        conditions = cluster_conditions(request.filter)
+        version, found = await clusters.list_clusters(self._store, request.parent, page, conditions)
         return api.ListClustersResponse(
             clusters=[convert.cluster_message(cluster) for cluster in found.rows],
             next_page_token=self._tokens.token(found.next_key, *listing),
@@ -118,6 +133,161 @@ class ClusteringServicer(ClusteringServiceServicer):
             members=[convert.member_message(member) for member in found.rows],
             next_page_token=self._tokens.token(found.next_key, *listing),
         )
+
+    async def CreateCluster(self, request: api.CreateClusterRequest, context: Any) -> Cluster:
+        wanted = convert.wanted_cluster(request.cluster, request.parent, self._clock.now())
+        key = request_of(request, "CreateCluster")
+        done = await curating.create_cluster(self._store, self._clock, request.parent, wanted, key)
+        return convert.cluster_message(done.cluster)
+
+    async def UpdateCluster(self, request: api.UpdateClusterRequest, context: Any) -> Cluster:
+        def update(cluster: domain.Cluster) -> domain.Cluster:
+            current = convert.cluster_message(cluster)
+            message = merged(current, request.cluster, request.update_mask, "cluster")
+            return convert.with_fields(cluster, message)
+
+        given, key = request.cluster, request_of(request, "UpdateCluster")
+        done = await curating.update_cluster(
+            self._store, self._clock, given.name, update, given.etag, key
+        )
+        return convert.cluster_message(done.cluster)
+
+    async def ArchiveCluster(
+        self, request: api.ArchiveClusterRequest, context: Any
+    ) -> api.ArchiveClusterResponse:
+        key = request_of(request, "ArchiveCluster")
+        done = await curating.archive_cluster(self._store, self._clock, request.name, key)
+        return api.ArchiveClusterResponse(cluster=convert.cluster_message(done.cluster))
+
+    async def UnarchiveCluster(
+        self, request: api.UnarchiveClusterRequest, context: Any
+    ) -> api.UnarchiveClusterResponse:
+        key = request_of(request, "UnarchiveCluster")
+        done = await curating.unarchive_cluster(self._store, self._clock, request.name, key)
+        return api.UnarchiveClusterResponse(cluster=convert.cluster_message(done.cluster))
+
+    async def DeleteCluster(self, request: api.DeleteClusterRequest, context: Any) -> Empty:
+        key = request_of(request, "DeleteCluster")
+        await curating.delete_cluster(self._store, self._clock, request.name, request.etag, key)
+        return Empty()
+
+    async def AddClusterMembers(
+        self, request: api.AddClusterMembersRequest, context: Any
+    ) -> api.AddClusterMembersResponse:
+        key = request_of(request, "AddClusterMembers")
+        done = await members.add_members(self._store, self._clock, request.name, request.items, key)
+        return api.AddClusterMembersResponse(
+            results=convert.result_messages(request.items, done, "is no item of this scope"),
+            cluster=convert.cluster_message(done.cluster),
+            edit=convert.made_edit(done),
+        )
+
+    async def RemoveClusterMembers(
+        self, request: api.RemoveClusterMembersRequest, context: Any
+    ) -> api.RemoveClusterMembersResponse:
+        key = request_of(request, "RemoveClusterMembers")
+        done = await members.remove_members(
+            self._store, self._clock, request.name, request.items, key
+        )
+        return api.RemoveClusterMembersResponse(
+            results=convert.result_messages(request.items, done, "is no member of the cluster"),
+            cluster=convert.cluster_message(done.cluster),
+            edit=convert.made_edit(done),
+        )
+
+    async def MergeClusters(
+        self, request: api.MergeClustersRequest, context: Any
+    ) -> api.MergeClustersResponse:
+        key = request_of(request, "MergeClusters")
+        done = await merging.merge_clusters(
+            self._store, self._clock, request.name, request.sources, key
+        )
+        return api.MergeClustersResponse(
+            cluster=convert.cluster_message(done.cluster), edit=convert.made_edit(done)
+        )
+
+    async def SplitCluster(
+        self, request: api.SplitClusterRequest, context: Any
+    ) -> api.SplitClusterResponse:
+        key = request_of(request, "SplitCluster")
+        done = await members.split_cluster(
+            self._store, self._clock, request.name, request.items, request.title, key
+        )
+        return api.SplitClusterResponse(
+            cluster=convert.cluster_message(done.cluster), edit=convert.made_edit(done)
+        )
+
+    async def SetClusterHero(
+        self, request: api.SetClusterHeroRequest, context: Any
+    ) -> api.SetClusterHeroResponse:
+        key = request_of(request, "SetClusterHero")
+        done = await heroes.set_hero(self._store, self._clock, request.name, request.item, key)
+        return api.SetClusterHeroResponse(
+            cluster=convert.cluster_message(done.cluster), edit=convert.made_edit(done)
+        )
+
+    async def VetoClusterHero(
+        self, request: api.VetoClusterHeroRequest, context: Any
+    ) -> api.VetoClusterHeroResponse:
+        key = request_of(request, "VetoClusterHero")
+        done = await heroes.veto_hero(
+            self._store, self._clock, request.name, request.item, key, allow=request.allow
+        )
+        return api.VetoClusterHeroResponse(
+            cluster=convert.cluster_message(done.cluster), edit=convert.made_edit(done)
+        )
+
+    async def AssignClusterToPillar(
+        self, request: api.AssignClusterToPillarRequest, context: Any
+    ) -> api.AssignClusterToPillarResponse:
+        assignment = await assignments.assign_pillar(
+            self._store,
+            self._clock,
+            request.name,
+            request.pillar,
+            request_of(request, "AssignClusterToPillar"),
+            primary=request.primary,
+            notes=request.notes,
+        )
+        return api.AssignClusterToPillarResponse(cluster_pillar=convert.pillar_message(assignment))
+
+    async def UnassignClusterFromPillar(
+        self, request: api.UnassignClusterFromPillarRequest, context: Any
+    ) -> api.UnassignClusterFromPillarResponse:
+        key = request_of(request, "UnassignClusterFromPillar")
+        await assignments.unassign_pillar(
+            self._store, self._clock, request.name, request.pillar, key
+        )
+        return api.UnassignClusterFromPillarResponse()
+
+    async def ListClusterPillars(
+        self, request: api.ListClusterPillarsRequest, context: Any
+    ) -> api.ListClusterPillarsResponse:
+        listing = ("ListClusterPillars", request.parent, request.pillar)
+        page = self._tokens.request(request.page_size, request.page_token, *listing)
+        found = await assignments.list_pillars(self._store, request.parent, request.pillar, page)
+        return api.ListClusterPillarsResponse(
+            cluster_pillars=[convert.pillar_message(row) for row in found.rows],
+            next_page_token=self._tokens.token(found.next_key, *listing),
+        )
+
+    async def ListClusterEdits(
+        self, request: api.ListClusterEditsRequest, context: Any
+    ) -> api.ListClusterEditsResponse:
+        listing = ("ListClusterEdits", request.parent, request.cluster)
+        page = self._tokens.request(request.page_size, request.page_token, *listing)
+        found = await edits.list_edits(self._store, request.parent, request.cluster, page)
+        return api.ListClusterEditsResponse(
+            cluster_edits=[convert.edit_message(edit) for edit in found.rows],
+            next_page_token=self._tokens.token(found.next_key, *listing),
+        )
+
+    async def UndoClusterEdit(
+        self, request: api.UndoClusterEditRequest, context: Any
+    ) -> api.UndoClusterEditResponse:
+        key = request_of(request, "UndoClusterEdit")
+        edit = await edits.undo_edit(self._store, self._clock, request.name, key)
+        return api.UndoClusterEditResponse(edit=convert.edit_message(edit))
 
     async def SearchSimilar(
         self, request: api.SearchSimilarRequest, context: Any

@@ -72,6 +72,7 @@ items = Table(
     CheckConstraint("state IN ('pending', 'ready', 'quarantined', 'deleted')", name="state"),
     CheckConstraint("state <> 'ready' OR (collection <> '' AND scene <> '')", name="ready"),
     Index("ix_items_scope_state_collection", "scope", "state", "collection"),
+    Index("ix_items_pending", "name", postgresql_where=text("state = 'pending'")),
 )
 
 near_pairs = Table(
@@ -141,23 +142,34 @@ clusters = Table(
     Column("state", Text, nullable=False, server_default="active"),
     Column("origin", Text, nullable=False, server_default="found"),
     Column("merged_into", Text, nullable=False, server_default=""),
+    Column("merge_pinned", Boolean, nullable=False, server_default="false"),
+    Column("pinned_hero", Text, nullable=False, server_default=""),
     _time("create_time"),
     _time("update_time"),
     Column("row_version", Integer, nullable=False, server_default="1"),
     CheckConstraint("state IN ('active', 'draft', 'archived', 'retired')", name="state"),
     CheckConstraint("origin IN ('found', 'curated')", name="origin"),
     Index("uq_clusters_scope_key", "scope", "key", unique=True),
+    # Of those that people gave; runs keep theirs apart from each other and from these.
+    Index(
+        "uq_clusters_scope_title",
+        "scope",
+        text("lower(title)"),
+        unique=True,
+        postgresql_where=text("title_pinned AND state <> 'retired'"),
+    ),
 )
+
+
+def _cluster_id() -> Column[str]:
+    key = ForeignKey(clusters.c.id, ondelete="CASCADE")
+    return Column("cluster_id", Uuid(as_uuid=False), key, primary_key=True)
+
 
 cluster_versions = Table(
     "cluster_versions",
     metadata,
-    Column(
-        "cluster_id",
-        Uuid(as_uuid=False),
-        ForeignKey(clusters.c.id, ondelete="CASCADE"),
-        primary_key=True,
-    ),
+    _cluster_id(),
     Column("version", Integer, primary_key=True),
     Column("scope", Text, nullable=False),
     Column("member_count", Integer, nullable=False),
@@ -180,10 +192,59 @@ members = Table(
         ForeignKey(clusters.c.id, ondelete="CASCADE"),
         nullable=False,
     ),
-    Column("similarity", Float, nullable=False),
+    Column("similarity", Float),
     Column("position", Integer, nullable=False),
     Column("duplicate_of", Text, nullable=False, server_default=""),
     Column("locked", Boolean, nullable=False, server_default="false"),
     Index("ix_members_place", "cluster_id", "version", "position", "item"),
     Index("ix_members_item", "item"),
+    Index("ix_members_locked", "scope", "version", postgresql_where=text("locked")),
+)
+
+refusals = Table(
+    "refusals",
+    metadata,
+    _cluster_id(),
+    Column("item", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    CheckConstraint("kind IN ('member', 'hero')", name="kind"),
+    Index("ix_refusals_item", "item"),
+)
+
+cluster_pillars = Table(
+    "cluster_pillars",
+    metadata,
+    _cluster_id(),
+    Column("pillar", Text, primary_key=True),
+    Column("scope", Text, nullable=False),
+    Column("primary", Boolean, nullable=False, server_default="false"),
+    Column("notes", Text, nullable=False, server_default=""),
+    _time("create_time"),
+    Index(
+        "uq_cluster_pillars_primary",
+        "cluster_id",
+        unique=True,
+        postgresql_where=text('"primary"'),
+    ),
+    Index("ix_cluster_pillars_scope", "scope", "create_time", "cluster_id", "pillar"),
+)
+
+cluster_edits = Table(
+    "cluster_edits",
+    metadata,
+    Column("id", Uuid(as_uuid=False), primary_key=True),
+    Column("scope", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("clusters", ARRAY(Uuid(as_uuid=False)), nullable=False),
+    Column("item_count", Integer, nullable=False),
+    # What an undo needs; gone when the time for that is over.
+    Column("before", JSONB),
+    _time("create_time"),
+    _time("undo_time", nullable=True),
+    CheckConstraint(
+        "kind IN ('update', 'add_members', 'remove_members', 'merge', 'split', 'hero')",
+        name="kind",
+    ),
+    Index("ix_cluster_edits_scope_create_time_id", "scope", "create_time", "id"),
+    Index("ix_cluster_edits_kept", "create_time", postgresql_where=text("before IS NOT NULL")),
 )

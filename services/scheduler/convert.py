@@ -1,25 +1,37 @@
 """Between the messages of the contract and what the use cases take and give."""
 
+import base64
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from colonnade.catalog.v1.photo_pb2 import Photo
 from colonnade.scheduler.v1 import channel_pb2, post_pb2
 from colonnade.scheduler.v1 import scheduler_service_pb2 as pb
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from libs.errors import InvalidArgument
+from libs.errors import ColonnadeError, InvalidArgument
 from libs.rpc.filtering import Condition, Kind, parse_filter, parse_order
+from libs.rpc.masks import merged
+from libs.rpc.status import from_status, to_status
 from services.scheduler.domain import channel, post, publication
 from services.scheduler.domain.names import CHANNEL, channel_key, persona_id
 from services.scheduler.domain.photo import Snapshot
+from services.scheduler.domain.post import PostResult
+from services.scheduler.ports import CatalogPhoto, UnusedPhotos
+from services.scheduler.usecases.batch_create import Batch, BatchItem
+from services.scheduler.usecases.change_channel import ChannelChange
 from services.scheduler.usecases.channels import NewChannel
 from services.scheduler.usecases.create_post import NewPost
+from services.scheduler.usecases.import_posts import PastPost
 
 _FILTER: Final[dict[str, Kind]] = {
     "state": "text",
     "photo": "text",
     "pillar": "text",
+    "campaign": "text",
+    "suggestion": "text",
     "scheduled_time": "time",
 }
 _PROVIDERS: Final = {
@@ -33,6 +45,11 @@ def moment(stamp: Timestamp, field: str) -> datetime:
         return stamp.ToDatetime(tzinfo=UTC)
     except (ValueError, OverflowError):
         raise InvalidArgument.of(field, "is not a time between the years 1 and 9999") from None
+
+
+def moment_in(message: Message, field: str) -> datetime | None:
+    """The time in a field of ``message``; None if it is not set. Raises InvalidArgument."""
+    return moment(getattr(message, field), field) if message.HasField(field) else None
 
 
 def _set(stamp: Timestamp, at: datetime | None) -> None:
@@ -75,6 +92,16 @@ def channel_message(found: channel.Channel) -> channel_pb2.Channel:
     return message
 
 
+def channel_change(found: channel.Channel, request: pb.UpdateChannelRequest) -> ChannelChange:
+    """What UpdateChannel makes of a channel. Raises InvalidArgument."""
+    asked = merged(channel_message(found), request.channel, request.update_mask, "channel")
+    if not asked.display_name:
+        raise InvalidArgument.of("channel.display_name", "is required; what do people call it?")
+    if "access_token" in request.update_mask.paths and not asked.access_token:
+        raise InvalidArgument.of("channel.access_token", "is empty; a channel needs a key")
+    return ChannelChange(asked.display_name, asked.access_token)
+
+
 def new_post(request: pb.CreatePostRequest) -> NewPost:
     """What CreatePost asks for."""
     asked = request.post
@@ -98,7 +125,7 @@ def post_message(found: post.Post) -> post_pb2.Post:
         photo=found.photo,
         caption=found.caption,
         hashtags=found.hashtags,
-        channels=[CHANNEL.format(p.persona, p.channel) for p in found.publications],
+        channels=[_channel_of(p) for p in found.publications if p.channel],
         alt_text=found.alt_text,
         state=post_pb2.Post.State.Value(f"STATE_{found.state.upper()}"),
         pillar=found.pillar,
@@ -106,6 +133,10 @@ def post_message(found: post.Post) -> post_pb2.Post:
         publications=[publication_message(p) for p in found.publications],
         strategy=found.strategy,
         slot_reason=found.slot_reason,
+        suggestion=found.suggestion,
+        campaign=found.campaign,
+        state_reason=found.state_reason,
+        external_id=found.external_id,
         etag=str(found.version),
     )
     _set(message.scheduled_time, found.scheduled_time)
@@ -115,11 +146,87 @@ def post_message(found: post.Post) -> post_pb2.Post:
     return message
 
 
+def past_post(asked: post_pb2.PastPost) -> PastPost:
+    """A post of ImportPosts."""
+    return PastPost(
+        external_id=asked.external_id,
+        photo=asked.photo,
+        posted_time=moment(asked.posted_time, "posts.posted_time"),
+        caption=asked.caption,
+        channel=channel_key(asked.channel, "posts.channel") if asked.channel else None,
+        provider=asked.provider,
+        provider_post_id=asked.provider_post_id,
+        permalink=asked.permalink,
+    )
+
+
+def batch(request: pb.BatchCreatePostsRequest) -> Batch:
+    """What BatchCreatePosts asks for."""
+    has_spacing = request.HasField("spacing")
+    names = [channel_key(name, "channels") for name in request.channels]
+    return Batch(
+        persona=persona_id(request.parent),
+        items=[_batch_item(item, request) for item in request.posts],
+        start=moment_in(request, "start_time"),
+        spacing=request.spacing.ToTimedelta() if has_spacing else None,
+        seed=request.seed,
+        channels=tuple(names) or None,
+    )
+
+
+def _batch_item(asked: post_pb2.BatchPost, request: pb.BatchCreatePostsRequest) -> BatchItem:
+    return BatchItem(
+        photo=asked.photo,
+        caption=asked.caption or request.caption,
+        hashtags=tuple(asked.hashtags or request.hashtags),
+        alt_text=asked.alt_text,
+    )
+
+
+class StoredResults:
+    """See ``ports.ResultLog``."""
+
+    def write(self, results: Sequence[PostResult]) -> str:
+        """See ResultLog."""
+        stored = [
+            post_pb2.PostResult(photo=r.photo, post=post_pb2.Post(name=r.outcome.name))
+            if isinstance(r.outcome, post.Post)
+            else result_message(r)
+            for r in results
+        ]
+        content = pb.BatchCreatePostsResponse(results=stored).SerializeToString()
+        return base64.b64encode(content).decode()
+
+    def read(self, text: str) -> Sequence[tuple[str, str | ColonnadeError]]:
+        """See ResultLog."""
+        stored = pb.BatchCreatePostsResponse.FromString(base64.b64decode(text))
+        return [(r.photo, r.post.name or from_status(r.status)) for r in stored.results]
+
+
+def unused_photos(request: pb.ListUnscheduledPhotosRequest) -> UnusedPhotos:
+    """What ListUnscheduledPhotos asks for."""
+    return UnusedPhotos(
+        persona_id(request.parent), request.pillar, request.filter, request.order_by
+    )
+
+
+def photo_message(found: CatalogPhoto) -> Photo:
+    """A photo as the catalog describes it."""
+    return Photo.FromString(found.content)
+
+
+def result_message(result: PostResult) -> post_pb2.PostResult:
+    """What became of one post of a batch."""
+    if isinstance(result.outcome, post.Post):
+        return post_pb2.PostResult(photo=result.photo, post=post_message(result.outcome))
+    return post_pb2.PostResult(photo=result.photo, status=to_status(result.outcome))
+
+
 def publication_message(found: publication.Publication) -> post_pb2.Publication:
     """A publication as callers see it: without the token of its picture."""
     message = post_pb2.Publication(
         name=found.name,
-        channel=CHANNEL.format(found.persona, found.channel),
+        channel=_channel_of(found),
         state=post_pb2.Publication.State.Value(f"STATE_{found.state.upper()}"),
         state_reason=found.state_reason,
         provider_post_id=found.provider_post_id,
@@ -136,6 +243,10 @@ def publication_message(found: publication.Publication) -> post_pb2.Publication:
         message.error.retryable = found.problem.retryable
         message.error.support_uri = found.problem.support_uri
     return message
+
+
+def _channel_of(found: publication.Publication) -> str:
+    return CHANNEL.format(found.persona, found.channel) if found.channel else ""
 
 
 def media_info(snapshot: Snapshot) -> pb.PublicationMediaInfo:

@@ -13,6 +13,8 @@ from libs.clock import Clock
 from libs.db.engine import Database
 from libs.http import HttpClient
 from libs.jobs.queue import JobQueue
+from services.scheduler.consumers import Consumers
+from services.scheduler.convert import StoredResults
 from services.scheduler.ports import Blobs, Catalog, Publishers, Store, Vault
 from services.scheduler.providers.guard import refuse_private
 from services.scheduler.publishers import USER_AGENT, ProviderPublishers
@@ -20,19 +22,28 @@ from services.scheduler.servicer import UseCases
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.store import SqlStore
 from services.scheduler.usecases import tasks
+from services.scheduler.usecases.batch_create import BatchCreatePosts
+from services.scheduler.usecases.campaigns import Campaigns
+from services.scheduler.usecases.change_channel import PauseChannel, UpdateChannel
 from services.scheduler.usecases.channel_care import ChannelCare
 from services.scheduler.usecases.channels import CreateChannel, DeleteChannel, ReadChannels
 from services.scheduler.usecases.confirm import Confirm
 from services.scheduler.usecases.create_post import CreatePost
+from services.scheduler.usecases.import_posts import ImportPosts
 from services.scheduler.usecases.media import Media, ReadMedia
 from services.scheduler.usecases.outgoing import Accounts, Outgoing
 from services.scheduler.usecases.pace import Pace
+from services.scheduler.usecases.placing import Placing
 from services.scheduler.usecases.posts import CancelPost, ReadPosts
+from services.scheduler.usecases.prepare import Prepare
 from services.scheduler.usecases.publish import Publish
 from services.scheduler.usecases.readiness import Readiness
 from services.scheduler.usecases.reconcile import Reconcile
 from services.scheduler.usecases.retry_post import RetryPost
+from services.scheduler.usecases.rights import FollowRights
+from services.scheduler.usecases.schedule_post import SchedulePost
 from services.scheduler.usecases.tick import Tick
+from services.scheduler.usecases.unscheduled import ListUnscheduledPhotos
 from services.scheduler.usecases.watch_post import WatchPost
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
@@ -96,6 +107,8 @@ def use_cases(
 ) -> UseCases:
     """What is served."""
     pace = pace_of(settings)
+    placing = Placing(Accounts(out.publishers, out.vault), out.clock, pace)
+    create_post = CreatePost(out.store, out.catalog, out.queue, out.clock, placing)
     return UseCases(
         create_channel=CreateChannel(
             out.store,
@@ -108,7 +121,21 @@ def use_cases(
         ),
         channels=ReadChannels(out.store, out.catalog),
         delete_channel=DeleteChannel(out.store),
-        create_post=CreatePost(out.store, out.catalog, out.queue, out.clock, pace),
+        update_channel=UpdateChannel(out.store, out.publishers, out.vault, out.clock, pace),
+        pause_channel=PauseChannel(out.store, out.clock, pace),
+        create_post=create_post,
+        batch_create=BatchCreatePosts(
+            out.store,
+            out.catalog,
+            out.queue,
+            out.clock,
+            placing,
+            create_post,
+            StoredResults(),
+        ),
+        unscheduled=ListUnscheduledPhotos(out.store, out.catalog),
+        import_posts=ImportPosts(out.store, out.catalog, out.clock),
+        schedule_post=SchedulePost(out.store, out.catalog, out.clock, placing),
         posts=ReadPosts(out.store, out.catalog),
         cancel_post=CancelPost(out.store, out.clock),
         retry_post=RetryPost(out.store, out.catalog, out.clock, pace),
@@ -122,6 +149,16 @@ def use_cases(
     )
 
 
+def consumers(out: Outside, settings: SchedulerSettings) -> Consumers:
+    """What is done about events."""
+    pace = pace_of(settings)
+    placing = Placing(Accounts(out.publishers, out.vault), out.clock, pace)
+    return Consumers(
+        FollowRights(out.store, out.clock, pace),
+        Campaigns(out.store, out.catalog, out.clock, placing),
+    )
+
+
 def job_tasks(out: Outside, settings: SchedulerSettings) -> Mapping[str, Task]:
     """What workers do, by the name of the task."""
     pace, outgoing = pace_of(settings), Outgoing(settings.media_base_url)
@@ -132,7 +169,7 @@ def job_tasks(out: Outside, settings: SchedulerSettings) -> Mapping[str, Task]:
     worker = f"{socket.gethostname()}:{os.getpid()}"
     return {
         tasks.TICK: Tick(out.store, out.queue, out.clock, pace),
-        tasks.PREPARE: media.prepare,
+        tasks.PREPARE: Prepare(out.store, media, accounts, outgoing, out.clock),
         tasks.PUBLISH: Publish(out.store, readiness, care, outgoing, out.clock, pace, worker),
         tasks.RECONCILE: Reconcile(out.store, accounts, care, outgoing, out.clock, pace),
         tasks.CONFIRM: Confirm(out.store, accounts, care, out.clock),

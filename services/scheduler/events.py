@@ -21,5 +21,8 @@ class OutboxPostEvents:
             payload.posted_time.FromDatetime(post.posted_time)
         # Those of one photo in order, as its posts follow each other.
         self._outbox.append(
-            "post.changed", post.name, payload.SerializeToString(), ordering_key=post.photo
+            "post.changed",
+            post.name,
+            payload.SerializeToString(),
+            ordering_key=post.photo or post.name,
         )

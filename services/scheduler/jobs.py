@@ -22,6 +22,7 @@ from services.scheduler.catalog_reader import CatalogReader
 from services.scheduler.deps import MIGRATIONS, Outside, Task, job_tasks, outside
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.tables import SCHEMA, SUPPORT
+from services.scheduler.usecases.media import SweepMedia
 from services.scheduler.usecases.tasks import QUEUE, TICK
 from services.settings import Settings
 
@@ -60,8 +61,11 @@ def register(jobs: Jobs, out: Outside, database: Database, settings: SchedulerSe
     for name, task in job_tasks(out, settings).items():
         jobs.task(name, _quiet(name, task))
 
+    sweep_media = SweepMedia(out.store, out.blobs, out.clock)
+
     async def sweep() -> None:
         await prune(database, SUPPORT)
+        await sweep_media()
 
     jobs.task(SWEEP, _quiet(SWEEP, sweep))
     jobs.every(settings.tick_every, TICK, QUEUE)

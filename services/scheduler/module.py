@@ -9,17 +9,21 @@ from colonnade.scheduler.v1 import scheduler_service_pb2
 from colonnade.scheduler.v1.scheduler_service_pb2_grpc import (
     add_SchedulerServiceServicer_to_server,
 )
+from redis.asyncio import Redis
 
 from libs.app import App
 from libs.blobs.objects import ObjectBlobs
 from libs.db.engine import Database
 from libs.db.migrate import require_current
+from libs.events.consumers import consumer_name
+from libs.events.names import group_name, stream_name
+from libs.events.redis_streams import Consumer
 from libs.rpc.peers import Peers
 from libs.secrets import Secrets
 from services.engines import Engines
 from services.jobs import Jobs
 from services.scheduler.catalog_reader import CatalogReader
-from services.scheduler.deps import MIGRATIONS, outside, use_cases
+from services.scheduler.deps import MIGRATIONS, consumers, outside, use_cases
 from services.scheduler.servicer import SchedulerServicer
 from services.scheduler.tables import SCHEMA
 from services.settings import Settings
@@ -29,7 +33,10 @@ SERVICE = scheduler_service_pb2.DESCRIPTOR.services_by_name["SchedulerService"]
 
 @asynccontextmanager
 async def open(app: App[Settings]) -> AsyncIterator[None]:
-    """Serves the scheduler. It is ready without the catalog, which only creating needs."""
+    """Serves the scheduler and listens to what the catalog tells about photos and campaigns.
+
+    It is ready without the catalog, which only creating needs.
+    """
     settings, secrets = app.settings.scheduler, app.need(Secrets)
     url = app.need(Engines).database_url(SCHEMA)
     await asyncio.to_thread(require_current, url, SCHEMA, MIGRATIONS)
@@ -49,6 +56,14 @@ async def open(app: App[Settings]) -> AsyncIterator[None]:
             servicer = SchedulerServicer(use, secrets.page_tokens())
             app.rpc.add(SERVICE, add_SchedulerServiceServicer_to_server, servicer)
             app.probe(SERVICE.full_name, database.ping)
+            consumer = Consumer(
+                app.need(Redis),
+                stream=stream_name(app.settings.env, "catalog"),
+                group=group_name(SCHEMA),
+                consumer=consumer_name(SCHEMA),
+                subscriptions=consumers(out, settings).of_catalog(),
+            )
+            app.loop("scheduler consumer of the catalog", consumer.run)
             yield
     finally:
         await database.close()

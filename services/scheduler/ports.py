@@ -1,19 +1,21 @@
 """What the use cases need of the outside."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from libs.errors import ColonnadeError
 from libs.rpc.filtering import Condition
 from libs.rpc.paging import Page, PageRequest
 from services.scheduler.domain.attempt import Attempt, AttemptResult
 from services.scheduler.domain.channel import Channel, Provider
 from services.scheduler.domain.names import Key
-from services.scheduler.domain.photo import Photo, Snapshot
-from services.scheduler.domain.post import Post, PostState
+from services.scheduler.domain.photo import Photo, Rights, Snapshot
+from services.scheduler.domain.post import Post, PostResult, PostState
 from services.scheduler.domain.publication import Publication, PublicationState
+from services.scheduler.domain.slots import Cadence
 from services.scheduler.providers.base import Publisher
 
 
@@ -52,6 +54,35 @@ class Rendition:
     width: int
     height: int
     data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class UnusedPhotos:
+    """Which of the catalog's unused photos: of a persona, perhaps of one pillar.
+
+    ``filter`` and ``order_by`` are in the words of the catalog's own list.
+    """
+
+    persona: str
+    pillar: str = ""
+    filter: str = ""
+    order_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogPhoto:
+    """A photo as the catalog describes it, to be passed on."""
+
+    name: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogPage:
+    """Some photos; ``next_token`` is empty on the last page."""
+
+    photos: Sequence[CatalogPhoto]
+    next_token: str
 
 
 class Channels(Protocol):
@@ -97,6 +128,27 @@ class Posts(Protocol):
         """Raises AlreadyExists (PHOTO_ALREADY_SCHEDULED) if another post has the photo, or has
         its bytes on one of the channels."""
 
+    async def add_publications(self, post: Post) -> None:
+        """Adds those of a post that is there. Raises as ``add`` does."""
+
+    async def imported(self, persona: str, external_ids: Collection[str]) -> Mapping[str, Post]:
+        """The imported posts of the persona with these external ids."""
+
+    async def taken(self, photos: Collection[str]) -> Collection[str]:
+        """Those of the photos that a post has which is not cancelled."""
+
+    async def lock_calendar(self, persona: str) -> None:
+        """Until the end of the transaction nobody else looks for free slots of the persona."""
+
+    async def times(self, persona: str, start: datetime, end: datetime) -> Sequence[datetime]:
+        """When the persona's posts between the two are due, or went out."""
+
+    async def suggestions_of(self, campaign: str) -> Collection[str]:
+        """The suggestions for which the campaign has posts."""
+
+    async def awaiting(self, suggestion: str) -> Key | None:
+        """The post that waits for the photo of this suggestion, if there is one."""
+
     async def get(self, key: Key) -> Post:
         """Raises NotFound."""
 
@@ -109,11 +161,23 @@ class Posts(Protocol):
     async def locked_of_publication(self, publication: str) -> Post | None:
         """Like ``of_publication``; nobody else changes it until the end of the transaction."""
 
+    async def locked_of_photo(self, photo: str) -> Post | None:
+        """The post that has the photo and is not cancelled, locked like ``locked``."""
+
     async def save(self, post: Post) -> None:
         """Stores what changed of the post itself, not of its publications."""
 
     async def keep_media(self, post: str, snapshot: Snapshot) -> None:
         """Notes where the picture is."""
+
+    async def lock_media(self, key: str) -> None:
+        """Until the end of the transaction nobody else takes this picture over, or removes it."""
+
+    async def spent_media(self, before: datetime, limit: int) -> Sequence[str]:
+        """Keys of pictures of which all publications ended before that moment."""
+
+    async def forget_media(self, key: str, before: datetime) -> bool:
+        """Forgets where the picture is, and answers True, if that is still so."""
 
     async def page(self, listing: PostListing) -> Page[Post]:
         """One page, by time of publication."""
@@ -150,6 +214,26 @@ class Publications(Protocol):
 
     async def served(self, token: str) -> ServedMedia | None:
         """The picture that a token opens."""
+
+
+class PhotoRights(Protocol):
+    """What is known of photos' rights, for whenever the catalog cannot be asked."""
+
+    async def known(self, photo: str) -> Rights:
+        """The rights of a photo; none that forbid anything if nothing was told."""
+
+    async def remembered(self, photo: str, rights: Rights) -> Rights:
+        """Keeps what the catalog answered, unless an event told more; answers what is known."""
+
+    async def note(self, photo: str, rights: Rights, version: int) -> bool:
+        """Keeps what an event told, and answers True, unless something newer is known."""
+
+
+class Inbox(Protocol):
+    """The events that were handled."""
+
+    async def first_time(self, event_id: str, consumer: str) -> bool:
+        """Whether the event is new; from now on it is not."""
 
 
 class Attempts(Protocol):
@@ -206,6 +290,8 @@ class Reading(Protocol):
     def publications(self) -> Publications: ...
     @property
     def attempts(self) -> Attempts: ...
+    @property
+    def rights(self) -> PhotoRights: ...
 
 
 class Changing(Reading, Protocol):
@@ -219,7 +305,13 @@ class Changing(Reading, Protocol):
     @property
     def requests(self) -> Requests: ...
     @property
+    def inbox(self) -> Inbox: ...
+    @property
     def post_events(self) -> PostEvents: ...
+    def savepoint(self) -> AbstractAsyncContextManager[None]:
+        """What is stored inside it is undone if it is left by an error, and nothing else. Events
+        are told behind it."""
+
     async def commit(self) -> None:
         """Makes everything so far lasting, and lets the events go."""
 
@@ -243,8 +335,27 @@ class Catalog(Protocol):
     async def photo(self, name: str) -> Photo:
         """Raises NotFound."""
 
+    async def cadence(self, persona: str) -> Cadence:
+        """When the persona posts. Raises NotFound, FailedPrecondition (ARCHIVED)."""
+
+    async def unused(self, wanted: UnusedPhotos, size: int, token: str) -> CatalogPage:
+        """Up to ``size`` photos that are in use and that no post uses, as far as it knows.
+
+        Raises NotFound for an unknown persona, InvalidArgument on ``filter`` and ``order_by``.
+        """
+
     async def rendition(self, name: str) -> Rendition:
         """The picture for publishing. Raises NotFound, and InvalidArgument if it is no picture."""
+
+
+class ResultLog(Protocol):
+    """Keeps what became of a batch for whoever asks for it again."""
+
+    def write(self, results: Sequence[PostResult]) -> str:
+        """The results as a text; of each post its name."""
+
+    def read(self, text: str) -> Sequence[tuple[str, str | ColonnadeError]]:
+        """What ``write`` was given: each photo with the name of its post, or its error."""
 
 
 class Publishers(Protocol):
@@ -269,6 +380,9 @@ class Blobs(Protocol):
 
     async def put(self, key: str, data: bytes) -> None:
         """Stores ``data``. Raises Unavailable."""
+
+    async def delete(self, key: str) -> None:
+        """Removes the key; passes if there is none. Raises Unavailable."""
 
     async def exists(self, key: str) -> bool:
         """Whether there is such a key. Raises Unavailable."""

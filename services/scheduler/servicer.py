@@ -16,11 +16,16 @@ from libs.rpc.requests import request_of
 from services.scheduler import convert
 from services.scheduler.domain.names import ALL_PERSONAS, channel_key, persona_id, post_key
 from services.scheduler.ports import PostListing
+from services.scheduler.usecases.batch_create import BatchCreatePosts
+from services.scheduler.usecases.change_channel import PauseChannel, UpdateChannel
 from services.scheduler.usecases.channels import CreateChannel, DeleteChannel, ReadChannels
 from services.scheduler.usecases.create_post import CreatePost
+from services.scheduler.usecases.import_posts import ImportPosts
 from services.scheduler.usecases.media import ReadMedia
 from services.scheduler.usecases.posts import CancelPost, ReadPosts
 from services.scheduler.usecases.retry_post import RetryPost
+from services.scheduler.usecases.schedule_post import SchedulePost
+from services.scheduler.usecases.unscheduled import ListUnscheduledPhotos
 from services.scheduler.usecases.watch_post import WatchPost
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -33,7 +38,13 @@ class UseCases:
     create_channel: CreateChannel
     channels: ReadChannels
     delete_channel: DeleteChannel
+    update_channel: UpdateChannel
+    pause_channel: PauseChannel
     create_post: CreatePost
+    batch_create: BatchCreatePosts
+    unscheduled: ListUnscheduledPhotos
+    import_posts: ImportPosts
+    schedule_post: SchedulePost
     posts: ReadPosts
     cancel_post: CancelPost
     retry_post: RetryPost
@@ -76,11 +87,82 @@ class SchedulerServicer(SchedulerServiceServicer):
         await self._use.delete_channel(key, request.etag, request_of(request, "DeleteChannel"))
         return Empty()
 
+    async def UpdateChannel(self, request: pb.UpdateChannelRequest, context: Context) -> Channel:
+        """See the contract."""
+        key = channel_key(request.channel.name, "channel.name")
+        changed = await self._use.update_channel(
+            key,
+            lambda channel: convert.channel_change(channel, request),
+            request.channel.etag,
+            request_of(request, "UpdateChannel"),
+        )
+        return convert.channel_message(changed)
+
+    async def PauseChannel(
+        self, request: pb.PauseChannelRequest, context: Context
+    ) -> pb.PauseChannelResponse:
+        """See the contract."""
+        key, asked = channel_key(request.name), request_of(request, "PauseChannel")
+        channel = await self._use.pause_channel.pause(key, request.etag, asked)
+        return pb.PauseChannelResponse(channel=convert.channel_message(channel))
+
+    async def ResumeChannel(
+        self, request: pb.ResumeChannelRequest, context: Context
+    ) -> pb.ResumeChannelResponse:
+        """See the contract."""
+        key, asked = channel_key(request.name), request_of(request, "ResumeChannel")
+        channel = await self._use.pause_channel.resume(key, request.etag, asked)
+        return pb.ResumeChannelResponse(channel=convert.channel_message(channel))
+
     async def CreatePost(self, request: pb.CreatePostRequest, context: Context) -> Post:
         """See the contract."""
         new = convert.new_post(request)
         made = await self._use.create_post(new, request_of(request, "CreatePost"))
         return convert.post_message(made)
+
+    async def BatchCreatePosts(
+        self, request: pb.BatchCreatePostsRequest, context: Context
+    ) -> pb.BatchCreatePostsResponse:
+        """See the contract."""
+        batch = convert.batch(request)
+        results = await self._use.batch_create(batch, request_of(request, "BatchCreatePosts"))
+        return pb.BatchCreatePostsResponse(results=[convert.result_message(r) for r in results])
+
+    async def ListUnscheduledPhotos(
+        self, request: pb.ListUnscheduledPhotosRequest, context: Context
+    ) -> pb.ListUnscheduledPhotosResponse:
+        """See the contract."""
+        wanted = convert.unused_photos(request)
+        listing = (
+            "ListUnscheduledPhotos",
+            request.parent,
+            request.pillar,
+            request.filter,
+            request.order_by,
+        )
+        asked = self._tokens.request(request.page_size, request.page_token, *listing)
+        page = await self._use.unscheduled(wanted, asked)
+        return pb.ListUnscheduledPhotosResponse(
+            photos=[convert.photo_message(photo) for photo in page.rows],
+            next_page_token=self._tokens.token(page.next_key, *listing),
+        )
+
+    async def ImportPosts(
+        self, request: pb.ImportPostsRequest, context: Context
+    ) -> pb.ImportPostsResponse:
+        """See the contract."""
+        past = [convert.past_post(post) for post in request.posts]
+        results = await self._use.import_posts(persona_id(request.parent), past)
+        return pb.ImportPostsResponse(results=[convert.result_message(r) for r in results])
+
+    async def SchedulePost(
+        self, request: pb.SchedulePostRequest, context: Context
+    ) -> pb.SchedulePostResponse:
+        """See the contract."""
+        at = convert.moment(request.scheduled_time, "scheduled_time")
+        key = post_key(request.name)
+        post = await self._use.schedule_post(key, at, request_of(request, "SchedulePost"))
+        return pb.SchedulePostResponse(post=convert.post_message(post))
 
     async def GetPost(self, request: pb.GetPostRequest, context: Context) -> Post:
         """See the contract."""

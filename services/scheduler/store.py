@@ -14,6 +14,7 @@ from services.scheduler.repository.channels import ChannelRepository
 from services.scheduler.repository.history import HistoryRepository
 from services.scheduler.repository.posts import PostRepository
 from services.scheduler.repository.publications import PublicationRepository
+from services.scheduler.repository.rights import RightsRepository
 from services.scheduler.tables import SUPPORT
 
 
@@ -25,6 +26,7 @@ class SchedulerReading:
         self.posts = PostRepository(connection)
         self.publications = PublicationRepository(connection)
         self.attempts = AttemptRepository(connection)
+        self.rights = RightsRepository(connection)
 
 
 class SchedulerTransaction(Transaction):
@@ -34,8 +36,15 @@ class SchedulerTransaction(Transaction):
     posts: PostRepository
     publications: PublicationRepository
     attempts: AttemptRepository
+    rights: RightsRepository
     history: HistoryRepository
     post_events: OutboxPostEvents
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """See Changing."""
+        async with self.connection.begin_nested():
+            yield
 
     def bind(self, connection: AsyncConnection) -> None:
         """Builds what works on the connection of this transaction."""
@@ -43,6 +52,7 @@ class SchedulerTransaction(Transaction):
         self.posts = PostRepository(connection)
         self.publications = PublicationRepository(connection)
         self.attempts = AttemptRepository(connection)
+        self.rights = RightsRepository(connection)
         self.history = HistoryRepository(connection, self._clock)
         self.post_events = OutboxPostEvents(self.events)
 

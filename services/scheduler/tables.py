@@ -75,14 +75,14 @@ POSTS = sa.Table(
     METADATA,
     sa.Column("id", _ID, primary_key=True),
     sa.Column("persona_id", sa.Text, nullable=False),
-    sa.Column("photo", sa.Text, nullable=False),
-    sa.Column("photo_sha256", sa.Text, nullable=False),
+    _text("photo"),
+    _text("photo_sha256"),
     _text("pillar"),
     _text("caption"),
     sa.Column("hashtags", ARRAY(sa.Text), nullable=False),
     _text("final_text"),
     _text("alt_text"),
-    sa.Column("scheduled_time", _MOMENT, nullable=False),
+    sa.Column("scheduled_time", _MOMENT),
     sa.Column("state", sa.Text, nullable=False),
     _text("strategy"),
     _text("slot_reason"),
@@ -95,15 +95,57 @@ POSTS = sa.Table(
     _count("media_width"),
     _count("media_height"),
     *_times(),
+    _text("state_reason"),
+    _text("suggestion"),
+    _text("campaign"),
+    _text("external_id"),
+    # Where it stands in lists.
+    sa.Column(
+        "list_time",
+        _MOMENT,
+        sa.Computed("coalesce(scheduled_time, create_time)", persisted=True),
+        nullable=False,
+    ),
     sa.CheckConstraint(_one_of("state", PostState), name="posts_state_check"),
     sa.CheckConstraint(
         "state <> 'posted' OR posted_time IS NOT NULL", name="posts_posted_time_check"
     ),
-    sa.Index(
-        "posts_photo_key", "photo", unique=True, postgresql_where=sa.text("state <> 'cancelled'")
+    sa.CheckConstraint(
+        "state IN ('draft', 'awaiting_image', 'cancelled') OR photo <> ''",
+        name="posts_photo_check",
     ),
-    sa.Index("posts_listed", "persona_id", "scheduled_time", "id"),
-    sa.Index("posts_listed_all", "scheduled_time", "id"),
+    sa.CheckConstraint(
+        "state IN ('draft', 'awaiting_image', 'ready', 'cancelled') OR scheduled_time IS NOT NULL",
+        name="posts_time_check",
+    ),
+    sa.Index(
+        "posts_photo_key",
+        "photo",
+        unique=True,
+        postgresql_where=sa.text("state <> 'cancelled' AND photo <> ''"),
+    ),
+    sa.Index(
+        "posts_of_campaign",
+        "campaign",
+        "suggestion",
+        unique=True,
+        postgresql_where=sa.text("campaign <> ''"),
+    ),
+    sa.Index(
+        "posts_imported",
+        "persona_id",
+        "external_id",
+        unique=True,
+        postgresql_where=sa.text("external_id <> ''"),
+    ),
+    sa.Index("posts_with_media", "media_key", postgresql_where=sa.text("media_key <> ''")),
+    sa.Index(
+        "posts_awaiting",
+        "suggestion",
+        postgresql_where=sa.text("state = 'awaiting_image'"),
+    ),
+    sa.Index("posts_listed", "persona_id", "list_time", "id"),
+    sa.Index("posts_listed_all", "list_time", "id"),
     sa.Index(
         "posts_unprepared",
         "prepare_time",
@@ -217,6 +259,18 @@ ATTEMPTS = sa.Table(
         "provider_post_id",
         postgresql_where=sa.text("provider_post_id <> ''"),
     ),
+)
+
+PHOTO_RIGHTS = sa.Table(
+    "photo_rights",
+    METADATA,
+    sa.Column("photo", sa.Text, primary_key=True),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("embargo_time", _MOMENT),
+    sa.Column("expire_time", _MOMENT),
+    _flag("held"),
+    _flag("archived"),
+    _flag("deleted"),
 )
 
 POST_EVENTS = sa.Table(

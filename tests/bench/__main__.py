@@ -7,13 +7,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import embeddings, imports, reads, starts
+from tests.bench import embeddings, imports, lists, reads, starts
 from tests.bench.report import Fact, Row, markdown
 
 BENCHES = {
     "imports": imports.measure,
     "embeddings": embeddings.measure,
     "reads": reads.measure,
+    "lists": lists.measure,
     "starts": starts.measure,
 }
 

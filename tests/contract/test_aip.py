@@ -42,12 +42,16 @@ WITHOUT_RULE = {
 }
 # Methods that are no reads by their verb, but have no effect that could be doubled.
 WITHOUT_REQUEST_ID = {
+    "CompletePhotoImport": "an import that is complete stays as it is",
     "EmbedImages": "computes and stores nothing",
+    "ImportPosts": "a post of one external id is stored once",
+    "PreviewGaps": "computes and stores nothing",
+    "RecordPhotoImportItems": "a file is noted once, by its path",
     "SearchSimilar": "a read whose query does not fit into a path",
     "UploadPhoto": "the same bytes are stored once",
 }
 # States that people set, as they set any other field.
-SET_BY_PEOPLE = {"colonnade.catalog.v1.Pillar.state"}
+SET_BY_PEOPLE = {"colonnade.catalog.v1.Pillar.state", "colonnade.clustering.v1.Cluster.state"}
 
 
 def methods() -> list[MethodDescriptor]:
@@ -106,7 +110,7 @@ def sent() -> list[Descriptor]:
 
 def everything() -> list[Descriptor]:
     both = (message for m in methods() for message in (m.input_type, m.output_type))
-    return list(reached(both).values())
+    return [m for m in reached(both).values() if not m.GetOptions().map_entry]
 
 
 def enums() -> list[EnumDescriptor]:

@@ -38,7 +38,7 @@ def imported_by(target: str) -> set[str]:
 @pytest.mark.parametrize(
     ("target", "without"),
     [
-        ("catalog", {"onnxruntime", "qdrant_client", "celery"}),
+        ("catalog", {"onnxruntime", "qdrant_client"}),
         ("embedding", {"sqlalchemy", "celery", "qdrant_client"}),
         ("gateway", {"onnxruntime", "sqlalchemy", "celery", "qdrant_client", "PIL"}),
         ("relay", {"onnxruntime", "celery", "qdrant_client", "PIL"}),

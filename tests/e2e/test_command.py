@@ -59,6 +59,7 @@ async def test_the_main_job_on_the_command_line(
     await a_persona_and_its_pillars(shell)
     photos = await a_folder_of_photos(shell, library)
     clusters = await clusters_of_them(shell, photos)
+    await the_inbox(shell)
     post = await a_channel_and_posts(shell, provider, photos)
     await shell.shows(
         {
@@ -96,7 +97,10 @@ async def a_folder_of_photos(shell: Shell, library: Library) -> list[dict[str, A
     report = await shell.json(*arguments, code=1)
     assert report["failed"] == len(library.of("damaged"))
     assert report["duplicate"] == len(library.of("exact-duplicate"))
-    assert len(report["files"]) == len(library.pictures)
+    assert sum(report[x] for x in ("imported", "duplicate", "skipped", "failed")) == len(
+        library.pictures
+    )
+    assert len(report["failures"]) == min(20, report["failed"])
     again = await shell.run(*arguments, code=1)
     assert "0 imported" in again
     assert f"failed: {library.of('damaged')[0].path}:" in again
@@ -106,6 +110,27 @@ async def a_folder_of_photos(shell: Shell, library: Library) -> list[dict[str, A
     moved = await shell.run("photos", "move", photos[0]["name"], "city")
     assert "personas/kim-lee/pillars/city" in moved
     return photos
+
+
+async def the_inbox(shell: Shell) -> None:
+    """Photos in the folders city and sea were filed; the others wait, and are sorted in bulk."""
+    filter = ("--filter", 'filing.state = "PROPOSED"', "--limit", "100")
+    filed = await shell.json("photos", "list", "kim-lee", *filter)
+    reasons = {photo["filing"]["reason"] for photo in filed}
+    assert any("its folder sea matches the pillar Sea" in reason for reason in reasons), reasons
+    waiting = await shell.json("inbox", "kim-lee")
+    flowers = [p for p in waiting if p["sourcePath"].startswith("flowers/")]
+    assert flowers
+    assert flowers[0]["filing"]["reason"] in (await shell.run("inbox", "kim-lee"))
+    moved = await shell.run("inbox", "move", "kim-lee", "city", "flowers/*")
+    assert f"moved {len(flowers)} photos" in moved
+    assert "wait in the inbox" in await shell.run("inbox", "propose", "kim-lee")
+    assert "nothing in the inbox is called flowers" in await shell.run(
+        "inbox", "accept", "kim-lee", "flowers/*", code=1
+    )
+    await shell.run("inbox", "accept", "kim-lee", "--min-confidence", "0")
+    left = await shell.json("inbox", "kim-lee")
+    assert all(not photo["filing"]["confidence"] for photo in left)
 
 
 async def clusters_of_them(shell: Shell, photos: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -51,9 +51,9 @@ async def import_folder(api: Api, persona: str, folder: Path) -> Report:
 
 
 async def import_some(api: Api, persona: str, folder: Path, paths: Iterable[str]) -> Report:
-    """Imports some files of a folder."""
+    """Imports some files of a folder under the pillar ``everyday``."""
     files = [Found(folder / path, path) for path in paths]
-    return await import_files(api, files, Destination(persona))
+    return await import_files(api, files, Destination(persona, f"{persona}/pillars/everyday"))
 
 
 async def photos_of(api: Api, persona: str, filter: str = "") -> list[Photo]:

@@ -16,11 +16,13 @@ from colonnade.catalog.v1.persona_pb2 import Persona
 from colonnade.catalog.v1.photo_pb2 import Photo, UsageRights
 
 from libs.errors import NotFound, Unavailable
+from libs.rpc.filtering import parse_filter
 from tests.support.pictures import encoded, waves
 from tests.support.rpc import serve
 
 DESCRIPTOR = catalog.DESCRIPTOR.services_by_name["CatalogService"]
 CHUNK = 64 * 1024
+_LISTED_BY = ("usage", "state", "pillar")
 
 
 class FakeCatalog(CatalogServiceServicer):  # type: ignore[misc]
@@ -37,6 +39,7 @@ class FakeCatalog(CatalogServiceServicer):  # type: ignore[misc]
         self.personas: dict[str, Persona] = {}
         self.photos: dict[str, Photo] = {}
         self.renditions: dict[str, bytes] = {}
+        self.listed: list[Any] = []
         self.is_down = False
 
     def add_persona(self, id: str, state: int = Persona.STATE_ACTIVE) -> str:
@@ -53,16 +56,22 @@ class FakeCatalog(CatalogServiceServicer):  # type: ignore[misc]
         alt_text: str = "waves of light",
         rights: UsageRights | None = None,
         sha256: str = "",
+        width: int = 64,
+        height: int = 48,
     ) -> str:
         """Its name. Every photo has other bytes."""
         number = len(self.photos)
-        picture = encoded(waves(64, 48, shift=number / 7), "JPEG", quality=90)
+        picture = encoded(waves(width, height, shift=number / 7), "JPEG", quality=90)
         photo = Photo(
             name=f"personas/{persona}/photos/{uuid.UUID(int=number + 1)}",
             pillar=f"personas/{persona}/pillars/{pillar}",
             sha256=sha256 or hashlib.sha256(b"original" + picture).hexdigest(),
             alt_text=alt_text,
             rights=rights,
+            state=Photo.STATE_ACTIVE,
+            usage=Photo.USAGE_UNUSED,
+            width=width,
+            height=height,
         )
         self.photos[photo.name] = photo
         self.renditions[photo.name] = picture
@@ -79,6 +88,26 @@ class FakeCatalog(CatalogServiceServicer):  # type: ignore[misc]
         if request.name not in self.photos:
             raise NotFound("photo", request.name)
         return self.photos[request.name]
+
+    async def ListPhotos(self, request: Any, context: Any) -> Any:
+        """By name, which is by age; filters by ``usage``, ``state`` and ``pillar``."""
+        self._answer()
+        if request.parent not in self.personas:
+            raise NotFound("persona", request.parent)
+        self.listed.append(request)
+        conditions = parse_filter(request.filter, dict.fromkeys(_LISTED_BY, "text"))
+        found = [
+            photo
+            for name, photo in sorted(self.photos.items())
+            if name.startswith(f"{request.parent}/")
+            and all(_value(photo, c.field) == c.value for c in conditions)
+        ]
+        if request.order_by != "create_time":
+            found.reverse()
+        start = int(request.page_token or 0)
+        end = start + request.page_size
+        token = str(end) if end < len(found) else ""
+        return catalog.ListPhotosResponse(photos=found[start:end], next_page_token=token)
 
     async def ReadPhotoMedia(self, request: Any, context: Any) -> AsyncIterator[Any]:
         self._answer()
@@ -102,3 +131,13 @@ class FakeCatalog(CatalogServiceServicer):  # type: ignore[misc]
     def _answer(self) -> None:
         if self.is_down:
             raise Unavailable("the catalog is away")
+
+
+def _value(photo: Photo, field: str) -> str:
+    match field:
+        case "usage":
+            return Photo.Usage.Name(photo.usage).removeprefix("USAGE_")
+        case "state":
+            return Photo.State.Name(photo.state).removeprefix("STATE_")
+        case _:
+            return photo.pillar

@@ -5,16 +5,26 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from libs.errors import NotFound, Unavailable
 from libs.rpc.paging import Page, PageRequest
 from services.scheduler.domain.attempt import Attempt, AttemptResult
 from services.scheduler.domain.channel import Channel, ChannelState, Provider
 from services.scheduler.domain.names import Key, no_post
-from services.scheduler.domain.photo import Photo, Snapshot
+from services.scheduler.domain.photo import Photo, Rights, Snapshot
 from services.scheduler.domain.post import Post, PostState
 from services.scheduler.domain.publication import CHANNEL_HELD, Publication, PublicationState
-from services.scheduler.ports import Claim, PostListing, Rendition, ServedMedia
+from services.scheduler.domain.slots import Cadence
+from services.scheduler.ports import (
+    CatalogPage,
+    CatalogPhoto,
+    Claim,
+    PostListing,
+    Rendition,
+    ServedMedia,
+    UnusedPhotos,
+)
 from services.scheduler.providers.base import (
     Channel as Account,
 )
@@ -44,6 +54,8 @@ class Data:
     requests: dict[str, str] = field(default_factory=dict)
     moves: list[tuple[str, str, str]] = field(default_factory=list)
     events: list[tuple[str, int]] = field(default_factory=list)
+    rights: dict[str, tuple[Rights, int]] = field(default_factory=dict)
+    handled: set[tuple[str, str]] = field(default_factory=set)
 
     def copy(self) -> "Data":
         parts = {name: getattr(self, name) for name in self.__dataclass_fields__}
@@ -107,6 +119,22 @@ class FakeTransaction:
         self.history = self
         self.requests = self
         self.post_events = self
+        self.inbox = self
+        self.rights = FakeRights(data)
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        before = self.data.copy()
+        try:
+            yield
+        except Exception:
+            self.data.__dict__.update(before.__dict__)
+            raise
+
+    async def first_time(self, event_id: str, consumer: str) -> bool:
+        is_new = (event_id, consumer) not in self.data.handled
+        self.data.handled.add((event_id, consumer))
+        return is_new
 
     async def commit(self) -> None:
         self._store.data = self.data
@@ -174,6 +202,38 @@ class FakePosts:
         self._data.posts[post.key] = post
         self._data.prepare_at[post.key] = prepare_at
 
+    async def add_publications(self, post: Post) -> None:
+        self._data.posts[post.key] = post
+
+    async def imported(self, persona: str, external_ids: Collection[str]) -> Mapping[str, Post]:
+        return {
+            post.external_id: post
+            for post in self._data.posts.values()
+            if post.persona == persona and post.external_id in external_ids
+        }
+
+    async def suggestions_of(self, campaign: str) -> Collection[str]:
+        return [p.suggestion for p in self._data.posts.values() if p.campaign == campaign]
+
+    async def awaiting(self, suggestion: str) -> Key | None:
+        posts = self._data.posts.values()
+        waiting = (p.key for p in posts if p.suggestion == suggestion and not p.photo)
+        return next(waiting, None)
+
+    async def taken(self, photos: Collection[str]) -> Collection[str]:
+        return {p.photo for p in self._data.posts.values() if p.state != "cancelled"} & set(photos)
+
+    async def lock_calendar(self, persona: str) -> None:
+        return
+
+    async def times(self, persona: str, start: datetime, end: datetime) -> Sequence[datetime]:
+        times = (p.scheduled_time for p in self._data.posts.values() if p.persona == persona)
+        return [at for at in times if at is not None and start <= at <= end]
+
+    async def locked_of_photo(self, photo: str) -> Post | None:
+        posts = self._data.posts.values()
+        return next((p for p in posts if p.photo == photo and p.state != "cancelled"), None)
+
     async def get(self, key: Key) -> Post:
         if key not in self._data.posts:
             raise no_post(key)
@@ -196,6 +256,15 @@ class FakePosts:
         for key, stored in self._data.posts.items():
             if stored.id == post:
                 self._data.posts[key] = replace(stored, media=snapshot)
+
+    async def lock_media(self, key: str) -> None:
+        return
+
+    async def spent_media(self, before: datetime, limit: int) -> Sequence[str]:
+        raise NotImplementedError
+
+    async def forget_media(self, key: str, before: datetime) -> bool:
+        raise NotImplementedError
 
     async def page(self, listing: PostListing) -> Page[Post]:
         return Page(list(self._data.posts.values()))
@@ -268,6 +337,24 @@ class FakePublications:
                 if publication.media_token == token and post.media:
                     return ServedMedia(post.media, publication.ended_at)
         return None
+
+
+class FakeRights:
+    def __init__(self, data: Data) -> None:
+        self._data = data
+
+    async def known(self, photo: str) -> Rights:
+        return self._data.rights.get(photo, (Rights(), 0))[0]
+
+    async def remembered(self, photo: str, rights: Rights) -> Rights:
+        await self.note(photo, rights, 0)
+        return await self.known(photo)
+
+    async def note(self, photo: str, rights: Rights, version: int) -> bool:
+        if photo in self._data.rights and self._data.rights[photo][1] > version:
+            return False
+        self._data.rights[photo] = rights, version
+        return True
 
 
 class FakeAttempts:
@@ -385,6 +472,14 @@ class OnePhotoCatalog:
         self._check()
         return self._photo
 
+    async def cadence(self, persona: str) -> Cadence:
+        self._check()
+        return Cadence(ZoneInfo("UTC"))
+
+    async def unused(self, wanted: UnusedPhotos, size: int, token: str) -> CatalogPage:
+        self._check()
+        return CatalogPage([CatalogPhoto(self._photo.name, b"")], "")
+
     async def rendition(self, name: str) -> Rendition:
         self._check()
         return Rendition("image/jpeg", 40, 30, b"a picture")
@@ -404,6 +499,9 @@ class MemoryBlobs:
 
     async def put(self, key: str, data: bytes) -> None:
         self.kept[key] = data
+
+    async def delete(self, key: str) -> None:
+        self.kept.pop(key, None)
 
     async def exists(self, key: str) -> bool:
         return key in self.kept

@@ -24,9 +24,10 @@ from starlette.routing import Route
 from libs.blobs.objects import ObjectBlobs, open_blobs
 from libs.db.engine import Database
 from libs.errors import NotFound
+from libs.events.stream import Event
 from libs.secrets import Secrets
 from services.scheduler.catalog_reader import CatalogReader
-from services.scheduler.deps import Outside, job_tasks, outside, use_cases
+from services.scheduler.deps import Outside, consumers, job_tasks, outside, use_cases
 from services.scheduler.servicer import SchedulerServicer
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.tables import METADATA
@@ -134,6 +135,7 @@ class World:
         self.blobs = cast(ObjectBlobs, out.blobs)
         self.use = use_cases(out, settings, lambda: False)
         self.tasks = job_tasks(out, settings)
+        self.handlers = consumers(out, settings).of_catalog()
         self.host.media = self.use.media
         self.stub: SchedulerServiceStub
 
@@ -161,6 +163,10 @@ class World:
         for _ in range(int(seconds / step)):
             await self.advance(step)
             await self.work()
+
+    async def hear(self, event: Event) -> None:
+        """Handles an event of the catalog; raises what the handler raises."""
+        await self.handlers[event.type].handler([event])
 
     async def connect(self, account: str = INSTAGRAM_ID, **fields: Any) -> Channel:
         """A channel of Nora's."""

@@ -4,14 +4,19 @@ from dataclasses import replace
 
 from colonnade.catalog.v1 import catalog_service_pb2 as service_pb
 from colonnade.catalog.v1 import photo_pb2 as pb
+from google.rpc.status_pb2 import Status
 
-from libs.errors import FailedPrecondition
+from libs.errors import FailedPrecondition, InvalidArgument
 from libs.rpc.status import to_status
 from services.catalog.convert.values import moment, number, timestamp
-from services.catalog.domain.names import PILLAR, persona_id, pillar_of
-from services.catalog.domain.photo import Embedding, Measure, Photo, Rights
+from services.catalog.domain.measures import Measure
+from services.catalog.domain.names import PILLAR, persona_id, photo_import_of, pillar_of
+from services.catalog.domain.photo import Embedding, Photo, PhotoPost, Rights, TagCount
+from services.catalog.usecases.batches import Outcome
 from services.catalog.usecases.media import Media
 from services.catalog.usecases.uploads import Received, Upload
+
+MAX_POSTS = 20
 
 
 def with_fields(photo: Photo, message: pb.Photo) -> Photo:
@@ -52,12 +57,32 @@ def photo_message(photo: Photo) -> pb.Photo:
         update_time=timestamp(photo.update_time),
         etag=str(photo.version),
         scene=photo.scene,
+        state=number(pb.Photo.State, "STATE_", photo.state),
         filing=_filing_message(photo),
+        posts=map(_post_message, photo.posts[:MAX_POSTS]),
+        quality=picture.quality,
+    )
+
+
+def tag_message(count: TagCount) -> service_pb.PhotoTag:
+    """A tag and its count for the wire."""
+    return service_pb.PhotoTag(tag=count.tag, photo_count=count.photos)
+
+
+def result_message(outcome: Outcome) -> pb.PhotoResult:
+    """What became of one photo of a batch, for the wire."""
+    return pb.PhotoResult(
+        name=outcome.name,
+        status=to_status(outcome.problem) if outcome.problem else Status(),
+        photo=photo_message(outcome.photo) if outcome.photo else None,
     )
 
 
 def upload_of(header: service_pb.PhotoUpload) -> Upload:
-    """What the header of an upload asks for. Raises NotFound for somebody else's pillar."""
+    """What the header of an upload asks for.
+
+    Raises NotFound for somebody else's pillar or import, InvalidArgument for one without a path.
+    """
     persona = persona_id(header.parent, "header.parent")
     pillar = pillar_of(persona, header.pillar, "header.pillar") if header.pillar else ""
     return Upload(
@@ -68,7 +93,17 @@ def upload_of(header: service_pb.PhotoUpload) -> Upload:
         tags=tuple(header.tags),
         sha256=header.sha256,
         validate_only=header.validate_only,
+        photo_import=_photo_import(header, persona),
+        fingerprint=header.fingerprint,
     )
+
+
+def _photo_import(header: service_pb.PhotoUpload, persona: str) -> str:
+    if not header.photo_import:
+        return ""
+    if not header.source_path:
+        raise InvalidArgument.of("header.source_path", "an import notes each file by its path")
+    return photo_import_of(persona, header.photo_import, "header.photo_import")
 
 
 def received_message(received: Received) -> service_pb.UploadPhotoResponse:
@@ -120,8 +155,7 @@ def _embedding_message(embedding: Embedding) -> pb.PhotoEmbedding:
         revision=embedding.revision,
     )
     if embedding.error_reason:
-        why = FailedPrecondition(embedding.error_message, reason=embedding.error_reason)
-        message.error.CopyFrom(to_status(why))
+        message.error.CopyFrom(_failure(embedding.error_reason, embedding.error_message))
     return message
 
 
@@ -139,6 +173,21 @@ def _filing_message(photo: Photo) -> pb.Filing:
     )
 
 
+def _post_message(post: PhotoPost) -> pb.PhotoPost:
+    return pb.PhotoPost(post=post.post, state=post.state, posted_time=timestamp(post.posted_time))
+
+
 def _measure_message(measure: Measure) -> pb.PhotoMeasure:
-    ready = pb.PhotoMeasure.STATE_READY
-    return pb.PhotoMeasure(id=measure.id, state=ready, value=measure.value)
+    message = pb.PhotoMeasure(
+        id=measure.id,
+        state=number(pb.PhotoMeasure.State, "STATE_", measure.state),
+        value=measure.value or 0.0,
+        text=measure.text,
+    )
+    if measure.error_reason:
+        message.error.CopyFrom(_failure(measure.error_reason, measure.error_message))
+    return message
+
+
+def _failure(reason: str, message: str) -> Status:
+    return to_status(FailedPrecondition(message, reason=reason))

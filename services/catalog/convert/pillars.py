@@ -44,7 +44,7 @@ def pillar_message(pillar: Pillar) -> pb.Pillar:
         posts_per_week=pillar.posts_per_week,
         start_time=timestamp(pillar.start_time),
         end_time=timestamp(pillar.end_time),
-        guidelines=_guidelines_message(pillar.guidelines) if pillar.guidelines else None,
+        guidelines=guidelines_message(pillar.guidelines) if pillar.guidelines else None,
         state=number(pb.Pillar.State, "STATE_", pillar.state),
         photo_count=pillar.photo_count,
         create_time=timestamp(pillar.create_time),
@@ -62,7 +62,8 @@ def _guidelines(message: pb.Guidelines) -> Guidelines:
     )
 
 
-def _guidelines_message(guidelines: Guidelines) -> pb.Guidelines:
+def guidelines_message(guidelines: Guidelines) -> pb.Guidelines:
+    """The guidelines for the wire."""
     return pb.Guidelines(
         tone=guidelines.tone,
         topics=guidelines.topics,

@@ -92,10 +92,13 @@ def _stale_text(gap: PillarGap, period: Period) -> str:
 def _low_stock(gap: PillarGap, period: Period) -> str:
     alike = gap.supply.effective < gap.supply.usable
     counted = f" (they count as {_number(gap.supply.effective)}, as some show the same scene)"
-    return (
+    text = (
         f"{gap.display_name} has {_photos(gap.supply.usable)} to use{counted if alike else ''} and "
         f"needs {gap.needed} for the next {_days(period.horizon_days)}; {_missing(gap.gap)}."
     )
+    if not gap.supply.unsorted:
+        return text
+    return f"{text} {_photos(gap.supply.unsorted)} more could be sorted into it."
 
 
 def _redundant(gap: PillarGap, _period: Period) -> str:

@@ -1,9 +1,10 @@
 """The names of what the catalog keeps."""
 
 from typing import NamedTuple
+from uuid import UUID
 
-from libs.errors import NotFound
-from libs.names import pattern
+from libs.errors import InvalidArgument, NotFound
+from libs.names import NamePattern, is_user_id, pattern
 
 PERSONA = pattern("personas/{persona}")
 LIBRARY_STATS = pattern("personas/{persona}/libraryStats")
@@ -15,6 +16,7 @@ SUGGESTION = pattern("personas/{persona}/suggestions/{suggestion}")
 CAMPAIGN = pattern("personas/{persona}/campaigns/{campaign}")
 PILLAR_TEMPLATE = pattern("pillarTemplates/{pillar_template}")
 RUN = pattern("personas/{persona}/runs/{run}")
+PHOTO_IMPORT = pattern("personas/{persona}/photoImports/{photo_import}")
 
 
 class Key(NamedTuple):
@@ -24,45 +26,69 @@ class Key(NamedTuple):
     id: str
 
 
+def _uuid_key(kind: NamePattern, name: str, field: str) -> Key:
+    """The ids in a name whose last id is a UUID. Raises InvalidArgument on ``field``."""
+    key = Key(*kind.parse(name, field))
+    _check_user_id(key.persona, field)
+    try:
+        if str(UUID(key.id)) == key.id:
+            return key
+    except ValueError:
+        pass
+    raise InvalidArgument.of(field, f"must end in a UUID in lower case, not in {key.id!r}")
+
+
+def _check_user_id(id: str, field: str) -> None:
+    # The contract checks names too, but not those inside of resources.
+    if not is_user_id(id):
+        raise InvalidArgument.of(
+            field, f"has lower-case letters, digits and hyphens in its ids, unlike {id!r}"
+        )
+
+
 def persona_id(name: str, field: str = "name") -> str:
     """The id in a persona's name. Raises InvalidArgument on ``field``."""
     (persona,) = PERSONA.parse(name, field)
+    _check_user_id(persona, field)
     return persona
 
 
 def pillar_key(name: str, field: str = "name") -> Key:
     """The ids in a pillar's name. Raises InvalidArgument on ``field``."""
-    return Key(*PILLAR.parse(name, field))
+    key = Key(*PILLAR.parse(name, field))
+    _check_user_id(key.persona, field)
+    _check_user_id(key.id, field)
+    return key
 
 
 def photo_key(name: str, field: str = "name") -> Key:
     """The ids in a photo's name. Raises InvalidArgument on ``field``."""
-    return Key(*PHOTO.parse(name, field))
+    return _uuid_key(PHOTO, name, field)
 
 
 def suggestion_key(name: str, field: str = "name") -> Key:
     """The ids in a suggestion's name. Raises InvalidArgument on ``field``."""
-    return Key(*SUGGESTION.parse(name, field))
+    return _uuid_key(SUGGESTION, name, field)
 
 
 def suggestion_batch_key(name: str, field: str = "name") -> Key:
     """The ids in a suggestion batch's name. Raises InvalidArgument on ``field``."""
-    return Key(*SUGGESTION_BATCH.parse(name, field))
+    return _uuid_key(SUGGESTION_BATCH, name, field)
 
 
 def run_key(name: str, field: str = "name") -> Key:
     """The ids in a run's name. Raises InvalidArgument on ``field``."""
-    return Key(*RUN.parse(name, field))
+    return _uuid_key(RUN, name, field)
 
 
 def gap_report_key(name: str, field: str = "name") -> Key:
     """The ids in a gap report's name. Raises InvalidArgument on ``field``."""
-    return Key(*GAP_REPORT.parse(name, field))
+    return _uuid_key(GAP_REPORT, name, field)
 
 
 def campaign_key(name: str, field: str = "name") -> Key:
     """The ids in a campaign's name. Raises InvalidArgument on ``field``."""
-    return Key(*CAMPAIGN.parse(name, field))
+    return _uuid_key(CAMPAIGN, name, field)
 
 
 def template_id(name: str, field: str = "name") -> str:
@@ -79,6 +105,19 @@ def pillar_of(persona: str, name: str, field: str) -> str:
     return pillar
 
 
+def photo_import_key(name: str, field: str = "name") -> Key:
+    """The ids in an import's name. Raises InvalidArgument on ``field``."""
+    return _uuid_key(PHOTO_IMPORT, name, field)
+
+
+def photo_import_of(persona: str, name: str, field: str) -> str:
+    """The id of an import that must be one of ``persona``; somebody else's counts as unknown."""
+    owner, photo_import = photo_import_key(name, field)
+    if owner != persona:
+        raise NotFound("photo import", name)
+    return photo_import
+
+
 def no_persona(persona: str) -> NotFound:
     """What to raise for an unknown persona."""
     return NotFound("persona", PERSONA.format(persona))
@@ -87,6 +126,11 @@ def no_persona(persona: str) -> NotFound:
 def no_pillar(persona: str, pillar: str) -> NotFound:
     """What to raise for an unknown pillar."""
     return NotFound("pillar", PILLAR.format(persona, pillar))
+
+
+def no_photo_import(persona: str, photo_import: str) -> NotFound:
+    """What to raise for an unknown import."""
+    return NotFound("photo import", PHOTO_IMPORT.format(persona, photo_import))
 
 
 def no_photo(persona: str, photo: str) -> NotFound:

@@ -131,16 +131,16 @@ class Persona:
 
 @dataclass(frozen=True, slots=True)
 class LibraryStats:
-    """How many photos of a persona stand where; ``size_bytes`` is that of the originals."""
+    """How many photos of a persona in use stand where; ``size_bytes`` is that of the originals."""
 
-    photos: int
-    embedding_pending: int
-    embedding_ready: int
-    embedding_failed: int
-    unused: int
-    scheduled: int
-    posted: int
-    size_bytes: int
+    photos: int = 0
+    embedding_pending: int = 0
+    embedding_ready: int = 0
+    embedding_failed: int = 0
+    unused: int = 0
+    scheduled: int = 0
+    posted: int = 0
+    size_bytes: int = 0
 
 
 def checked_persona(persona: Persona) -> Persona:

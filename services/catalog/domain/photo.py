@@ -1,12 +1,15 @@
 """A picture in the library, and how posts use it."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
 from libs.errors import FailedPrecondition, InvalidArgument
+from services.catalog.domain.measures import Measures
 from services.catalog.domain.names import PHOTO, PILLAR
+
+MAX_TAGS = 20
 
 
 class PhotoState(StrEnum):
@@ -81,28 +84,21 @@ class Filing:
         return self.state in (FilingState.CONFIRMED, FilingState.PROPOSED)
 
 
-class MeasureState(StrEnum):
-    """Where one measurement stands. SKIPPED: there is nothing here to measure it with."""
+@dataclass(frozen=True, slots=True)
+class TagCount:
+    """A tag, and how many photos in use carry it."""
 
-    PENDING = "PENDING"
-    READY = "READY"
-    FAILED = "FAILED"
-    SKIPPED = "SKIPPED"
+    tag: str
+    photos: int
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
-    """One measured property of a photo. It stands or fails alone.
+class PhotoPost:
+    """A post that uses a photo: its name, its state, and when it went out."""
 
-    ``value`` is 0..1, higher is better; None for one that is not measured, or that is a ``text``.
-    """
-
-    id: str
-    value: float | None = None
-    state: MeasureState = MeasureState.READY
-    text: str = ""
-    error_reason: str = ""
-    error_message: str = ""
+    post: str
+    state: str
+    posted_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +122,7 @@ class Picture:
     height: int
     thumbnail_sha256: str
     taken_time: datetime | None = None
-    measures: tuple[Measure, ...] = ()
+    measures: Measures = ()
 
     @property
     def quality(self) -> float | None:
@@ -140,7 +136,8 @@ class Photo:
     """An image in the library; it belongs to one persona and one of its pillars.
 
     ``scene`` is the id of the photo that all photos of one scene are gathered around, its own where
-    it stands alone. ``posted_time`` is when the last post that uses it went out.
+    it stands alone. ``posted_time`` is when the last post that uses it went out; ``posts`` are all
+    that use it, newest first, as they were when the photo was read.
     """
 
     persona: str
@@ -161,6 +158,7 @@ class Photo:
     embedding: Embedding = Embedding()
     filing: Filing = Filing()
     rights: Rights = Rights()
+    posts: tuple[PhotoPost, ...] = ()
     version: int = 1
 
     @property
@@ -212,14 +210,55 @@ def check_rights(rights: Rights) -> None:
         )
 
 
-def check_deletable(photo: Photo) -> None:
+def check_unneeded(photo: Photo) -> None:
     """Raises FailedPrecondition (PHOTO_IN_USE) while a post that is not out uses the photo."""
     if photo.usage is Usage.SCHEDULED:
-        raise FailedPrecondition(
-            f"a post that is not out yet uses {photo.name}; cancel the post first",
-            reason="PHOTO_IN_USE",
-            metadata={"photo": photo.name},
-        )
+        raise in_use(photo.name)
+
+
+def archived(photo: Photo) -> Photo:
+    """The photo, put away. Raises FailedPrecondition (PHOTO_IN_USE) as check_unneeded does."""
+    check_unneeded(photo)
+    return replace(photo, state=PhotoState.ARCHIVED)
+
+
+def unarchived(photo: Photo) -> Photo:
+    """The photo, in use again."""
+    return replace(photo, state=PhotoState.ACTIVE)
+
+
+def filed(photo: Photo, pillar: str) -> Photo:
+    """The photo under the pillar that a person named, which settles its filing."""
+    return replace(photo, pillar=pillar, filing=Filing())
+
+
+def tagged(photo: Photo, add: Sequence[str], remove: Collection[str]) -> Photo:
+    """The photo with some tags more and some less; one that is in both goes.
+
+    Raises FailedPrecondition (TOO_MANY_TAGS).
+    """
+    tags = without_repeats(tag for tag in (*photo.tags, *add) if tag not in remove)
+    if len(tags) > MAX_TAGS:
+        raise too_many_tags(photo.name)
+    return replace(photo, tags=tags)
+
+
+def in_use(photo: str) -> FailedPrecondition:
+    """What to raise where a post that is not out uses the photo of that name."""
+    return FailedPrecondition(
+        f"a post that is not out yet uses {photo}; cancel the post first",
+        reason="PHOTO_IN_USE",
+        metadata={"photo": photo},
+    )
+
+
+def too_many_tags(photo: str) -> FailedPrecondition:
+    """What to raise where the photo of that name would get too many tags."""
+    return FailedPrecondition(
+        f"{photo} would have more than {MAX_TAGS} tags; take some away first",
+        reason="TOO_MANY_TAGS",
+        metadata={"photo": photo, "max_tags": str(MAX_TAGS)},
+    )
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -6,11 +6,13 @@ from datetime import datetime
 from enum import StrEnum
 
 from libs.errors import FailedPrecondition, InvalidArgument
+from libs.names import id_from_title
 from services.catalog.domain.names import PERSONA, PILLAR
 from services.catalog.domain.texts import comparable, display_name
 
 DEFAULT_PRIORITY = 3
 MAX_WEIGHT = 100
+_MAX_ID = 63
 
 
 class PillarState(StrEnum):
@@ -87,6 +89,21 @@ def checked_pillar(pillar: Pillar) -> Pillar:
         display_name=display_name(pillar.display_name, "pillar.display_name"),
         priority=pillar.priority or DEFAULT_PRIORITY,
     )
+
+
+def free_id(title: str, taken: Collection[str]) -> str:
+    """An id made of a title, with a number behind it if it is taken."""
+    try:
+        id = id_from_title(title, "pillar_id")
+    except InvalidArgument:  # nothing in it that an id may hold, as in other scripts
+        id = "pillar"
+    number = 1
+    free = id
+    while free in taken:
+        number += 1
+        ending = f"-{number}"
+        free = id[: _MAX_ID - len(ending)].rstrip("-") + ending
+    return free
 
 
 def check_weight(pillar: Pillar, others: int, now: datetime) -> None:

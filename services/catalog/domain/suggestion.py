@@ -259,3 +259,17 @@ def rejected(suggestion: Suggestion, reason: str) -> Suggestion:
 def edited(suggestion: Suggestion, brief: Brief) -> Suggestion:
     """``suggestion`` as a person wrote it, which makes it whole."""
     return replace(suggestion, brief=checked_brief(brief), state=SuggestionState.PENDING)
+
+
+def reason_of(report: GapReport, gap: PillarGap, before: int, lacks: Sequence[str]) -> str:
+    """Why there is a suggestion for a pillar, naming the deficit, then what its photos lack.
+
+    ``before`` suggestions of the same batch would fill it already.
+    """
+    advice = {advice.pillar: advice.explanation for advice in report.recommendations}
+    deficit = advice.get(gap.pillar) or (
+        f"{gap.display_name} is covered: it has {gap.supply.usable} to use and needs {gap.needed} "
+        f"for the next {report.horizon_days} days; it was asked for by name."
+    )
+    beyond = [f"{before} before this one fill the gap already."] if 0 < gap.gap <= before else []
+    return " ".join((deficit, *beyond, *lacks))

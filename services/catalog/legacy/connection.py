@@ -42,7 +42,7 @@ def _read(connection: psycopg.Connection) -> Source:
     tables: dict[str, Table] = {}
     left_out: list[str] = []
     for name in TABLES:
-        kinds = dict(connection.execute(_COLUMNS, [name]).fetchall())
+        kinds: dict[str, str] = dict(connection.execute(_COLUMNS, [name]).fetchall())
         vectors = [column for column, kind in kinds.items() if is_vector(column, kind)]
         left_out += [f"{name}.{column}" for column in vectors]
         if kinds:

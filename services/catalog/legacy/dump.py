@@ -35,15 +35,17 @@ def read_dump(path: Path) -> Source:
         start = file.read(len(_CUSTOM))
     if start == _CUSTOM:
         raise _not_plain(path, "is a dump in PostgreSQL's custom format")
-    packed = start.startswith(b"\x1f\x8b")
-    opened = gzip.open(path, "rt", encoding="utf-8", newline="\n") if packed else path.open(
-        encoding="utf-8", newline="\n"
-    )  # fmt: skip
     try:
-        with opened as text:
+        with _opened(path, packed=start.startswith(b"\x1f\x8b")) as text:
             return _Dump(text).read(path.name)
     except UnicodeDecodeError as error:
         raise _not_plain(path, "is not a text in UTF-8") from error
+
+
+def _opened(path: Path, *, packed: bool) -> TextIO:
+    if packed:
+        return gzip.open(path, "rt", encoding="utf-8", newline="\n")
+    return path.open(encoding="utf-8", newline="\n")
 
 
 def _not_plain(path: Path, problem: str) -> InvalidArgument:

@@ -161,6 +161,14 @@ class LegacyLibrary:
         return found
 
     @cached_property
+    def photos_of(self) -> dict[str, list[LegacyPhoto]]:
+        """The photos of each cluster."""
+        found: dict[str, list[LegacyPhoto]] = {}
+        for photo in self.photos:
+            found.setdefault(photo.cluster, []).append(photo)
+        return found
+
+    @cached_property
     def posts_of(self) -> dict[str, list[LegacyPost]]:
         """The posts of each photo."""
         found: dict[str, list[LegacyPost]] = {}

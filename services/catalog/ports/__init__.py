@@ -1,6 +1,8 @@
 """What the use cases need of the outside."""
 
 from services.catalog.ports.library import (
+    Captioner,
+    Due,
     Examined,
     GapReports,
     Personas,
@@ -10,15 +12,26 @@ from services.catalog.ports.library import (
     Pillars,
     UnusedBlobs,
 )
+from services.catalog.ports.planning import (
+    BatchLedger,
+    Known,
+    Runs,
+    SuggestionBatches,
+    Suggestions,
+)
 from services.catalog.ports.shared import Inbox, Listing, Requests
 from services.catalog.ports.transaction import Catalog, Changing, Reading
 
 __all__ = [
+    "BatchLedger",
+    "Captioner",
     "Catalog",
     "Changing",
+    "Due",
     "Examined",
     "GapReports",
     "Inbox",
+    "Known",
     "Listing",
     "Personas",
     "PhotoEvents",
@@ -27,5 +40,8 @@ __all__ = [
     "Pillars",
     "Reading",
     "Requests",
+    "Runs",
+    "SuggestionBatches",
+    "Suggestions",
     "UnusedBlobs",
 ]

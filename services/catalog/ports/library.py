@@ -1,16 +1,17 @@
 """Personas, pillars, photos, gap reports: where they are kept and how they are told about."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, Protocol
 from zoneinfo import ZoneInfo
 
-from libs.rpc.paging import Page
+from libs.rpc.paging import Page, PageRequest
 from services.catalog.domain.gaps import GapReport
+from services.catalog.domain.measures import Measures
 from services.catalog.domain.names import Key
 from services.catalog.domain.persona import LibraryStats, Persona
-from services.catalog.domain.photo import Photo, Picture, PostUse
+from services.catalog.domain.photo import Photo, Picture, PostUse, TagCount
 from services.catalog.domain.pillar import Pillar
 from services.catalog.domain.strategy import Strategy
 from services.catalog.domain.supply import Stock
@@ -42,7 +43,10 @@ class Personas(Protocol):
         """One page, by time of creation."""
 
     async def stats(self, id: str) -> LibraryStats:
-        """Raises NotFound."""
+        """The photos in use, counted. Raises NotFound."""
+
+    async def stats_of(self, ids: Sequence[str]) -> Mapping[str, LibraryStats]:
+        """The same of many personas, by their ids; those without photos are left out."""
 
 
 class Pillars(Protocol):
@@ -51,8 +55,14 @@ class Pillars(Protocol):
     async def add(self, pillar: Pillar) -> None:
         """Raises AlreadyExists if the id or the display name is taken."""
 
+    async def add_all(self, pillars: Sequence[Pillar]) -> None:
+        """Several at once, whose ids and display names are known to be free."""
+
     async def get(self, key: Key) -> Pillar:
         """Raises NotFound."""
+
+    async def plain(self, key: Key) -> Pillar:
+        """Like ``get``, but without its photos counted, which takes longer the more there are."""
 
     async def save(self, pillar: Pillar) -> None:
         """Raises AlreadyExists if the display name is taken."""
@@ -76,6 +86,14 @@ class Pillars(Protocol):
         """The pillar of highest weight, active ones first, then the oldest."""
 
 
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A photo with pending measures, and how often they were begun, this time included."""
+
+    photo: Photo
+    attempts: int
+
+
 class Photos(Protocol):
     """Where photos are kept."""
 
@@ -88,17 +106,26 @@ class Photos(Protocol):
     async def locked(self, key: Key) -> Photo | None:
         """The photo, if there is one; until the end of the transaction nobody else changes it."""
 
+    async def locked_all(self, persona: str, ids: Collection[str]) -> Mapping[str, Photo]:
+        """Those of the photos that there are, by their ids, all locked as by ``locked``."""
+
     async def of_content(self, persona: str, sha256: str) -> Photo | None:
         """The photo that has these bytes."""
 
     async def save(self, photo: Photo) -> None:
         """Raises NotFound if the pillar is gone."""
 
+    async def save_all(self, photos: Sequence[Photo]) -> None:
+        """Like ``save``, for photos of one persona."""
+
     async def delete(self, key: Key) -> None:
         """Removes it and what posts do with it."""
 
     async def page(self, persona: str, listing: Listing) -> Page[Photo]:
-        """One page, by time of creation. Raises NotFound for an unknown persona."""
+        """One page, by time of creation or by quality. Raises NotFound for an unknown persona."""
+
+    async def tags(self, persona: str, prefix: str, page: PageRequest) -> Page[TagCount]:
+        """One page of the tags of photos in use, most used first. Raises NotFound."""
 
     async def scene_of(self, key: Key) -> str:
         """The scene of a photo, which cannot change before the transaction ends.
@@ -114,6 +141,21 @@ class Photos(Protocol):
 
     async def uses(self, photo: str) -> Sequence[PostUse]:
         """What all posts do with the photo."""
+
+    async def repeat_failed(self, persona: str, wanted: Collection[str], now: datetime) -> int:
+        """Makes those of ``wanted`` that failed pending again; answers on how many photos."""
+
+    async def make_due(self, ids: Collection[str], now: datetime) -> None:
+        """Lets the pending measures of these photos be made from ``now`` on."""
+
+    async def take_due(self, now: datetime, until: datetime, count: int) -> Sequence[Due]:
+        """Photos whose pending measures are due; nobody else gets them before ``until``."""
+
+    async def put_off(self, ids: Collection[str], until: datetime) -> None:
+        """Gives back what was taken, as if it had not been tried."""
+
+    async def save_measured(self, photo: Photo) -> None:
+        """Like ``save``; unless a measure is still pending, the photo is due no more."""
 
     async def stocks(
         self, persona: str, as_of: datetime, shares_since: datetime
@@ -160,7 +202,7 @@ class PhotoEvents(Protocol):
         """A photo came in."""
 
     def updated(self, photo: Photo, pillar: Pillar) -> None:
-        """A photo moved or its texts changed."""
+        """A photo moved, or its texts, its rights or its state changed."""
 
     def deleted(self, photo: Photo) -> None:
         """A photo is gone."""
@@ -174,6 +216,13 @@ class Examined:
     thumbnail: bytes
 
 
+class Captioner(Protocol):
+    """Says in words what a picture shows."""
+
+    async def caption(self, thumbnail: bytes) -> str:
+        """What is to be seen in a JPEG. Raises Unavailable."""
+
+
 class Pictures(Protocol):
     """Decodes pictures, a few at a time."""
 
@@ -182,6 +231,14 @@ class Pictures(Protocol):
 
         Raises InvalidArgument (UNSUPPORTED_IMAGE, DAMAGED_IMAGE), OutOfQuota (IMAGE_TOO_LARGE).
         """
+
+    async def thumbnail(self, data: bytes) -> bytes:
+        """The thumbnail of a file, as ``examine`` makes it. Raises as ``examine`` does."""
+
+    async def measure(
+        self, thumbnail: bytes, picture: Picture, wanted: Collection[str]
+    ) -> Measures:
+        """These measures of a picture, by its thumbnail. Raises InvalidArgument (DAMAGED_IMAGE)."""
 
     async def for_publishing(self, data: bytes) -> bytes:
         """An upright JPEG of moderate size without metadata."""

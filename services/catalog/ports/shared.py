@@ -10,11 +10,16 @@ from libs.rpc.paging import PageRequest
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Which rows of a list: all that meet the conditions, one page of them, in which order."""
+    """Which rows of a list: all that meet the conditions, one page of them, in which order.
+
+    ``order`` is the field that they are sorted by; where it is the same, the time of creation and
+    the id decide.
+    """
 
     page: PageRequest
     conditions: Sequence[Condition] = field(default_factory=tuple)
     descending: bool = False
+    order: str = "create_time"
 
 
 class Requests(Protocol):

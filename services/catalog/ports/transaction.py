@@ -1,8 +1,12 @@
 """The catalog as a whole: read, or changed in one transaction."""
 
+from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from services.catalog.ports.campaigns import CampaignEvents, Campaigns
+from services.catalog.ports.filing import Filings
+from services.catalog.ports.imports import PhotoImports
 from services.catalog.ports.library import (
     GapReports,
     Personas,
@@ -11,6 +15,7 @@ from services.catalog.ports.library import (
     Pillars,
     UnusedBlobs,
 )
+from services.catalog.ports.planning import BatchLedger, Runs, SuggestionBatches, Suggestions
 from services.catalog.ports.shared import Inbox, Requests
 
 
@@ -25,11 +30,25 @@ class Reading(Protocol):
     def photos(self) -> Photos: ...
     @property
     def reports(self) -> GapReports: ...
+    @property
+    def imports(self) -> PhotoImports: ...
+    @property
+    def suggestions(self) -> Suggestions: ...
+    @property
+    def suggestion_batches(self) -> SuggestionBatches: ...
+    @property
+    def runs(self) -> Runs: ...
+    @property
+    def campaigns(self) -> Campaigns: ...
+    @property
+    def filings(self) -> Filings: ...
 
 
 class Changing(Reading, Protocol):
     """One transaction; what is not committed is undone."""
 
+    @property
+    def batch_ledger(self) -> BatchLedger: ...
     @property
     def blobs(self) -> UnusedBlobs: ...
     @property
@@ -38,6 +57,8 @@ class Changing(Reading, Protocol):
     def inbox(self) -> Inbox: ...
     @property
     def photo_events(self) -> PhotoEvents: ...
+    @property
+    def campaign_events(self) -> CampaignEvents: ...
     async def commit(self) -> None:
         """Makes everything so far lasting, and lets the events go."""
 
@@ -50,3 +71,6 @@ class Catalog(Protocol):
 
     def changing(self) -> AbstractAsyncContextManager[Changing]:
         """For changes."""
+
+    async def keep_blobs(self, keys: Iterable[str]) -> None:
+        """``UnusedBlobs.keep`` and nothing else, committed at once."""

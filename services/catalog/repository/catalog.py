@@ -1,6 +1,6 @@
 """The catalog's database: reads that stand alone, and transactions."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -8,11 +8,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from libs.clock import Clock
 from libs.db.engine import Database
 from libs.db.uow import Transaction, no_trace
-from services.catalog.events import OutboxPhotoEvents
+from services.catalog.events import OutboxCampaignEvents, OutboxPhotoEvents
+from services.catalog.repository.batches import (
+    BatchLedgerRepository,
+    SuggestionBatchRepository,
+)
+from services.catalog.repository.campaigns import CampaignRepository
+from services.catalog.repository.filings import FilingRepository
 from services.catalog.repository.others import GapReportRepository, UnusedBlobRepository
 from services.catalog.repository.personas import PersonaRepository
+from services.catalog.repository.photo_imports import PhotoImportRepository
 from services.catalog.repository.photos import PhotoRepository
 from services.catalog.repository.pillars import PillarRepository
+from services.catalog.repository.runs import RunRepository
+from services.catalog.repository.suggestions import SuggestionRepository
 from services.catalog.tables import SUPPORT
 
 
@@ -24,6 +33,12 @@ class CatalogReading:
         self.pillars = PillarRepository(connection)
         self.photos = PhotoRepository(connection)
         self.reports = GapReportRepository(connection)
+        self.imports = PhotoImportRepository(connection)
+        self.suggestions = SuggestionRepository(connection)
+        self.suggestion_batches = SuggestionBatchRepository(connection)
+        self.runs = RunRepository(connection)
+        self.campaigns = CampaignRepository(connection)
+        self.filings = FilingRepository(connection)
 
 
 class CatalogTransaction(Transaction):
@@ -35,8 +50,16 @@ class CatalogTransaction(Transaction):
         self.pillars = PillarRepository(connection)
         self.photos = PhotoRepository(connection)
         self.reports = GapReportRepository(connection)
+        self.imports = PhotoImportRepository(connection)
+        self.suggestions = SuggestionRepository(connection)
+        self.suggestion_batches = SuggestionBatchRepository(connection)
+        self.runs = RunRepository(connection)
+        self.campaigns = CampaignRepository(connection)
+        self.filings = FilingRepository(connection)
+        self.batch_ledger = BatchLedgerRepository(connection)
         self.blobs = UnusedBlobRepository(connection)
         self.photo_events = OutboxPhotoEvents(self.events)
+        self.campaign_events = OutboxCampaignEvents(self.events)
 
 
 class CatalogDatabase:
@@ -58,3 +81,8 @@ class CatalogDatabase:
     def changing(self) -> CatalogTransaction:
         """See Catalog."""
         return CatalogTransaction(self._database, SUPPORT, self._clock, trace=self._trace)
+
+    async def keep_blobs(self, keys: Iterable[str]) -> None:
+        """See Catalog."""
+        async with self._database.reading() as connection:
+            await UnusedBlobRepository(connection).keep(keys)

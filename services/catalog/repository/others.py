@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.errors import NotFound
@@ -18,6 +18,14 @@ from services.catalog.tables import GAP_REPORTS, PHOTOS, UNUSED_BLOBS
 
 _NOTE = UNUSED_BLOBS.c
 _REPORT = Document(GapReport)
+_KEPT = UNUSED_BLOBS.delete().where(
+    _NOTE.key.in_(
+        sa.select(_NOTE.key)
+        .where(_NOTE.key == sa.any_(sa.bindparam("keys", type_=ARRAY(sa.Text))))
+        .order_by(_NOTE.key)
+        .with_for_update()
+    )
+)
 
 
 class GapReportRepository:
@@ -65,8 +73,7 @@ class UnusedBlobRepository:
 
     async def keep(self, keys: Iterable[str]) -> None:
         """See UnusedBlobs. In one order, so that two of these cannot wait for each other."""
-        for key in sorted(keys):
-            await self.forget([key])
+        await self._connection.execute(_KEPT, {"keys": list(keys)})
 
     async def used(self, digests: Sequence[str]) -> set[str]:
         """See UnusedBlobs."""

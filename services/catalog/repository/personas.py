@@ -1,6 +1,6 @@
 """Personas in PostgreSQL."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,7 +21,7 @@ from services.catalog.domain.persona import (
     Persona,
     PersonaState,
 )
-from services.catalog.domain.photo import EmbeddingState, Usage
+from services.catalog.domain.photo import EmbeddingState, PhotoState, Usage
 from services.catalog.domain.texts import comparable
 from services.catalog.ports import Listing
 from services.catalog.repository.rows import (
@@ -35,6 +35,8 @@ from services.catalog.tables import PERSONAS, PHOTOS
 
 _C = PERSONAS.c
 _BY_ID = PERSONAS.select().where(_C.id == sa.bindparam("persona"))
+_IN_USE = PHOTOS.c.state == PhotoState.ACTIVE
+_PINNED = _BY_ID.with_for_update(read=True)
 _CAPTIONS = Document(CaptionConfig)
 _HASHTAGS = Document(HashtagStrategy)
 _CADENCE = Document(Cadence)
@@ -53,10 +55,7 @@ class PersonaRepository:
 
     async def get(self, id: str) -> Persona:
         """See Personas."""
-        found = (await self._connection.execute(_BY_ID, {"persona": id})).one_or_none()
-        if found is None:
-            raise no_persona(id)
-        return _persona(found)
+        return _found(await self._connection.execute(_BY_ID, {"persona": id}), id)
 
     async def locked(self, id: str) -> Persona:
         """See Personas."""
@@ -64,7 +63,7 @@ class PersonaRepository:
 
     async def pinned(self, id: str) -> Persona:
         """See Personas."""
-        return await self._one(PERSONAS.select().with_for_update(read=True), id)
+        return _found(await self._connection.execute(_PINNED, {"persona": id}), id)
 
     async def save(self, persona: Persona) -> None:
         """See Personas."""
@@ -93,18 +92,23 @@ class PersonaRepository:
 
     async def stats(self, id: str) -> LibraryStats:
         """See Personas."""
-        joined = PERSONAS.outerjoin(PHOTOS, PHOTOS.c.persona_id == _C.id)
+        of_persona = sa.and_(PHOTOS.c.persona_id == _C.id, _IN_USE)
+        joined = PERSONAS.outerjoin(PHOTOS, of_persona)
         rows = sa.select(*_counts()).select_from(joined).where(_C.id == id).group_by(_C.id)
         found = (await self._connection.execute(rows)).one_or_none()
         if found is None:
             raise no_persona(id)
         return LibraryStats(**found._mapping)
 
+    async def stats_of(self, ids: Sequence[str]) -> Mapping[str, LibraryStats]:
+        """See Personas."""
+        owner = PHOTOS.c.persona_id
+        rows = sa.select(owner, *_counts()).where(owner.in_(ids), _IN_USE).group_by(owner)
+        found = await self._connection.execute(rows)
+        return {id: LibraryStats(*counts) for id, *counts in found}
+
     async def _one(self, rows: sa.Select[Any], id: str) -> Persona:
-        found = (await self._connection.execute(rows.where(_C.id == id))).one_or_none()
-        if found is None:
-            raise no_persona(id)
-        return _persona(found)
+        return _found(await self._connection.execute(rows.where(_C.id == id)), id)
 
 
 def _counts() -> list[sa.Label[Any]]:
@@ -126,7 +130,7 @@ def _counts() -> list[sa.Label[Any]]:
 
 def _meaning(condition: Condition) -> sa.ColumnElement[Any]:
     if condition.field == "display_name":
-        return matched(_C.display_key, condition, comparable(str(condition.value)))
+        return matched(_C.display_key, condition, comparable)
     return compared(_C.state, condition)
 
 
@@ -160,6 +164,13 @@ def _values(persona: Persona) -> dict[str, Any]:
         "update_time": persona.update_time,
         "version": persona.version,
     }
+
+
+def _found(rows: Any, id: str) -> Persona:
+    row = rows.one_or_none()
+    if row is None:
+        raise no_persona(id)
+    return _persona(row)
 
 
 def _persona(row: Any) -> Persona:

@@ -1,14 +1,20 @@
 """A photo as a row and back."""
 
+from collections.abc import Sequence
 from typing import Any
 
+import sqlalchemy as sa
+from pydantic import TypeAdapter
+from sqlalchemy.dialects.postgresql import JSONB
+
+from services.catalog.domain.measures import Measures, completed
 from services.catalog.domain.photo import (
     Embedding,
     EmbeddingState,
     Filing,
     FilingState,
-    Measure,
     Photo,
+    PhotoPost,
     PhotoState,
     Picture,
     Proposal,
@@ -16,9 +22,28 @@ from services.catalog.domain.photo import (
     Usage,
 )
 from services.catalog.repository.rows import Document
+from services.catalog.tables import PHOTOS, POST_USES
 
-_MEASURES = Document(tuple[Measure, ...])
+_MEASURES = Document(Measures, terse=True)
+_POSTS = Document(tuple[PhotoPost, ...])
+_CANCELLED = sa.literal_column("'CANCELLED'", sa.Text)
 _PROPOSALS = Document(tuple[Proposal, ...])
+
+
+def photo_rows() -> sa.Select[Any]:
+    """Photos with the posts that use them, in one statement that has no parameters yet."""
+    use = POST_USES.c
+    fields = (use.post, use.state, use.posted_time)
+    named: list[sa.ColumnElement[Any]] = []
+    for field in fields:
+        named += [sa.literal_column(f"'{field.name}'"), field]
+    post = sa.func.jsonb_build_object(*named)
+    posts = (
+        sa.select(sa.func.jsonb_agg(post, type_=JSONB))
+        .where(use.photo_id == PHOTOS.c.id, use.state != _CANCELLED)
+        .scalar_subquery()
+    )
+    return sa.select(PHOTOS, posts.label("posts"))
 
 
 def values_of(photo: Photo) -> dict[str, Any]:
@@ -46,6 +71,23 @@ def values_of(photo: Photo) -> dict[str, Any]:
     }
 
 
+def rewritten(photos: Sequence[Photo]) -> sa.Update:
+    """One statement that saves these photos; their values go as JSON, arrays among them."""
+    values = [values_of(photo) for photo in photos]
+    names = [name for name in values[0] if name not in ("id", "persona_id")]
+    columns = [sa.column(name, PHOTOS.c[name].type) for name in ("id", *names)]
+    given = sa.func.jsonb_to_recordset(sa.cast(_as_json(values), JSONB))
+    new = given.table_valued(*columns, name="new").render_derived(with_types=True)
+    return (
+        PHOTOS.update().where(PHOTOS.c.id == new.c.id).values({name: new.c[name] for name in names})
+    )
+
+
+def _as_json(values: list[dict[str, Any]]) -> Any:
+    """Values as JSON can hold them: times become texts."""
+    return TypeAdapter(list[dict[str, Any]]).dump_python(values, mode="json")
+
+
 def photo_of(row: Any) -> Photo:
     """The photo of a row."""
     return Photo(
@@ -67,6 +109,7 @@ def photo_of(row: Any) -> Photo:
         embedding=_embedding(row),
         filing=_filing(row),
         rights=Rights(row.embargo_time, row.expire_time, row.rights_notice, row.held),
+        posts=_posts(row.posts),
         version=row.version,
     )
 
@@ -123,7 +166,7 @@ def _picture(row: Any) -> Picture:
         height=row.height,
         thumbnail_sha256=row.thumbnail_sha256,
         taken_time=row.taken_time,
-        measures=_MEASURES.load(row.measures),
+        measures=completed(_MEASURES.load(row.measures)),
     )
 
 
@@ -135,6 +178,12 @@ def _embedding(row: Any) -> Embedding:
         error_reason=row.embedding_error_reason,
         error_message=row.embedding_error_message,
     )
+
+
+def _posts(document: object) -> tuple[PhotoPost, ...]:
+    """The posts, newest first: their ids grow with time."""
+    posts = _POSTS.load(document or ())
+    return tuple(sorted(posts, key=lambda post: post.post, reverse=True))
 
 
 def _filing(row: Any) -> Filing:

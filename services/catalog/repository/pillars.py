@@ -13,6 +13,7 @@ from libs.db.errors import violated
 from libs.errors import AlreadyExists, FailedPrecondition
 from libs.rpc.paging import Page
 from services.catalog.domain.names import PILLAR, Key, no_persona, no_pillar
+from services.catalog.domain.photo import PhotoState
 from services.catalog.domain.pillar import Guidelines, Pillar, PillarState
 from services.catalog.domain.strategy import DEFAULT_POSTS_PER_WEEK, Strategy
 from services.catalog.ports import Listing
@@ -26,6 +27,9 @@ from services.catalog.tables import PERSONAS, PHOTOS, PILLARS
 
 _C = PILLARS.c
 _GUIDELINES = Document(Guidelines)
+_BY_KEY = PILLARS.select().where(
+    _C.persona_id == sa.bindparam("persona"), _C.id == sa.bindparam("pillar")
+)
 
 
 class PillarRepository:
@@ -39,12 +43,25 @@ class PillarRepository:
         with _names_taken(pillar):
             await self._connection.execute(PILLARS.insert().values(_values(pillar)))
 
+    async def add_all(self, pillars: Sequence[Pillar]) -> None:
+        """See Pillars."""
+        if pillars:
+            await self._connection.execute(PILLARS.insert(), [_values(p) for p in pillars])
+
     async def get(self, key: Key) -> Pillar:
         """See Pillars."""
         found = (await self._connection.execute(_counted().where(_is(key)))).one_or_none()
         if found is None:
             raise no_pillar(*key)
         return _pillar(found, found.photo_count)
+
+    async def plain(self, key: Key) -> Pillar:
+        """See Pillars."""
+        parameters = {"persona": key.persona, "pillar": key.id}
+        found = (await self._connection.execute(_BY_KEY, parameters)).one_or_none()
+        if found is None:
+            raise no_pillar(*key)
+        return _pillar(found)
 
     async def save(self, pillar: Pillar) -> None:
         """See Pillars."""
@@ -130,7 +147,8 @@ def _counted() -> sa.Select[Any]:
     """Pillars with their photos counted in the same statement, for the rows of the page only."""
     photo = PHOTOS.c
     same = sa.and_(photo.persona_id == _C.persona_id, photo.pillar_id == _C.id)
-    count = sa.select(sa.func.count()).select_from(PHOTOS).where(same).scalar_subquery()
+    in_use = photo.state == PhotoState.ACTIVE
+    count = sa.select(sa.func.count()).select_from(PHOTOS).where(same, in_use).scalar_subquery()
     return sa.select(PILLARS, count.label("photo_count"))
 
 

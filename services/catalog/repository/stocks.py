@@ -11,6 +11,7 @@ from services.catalog.tables import PHOTOS
 
 _C = PHOTOS.c
 _CONDITION = ("usage", "embedding_state", "held", "embargoed", "lapsed", "unsorted")
+_MILLION = 1_000_000
 _UNSETTLED = [state for state in FilingState if not Filing(state).settled]
 
 
@@ -26,7 +27,7 @@ def stocks_at(persona: str, as_of: datetime, shares_since: datetime) -> sa.Selec
         sa.func.count().label("scenes"),
         sa.cast(sa.func.sum(scenes.c.posted), sa.Integer).label("posted"),
         sa.func.max(scenes.c.newest).label("newest"),
-        sa.cast(sa.func.coalesce(sa.func.sum(scenes.c.quality), 0), sa.Double).label("quality"),
+        sa.cast(sa.func.coalesce(sa.func.sum(scenes.c.quality), 0), sa.BigInteger).label("quality"),
         sa.cast(sa.func.sum(scenes.c.measured), sa.Integer).label("measured"),
     ).group_by(*kind)
 
@@ -50,8 +51,8 @@ def _scenes(persona: str, as_of: datetime, shares_since: datetime) -> sa.Select[
         sa.func.count().label("size"),
         sa.func.count().filter(posted).label("posted"),
         sa.func.max(_C.create_time).label("newest"),
-        # Decimal, so that the order in which rows are read has no part in the sum.
-        sa.func.sum(sa.cast(_C.quality, sa.Numeric)).label("quality"),
+        # Whole numbers, so that the order in which rows are read has no part in the sum.
+        sa.func.sum(sa.cast(_C.quality * _MILLION, sa.Integer)).label("quality"),
         sa.func.count(_C.quality).label("measured"),
     )
     there = (
@@ -60,7 +61,8 @@ def _scenes(persona: str, as_of: datetime, shares_since: datetime) -> sa.Select[
         _C.create_time <= moment,
     )
     groups = [sa.text(str(place)) for place in range(1, len(kind) + 1)]
-    return sa.select(*kind, *counts).where(*there).group_by(*groups, _C.scene)
+    # The scene comes first because it tells nearly all rows apart: it is what sorting compares.
+    return sa.select(*kind, *counts).where(*there).group_by(_C.scene, *groups)
 
 
 def stock_of(row: Any) -> Stock:
@@ -79,6 +81,6 @@ def stock_of(row: Any) -> Stock:
         scenes=row.scenes,
         posted=row.posted,
         newest=row.newest,
-        quality=row.quality,
+        quality=row.quality / _MILLION,
         measured=row.measured,
     )

@@ -1,6 +1,6 @@
 """The gRPC face of the library: personas, pillars, photos."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import grpc
@@ -11,7 +11,6 @@ from google.protobuf.empty_pb2 import Empty
 
 from libs.clock import Clock
 from libs.names import id_from_title
-from libs.rpc.filtering import parse_order
 from libs.rpc.masks import merged
 from libs.rpc.paging import PageTokens
 from libs.rpc.requests import request_of
@@ -27,7 +26,7 @@ from services.catalog.domain.names import (
     pillar_key,
     pillar_of,
 )
-from services.catalog.domain.persona import Persona
+from services.catalog.domain.persona import LibraryStats, Persona
 from services.catalog.domain.photo import Photo
 from services.catalog.domain.pillar import Pillar
 from services.catalog.ports import Listing
@@ -72,9 +71,16 @@ class CatalogServicer(CatalogServiceServicer):
         wanted = self._tokens.request(request.page_size, request.page_token, *listing)
         conditions = filters.persona_conditions(request.filter)
         page = await self._cases.personas.page(Listing(wanted, conditions))
+        stats: Sequence[LibraryStats] = ()
+        if request.include_stats:
+            stats = await self._cases.personas.stats_of([persona.id for persona in page.rows])
         return pb.ListPersonasResponse(
             personas=map(personas.persona_message, page.rows),
             next_page_token=self._tokens.token(page.next_key, *listing),
+            stats=[
+                personas.stats_message(persona.id, counts)
+                for persona, counts in zip(page.rows, stats, strict=False)
+            ],
         )
 
     async def UpdatePersona(
@@ -172,8 +178,9 @@ class CatalogServicer(CatalogServiceServicer):
         wanted = self._tokens.request(request.page_size, request.page_token, *listing)
         persona = persona_id(request.parent, "parent")
         conditions = filters.photo_conditions(request.filter, persona)
-        _, descending = parse_order(request.order_by, ("create_time",), "create_time desc")
-        page = await self._cases.photos.page(persona, Listing(wanted, conditions, descending))
+        order, descending = filters.photo_order(request.order_by)
+        rows = Listing(wanted, conditions, descending, order)
+        page = await self._cases.photos.page(persona, rows)
         return pb.ListPhotosResponse(
             photos=map(photos.photo_message, page.rows),
             next_page_token=self._tokens.token(page.next_key, *listing),
@@ -205,6 +212,70 @@ class CatalogServicer(CatalogServiceServicer):
         key = request_of(request, "DeletePhoto")
         await self._cases.photos.delete(photo_key(request.name), request.etag, key)
         return Empty()
+
+    async def ArchivePhoto(
+        self, request: pb.ArchivePhotoRequest, context: Context
+    ) -> pb.ArchivePhotoResponse:
+        name, key = photo_key(request.name), request_of(request, "ArchivePhoto")
+        photo = await self._cases.photos.archive(name, request.etag, key)
+        return pb.ArchivePhotoResponse(photo=photos.photo_message(photo))
+
+    async def UnarchivePhoto(
+        self, request: pb.UnarchivePhotoRequest, context: Context
+    ) -> pb.UnarchivePhotoResponse:
+        name, key = photo_key(request.name), request_of(request, "UnarchivePhoto")
+        photo = await self._cases.photos.unarchive(name, request.etag, key)
+        return pb.UnarchivePhotoResponse(photo=photos.photo_message(photo))
+
+    async def BatchMovePhotos(
+        self, request: pb.BatchMovePhotosRequest, context: Context
+    ) -> pb.BatchMovePhotosResponse:
+        persona = persona_id(request.parent, "parent")
+        pillar = pillar_of(persona, request.pillar, "pillar")
+        key = request_of(request, "BatchMovePhotos")
+        outcomes = await self._cases.batches.move(persona, request.names, pillar, key)
+        return pb.BatchMovePhotosResponse(results=map(photos.result_message, outcomes))
+
+    async def BatchTagPhotos(
+        self, request: pb.BatchTagPhotosRequest, context: Context
+    ) -> pb.BatchTagPhotosResponse:
+        persona = persona_id(request.parent, "parent")
+        key = request_of(request, "BatchTagPhotos")
+        outcomes = await self._cases.batches.tag(
+            persona, request.names, request.add_tags, request.remove_tags, key
+        )
+        return pb.BatchTagPhotosResponse(results=map(photos.result_message, outcomes))
+
+    async def BatchArchivePhotos(
+        self, request: pb.BatchArchivePhotosRequest, context: Context
+    ) -> pb.BatchArchivePhotosResponse:
+        persona = persona_id(request.parent, "parent")
+        key = request_of(request, "BatchArchivePhotos")
+        outcomes = await self._cases.batches.archive(
+            persona, request.names, back=request.unarchive, request=key
+        )
+        return pb.BatchArchivePhotosResponse(results=map(photos.result_message, outcomes))
+
+    async def AnalyzePhotos(
+        self, request: pb.AnalyzePhotosRequest, context: Context
+    ) -> pb.AnalyzePhotosResponse:
+        persona = persona_id(request.parent, "parent")
+        keys = [photo_key(name, f"names[{n}]") for n, name in enumerate(request.names)]
+        key = request_of(request, "AnalyzePhotos")
+        count = await self._cases.analysis.ask(persona, keys, request.measures, key)
+        return pb.AnalyzePhotosResponse(photos=count)
+
+    async def ListPhotoTags(
+        self, request: pb.ListPhotoTagsRequest, context: Context
+    ) -> pb.ListPhotoTagsResponse:
+        listing = ("ListPhotoTags", request.parent, request.prefix)
+        wanted = self._tokens.request(request.page_size, request.page_token, *listing)
+        persona = persona_id(request.parent, "parent")
+        page = await self._cases.photos.tags(persona, request.prefix, wanted)
+        return pb.ListPhotoTagsResponse(
+            photo_tags=map(photos.tag_message, page.rows),
+            next_page_token=self._tokens.token(page.next_key, *listing),
+        )
 
     async def ReadPhotoMedia(
         self, request: pb.ReadPhotoMediaRequest, context: Context

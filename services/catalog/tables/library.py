@@ -163,13 +163,15 @@ POST_USES = sa.Table(
     ),
 )
 
-# The photos that came nearest to one when it was embedded; ``similarity`` is a cosine.
+# The photos that came nearest to one when it was embedded; ``similarity`` is a cosine, ``distance``
+# what it means for the model (domain.filing).
 PHOTO_NEIGHBOURS = sa.Table(
     "photo_neighbours",
     METADATA,
     sa.Column("photo_id", ID, primary_key=True),
     sa.Column("neighbour_id", ID, primary_key=True),
     sa.Column("similarity", sa.REAL, nullable=False),
+    sa.Column("distance", sa.REAL, nullable=False),
     sa.ForeignKeyConstraint(
         ["photo_id"], [PHOTOS.c.id], name="photo_neighbours_photo_fkey", ondelete="CASCADE"
     ),

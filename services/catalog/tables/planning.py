@@ -77,7 +77,9 @@ SUGGESTIONS = sa.Table(
     sa.Index("suggestions_of_pillar", "persona_id", "pillar_id", "create_time", "id"),
     sa.Index("suggestions_of_state", "persona_id", "state", "create_time", "id"),
     sa.Index(
-        "suggestions_of_campaign", "campaign_id", postgresql_where=sa.text("campaign_id IS NOT NULL")
+        "suggestions_of_campaign",
+        "campaign_id",
+        postgresql_where=sa.text("campaign_id IS NOT NULL"),
     ),
 )
 

@@ -2,11 +2,19 @@
 
 from dataclasses import dataclass
 
+from services.catalog.usecases.analysis import AnalysisCases
+from services.catalog.usecases.batches import BatchCases
+from services.catalog.usecases.campaigns import CampaignCases
+from services.catalog.usecases.filing import FilingCases
 from services.catalog.usecases.gaps import GapCases
+from services.catalog.usecases.imports import ImportCases
 from services.catalog.usecases.media import MediaCases
 from services.catalog.usecases.personas import PersonaCases
 from services.catalog.usecases.photos import PhotoCases
 from services.catalog.usecases.pillars import PillarCases
+from services.catalog.usecases.runs import RunCases
+from services.catalog.usecases.suggestions import SuggestionCases
+from services.catalog.usecases.templates import TemplateCases
 from services.catalog.usecases.uploads import UploadCases
 
 
@@ -17,6 +25,14 @@ class UseCases:
     personas: PersonaCases
     pillars: PillarCases
     photos: PhotoCases
+    batches: BatchCases
+    analysis: AnalysisCases
     uploads: UploadCases
+    filing: FilingCases
+    imports: ImportCases
     media: MediaCases
     gaps: GapCases
+    suggestions: SuggestionCases
+    runs: RunCases
+    templates: TemplateCases
+    campaigns: CampaignCases

@@ -18,7 +18,7 @@ from services.catalog.domain.gaps import (
 from services.catalog.domain.names import Key, gap_report_key
 from services.catalog.domain.strategy import Strategy, StrategyChange, changed
 from services.catalog.domain.supply import Stock
-from services.catalog.ports import Catalog, Listing, Reading
+from services.catalog.ports import Catalog, Changing, Listing, Reading
 from services.catalog.usecases.requests import answered, finish
 from services.catalog.usecases.uploads import no_pillars
 
@@ -51,11 +51,16 @@ class GapCases:
         async with self._catalog.changing() as tx:
             if (known := await answered(tx, request)) is not None:
                 return await tx.reports.get(gap_report_key(known))
-            strategy, stocks = await _read(tx, persona, period)
-            report = self._report(uuid7(), strategy, stocks, period)
-            await tx.reports.add(report)
+            report = await self._kept(tx, persona, period)
             await finish(tx, request, report.name)
         return report
+
+    async def made(self, tx: Changing, persona: str) -> GapReport:
+        """A report as of now, made and kept as part of something larger.
+
+        Raises NotFound, FailedPrecondition (NO_PILLARS).
+        """
+        return await self._kept(tx, persona, self._period(None, 0))
 
     async def get(self, key: Key) -> GapReport:
         """A report that was made before. Raises NotFound."""
@@ -81,6 +86,12 @@ class GapCases:
         return Preview(
             self._report("", strategy, stocks, period), self._report("", after, stocks, period)
         )
+
+    async def _kept(self, tx: Changing, persona: str, period: Period) -> GapReport:
+        strategy, stocks = await _read(tx, persona, period)
+        report = self._report(uuid7(), strategy, stocks, period)
+        await tx.reports.add(report)
+        return report
 
     def _period(self, as_of: datetime | None, horizon_days: int) -> Period:
         return Period(as_of or self._clock.now(), horizon_days or DEFAULT_HORIZON)

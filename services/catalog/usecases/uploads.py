@@ -11,15 +11,20 @@ from libs.ids import uuid7
 from services.catalog.domain.blobs import original_key, thumbnail_key
 from services.catalog.domain.names import PERSONA, Key
 from services.catalog.domain.persona import Persona, require_active
-from services.catalog.domain.photo import Photo, Picture, without_repeats
+from services.catalog.domain.photo import Filing, FilingState, Photo, Picture, without_repeats
+from services.catalog.domain.photo_import import ImportItem, Outcome
 from services.catalog.domain.pillar import Pillar
-from services.catalog.ports import Catalog, Examined, Pictures, Reading
+from services.catalog.ports import Catalog, Changing, Examined, Pictures, Reading
 from services.catalog.spool import Spool
+from services.catalog.usecases.imports import note
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """Where a photo goes and where it came from. ``pillar`` and ``sha256`` may be empty."""
+    """Where a photo goes and where it came from. ``pillar`` and ``sha256`` may be empty.
+
+    ``photo_import`` is the id of the import that notes it under ``source_path``; empty for none.
+    """
 
     persona: str
     pillar: str = ""
@@ -28,6 +33,8 @@ class Upload:
     tags: tuple[str, ...] = ()
     sha256: str = ""
     validate_only: bool = False
+    photo_import: str = ""
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,28 +83,49 @@ class UploadCases:
         """Imports the picture that ``chunks`` make up.
 
         Raises NotFound, FailedPrecondition (ARCHIVED, NO_PILLARS), InvalidArgument
-        (UNSUPPORTED_IMAGE, DAMAGED_IMAGE, HASH_MISMATCH), OutOfQuota (IMAGE_TOO_LARGE).
+        (UNSUPPORTED_IMAGE, DAMAGED_IMAGE, HASH_MISMATCH), OutOfQuota (IMAGE_TOO_LARGE), and what
+        ``imports.note`` raises.
         """
         async with self._catalog.reading() as catalog:
             place = await _place(catalog, upload)
-            if known := await _known(catalog, upload.persona, upload.sha256):
-                return Received(known, duplicate=True)
+            known = await _known(catalog, upload.persona, upload.sha256)
+        if known is not None:
+            return await self._recognised(upload, known)
         with Spool(self._limits.max_bytes, self._limits.in_memory) as spool:
             await spool.fill(chunks)
             _check_digest(upload, spool.sha256)
             return await self._import(upload, place, spool)
 
     async def _import(self, upload: Upload, place: _Place, spool: Spool) -> Received:
-        async with self._catalog.reading() as catalog:
-            if known := await _known(catalog, upload.persona, spool.sha256):
-                return Received(known, duplicate=True)
+        if not upload.sha256:
+            async with self._catalog.reading() as catalog:
+                known = await _known(catalog, upload.persona, spool.sha256)
+            if known is not None:
+                return await self._recognised(upload, known)
         zone = ZoneInfo(place.persona.time_zone)
         examined = await self._pictures.examine(spool.file, spool.sha256, zone)
         photo = self._photo(upload, place, examined.picture)
         if upload.validate_only:
+            await self._note_alone(upload, Outcome.IMPORTED)
             return Received(photo)
         await self._keep_bytes(spool, examined)
-        return await self._keep(photo)
+        return await self._keep(upload, photo)
+
+    async def _recognised(self, upload: Upload, known: Photo) -> Received:
+        await self._note_alone(upload, Outcome.DUPLICATE, known.id)
+        return Received(known, duplicate=True)
+
+    async def _note_alone(self, upload: Upload, outcome: Outcome, photo: str = "") -> None:
+        if upload.photo_import:
+            async with self._catalog.changing() as tx:
+                await self._note(tx, upload, outcome, photo)
+                await tx.commit()
+
+    async def _note(self, tx: Changing, upload: Upload, outcome: Outcome, photo: str) -> None:
+        if upload.photo_import:
+            now, key = self._clock.now(), Key(upload.persona, upload.photo_import)
+            item = ImportItem(upload.source_path, outcome, now, photo, upload.fingerprint)
+            await note(tx, key, [item], dry_run=upload.validate_only)
 
     def _photo(self, upload: Upload, place: _Place, picture: Picture) -> Photo:
         now = self._clock.now()
@@ -113,25 +141,27 @@ class UploadCases:
             file_name=upload.file_name,
             source_path=upload.source_path,
             tags=without_repeats(upload.tags),
+            filing=Filing() if upload.pillar else Filing(FilingState.PENDING),
         )
 
     async def _keep_bytes(self, spool: Spool, examined: Examined) -> None:
         original, thumbnail = original_key(examined.picture), thumbnail_key(examined.picture)
-        async with self._catalog.changing() as tx:
-            # From here on the sweep counts a full grace for these keys before it takes them.
-            await tx.blobs.keep((original, thumbnail))
-            await tx.commit()
-        await self._blobs.put(original, spool.pieces())
+        # From here on the sweep counts a full grace for these keys before it takes them.
+        await self._catalog.keep_blobs((original, thumbnail))
+        await self._blobs.put(original, spool.content())
         await self._blobs.put(thumbnail, examined.thumbnail)
 
-    async def _keep(self, photo: Photo) -> Received:
+    async def _keep(self, upload: Upload, photo: Photo) -> Received:
         async with self._catalog.changing() as tx:
             require_active(await tx.personas.pinned(photo.persona))
-            pillar = await tx.pillars.get(Key(photo.persona, photo.pillar))
+            pillar = await tx.pillars.plain(Key(photo.persona, photo.pillar))
             if not await tx.photos.add(photo):
                 twin = await tx.photos.of_content(photo.persona, photo.picture.sha256)
                 assert twin is not None, "the row that was in the way is committed"
+                await self._note(tx, upload, Outcome.DUPLICATE, twin.id)
+                await tx.commit()
                 return Received(twin, duplicate=True)
+            await self._note(tx, upload, Outcome.IMPORTED, photo.id)
             tx.photo_events.created(photo, pillar)
             await tx.commit()
         return Received(photo)
@@ -141,7 +171,7 @@ async def _place(catalog: Reading, upload: Upload) -> _Place:
     persona = await catalog.personas.get(upload.persona)
     require_active(persona)
     if upload.pillar:
-        return _Place(persona, await catalog.pillars.get(Key(persona.id, upload.pillar)))
+        return _Place(persona, await catalog.pillars.plain(Key(persona.id, upload.pillar)))
     pillar = await catalog.pillars.heaviest(persona.id)
     if pillar is None:
         raise no_pillars(persona.id)

@@ -23,19 +23,21 @@ class Labels:
     texts: tuple[str, ...] = ()
 
 
-def make_titles(groups: Mapping[str, Sequence[Labels]], noun: str = "photos") -> dict[str, str]:
+def make_titles(
+    groups: Mapping[str, Sequence[Labels]], noun: str = "photos", taken: Iterable[str] = ()
+) -> dict[str, str]:
     """A title for each group: words, at most 50 characters, no two alike, the same every time.
 
-    A group without usable words is called "Group of 14 photos".
+    None is like one of ``taken``. A group without usable words is called "Group of 14 photos".
     """
     lexicon = _Lexicon(groups)
     given: dict[str, str] = {}
-    taken: set[str] = set()
+    used = {title.casefold() for title in taken}
     for key in sorted(groups, key=lambda key: (-len(groups[key]), len(key), key)):
         proposals = _proposals(lexicon.best(key), len(groups[key]), noun)
-        title = next(title for title in proposals if title.casefold() not in taken)
+        title = next(title for title in proposals if title.casefold() not in used)
         given[key] = title
-        taken.add(title.casefold())
+        used.add(title.casefold())
     return {key: given[key] for key in groups}
 
 

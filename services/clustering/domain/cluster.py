@@ -42,10 +42,14 @@ class Hero:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One item of a cluster; ``position`` counts from 1, most central first."""
+    """One item of a cluster; ``position`` counts from 1, most central first.
+
+    ``similarity`` is its cosine to the centroid, None where no run has compared it. A ``locked``
+    one was put there by a person, and no run moves it.
+    """
 
     item: str
-    similarity: float
+    similarity: float | None
     position: int
     duplicate_of: str = ""
     locked: bool = False
@@ -53,7 +57,12 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A cluster in one version of its scope. ``key`` is the engine's name for it."""
+    """A cluster in one version of its scope.
+
+    ``key`` is the engine's name for a found one, the id of a curated one. What is pinned was
+    decided by a person and is kept by runs: the title, the hero (``pinned_hero``, an item), and
+    that it was merged into another one.
+    """
 
     id: str
     scope: str
@@ -67,16 +76,28 @@ class Cluster:
     state: ClusterState = ClusterState.ACTIVE
     origin: Origin = Origin.FOUND
     merged_into: str = ""
+    merge_pinned: bool = False
+    pinned_hero: str = ""
     hero: Hero | None = None
     member_count: int = 0
     cohesion: float = 0.0
     version: int = 0
     row_version: int = 1
 
+    @property
+    def etag(self) -> str:
+        """Changes with every change, a new version included."""
+        return f"{self.row_version}-{self.version}"
+
+    @property
+    def curated(self) -> bool:
+        """Whether people made it."""
+        return self.origin is Origin.CURATED
+
 
 @dataclass(frozen=True, slots=True)
-class FoundCluster:
-    """A cluster as a run hands it over to be stored."""
+class VersionedCluster:
+    """A cluster of a new version with its members, to be stored."""
 
     cluster: Cluster
     members: tuple[Member, ...]

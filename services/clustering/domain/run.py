@@ -1,6 +1,6 @@
 """Clustering runs: jobs that yield a new version of a scope's clusters."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -45,10 +45,6 @@ class Stats:
     noop: bool = False
     refit: bool = False
     duration_millis: int = 0
-
-    def without(self, members: int) -> "Stats":
-        """The same, with so many items less in the clusters."""
-        return replace(self, items=self.items - members, clustered=self.clustered - members)
 
 
 @dataclass(frozen=True, slots=True)

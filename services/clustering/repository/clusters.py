@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Row, Select, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, exists, func, literal, select, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from libs.rpc.filtering import Condition
 from libs.rpc.paging import Page, PageRequest
 from services.clustering.domain.cluster import (
     Cluster,
@@ -18,8 +19,16 @@ from services.clustering.domain.cluster import (
     Origin,
     ScopeState,
 )
+from services.clustering.domain.item import ItemState
 from services.clustering.repository.arrays import among
-from services.clustering.tables import cluster_versions, clusters, members, scopes
+from services.clustering.tables import (
+    cluster_pillars,
+    cluster_versions,
+    clusters,
+    items,
+    members,
+    scopes,
+)
 
 SHOWN = (
     *clusters.c,
@@ -49,17 +58,21 @@ class ClusterRepository:
         row = found.one_or_none()
         return to_cluster(row) if row else None
 
-    async def list(self, scope: str, version: int, page: PageRequest) -> Page[Cluster]:
+    async def list(
+        self, scope: str, version: int, page: PageRequest, conditions: Sequence[Condition] = ()
+    ) -> Page[Cluster]:
         place = tuple_(-cluster_versions.c.member_count, cluster_versions.c.cluster_id)
         statement = (
             select(*SHOWN)
             .join_from(clusters, cluster_versions)
             .where(cluster_versions.c.scope == scope, cluster_versions.c.version == version)
             # Retired ones too: a later version may retire some between two pages of this one.
-            .where(clusters.c.state.not_in([ClusterState.DRAFT, ClusterState.ARCHIVED]))
+            .where(~clusters.c.merge_pinned, *map(_where, conditions))
             .order_by(cluster_versions.c.member_count.desc(), cluster_versions.c.cluster_id)
             .limit(page.size + 1)
         )
+        if not any(condition.field == "state" for condition in conditions):
+            statement = statement.where(clusters.c.state != ClusterState.ARCHIVED)
         if page.after:
             count, cluster_id = page.after
             after = tuple_(-int(count), literal(cluster_id, clusters.c.id.type))
@@ -76,7 +89,7 @@ class ClusterRepository:
             position, item = page.after
             after = tuple_(int(position), str(item))
             statement = statement.where(tuple_(members.c.position, members.c.item) > after)
-        found = [_member(row) for row in await self._connection.execute(statement)]
+        found = [to_member(row) for row in await self._connection.execute(statement)]
         if len(found) <= page.size:
             return Page(found)
         last = found[page.size - 1]
@@ -84,7 +97,7 @@ class ClusterRepository:
 
     async def all_members(self, cluster_id: str, version: int) -> Sequence[Member]:
         found = await self._connection.execute(_members_of(cluster_id, version))
-        return [_member(row) for row in found]
+        return [to_member(row) for row in found]
 
     async def scope(self, scope: str) -> ScopeState:
         found = await self._connection.execute(select(scopes).where(scopes.c.scope == scope))
@@ -106,9 +119,42 @@ class ClusterRepository:
             select(clusters.c.key, func.array_agg(members.c.item).label("names"))
             .join_from(members, clusters)
             .where(members.c.scope == scope, members.c.version == version)
+            .where(clusters.c.origin == Origin.FOUND)
             .group_by(clusters.c.key)
         )
         return {row.key: tuple(row.names) for row in found}
+
+    async def totals(self, scope: str, version: int) -> tuple[int, int]:
+        shown = (
+            select(func.count())
+            .select_from(cluster_versions)
+            .join(clusters)
+            .where(cluster_versions.c.scope == scope, cluster_versions.c.version == version)
+            .where(~clusters.c.merge_pinned)
+        )
+        placed = (
+            select(func.count())
+            .select_from(members)
+            .join(items, items.c.name == members.c.item)
+            .where(members.c.scope == scope, members.c.version == version)
+            .where(items.c.state == ItemState.READY)
+        )
+        found = await self._connection.execute(
+            select(shown.scalar_subquery().label("shown"), placed.scalar_subquery().label("placed"))
+        )
+        row = found.one()
+        return row.shown, row.placed
+
+
+def _where(condition: Condition) -> ColumnElement[bool]:
+    if condition.field == "pillar":
+        assigned: ColumnElement[bool] = exists().where(
+            cluster_pillars.c.cluster_id == clusters.c.id,
+            cluster_pillars.c.pillar == condition.value,
+        )
+        return assigned if condition.op == "=" else ~assigned
+    column = clusters.c[condition.field]
+    return column == condition.value if condition.op == "=" else column != condition.value
 
 
 def _members_of(cluster_id: str, version: int) -> Select[Any]:
@@ -139,19 +185,23 @@ def to_cluster(row: Row[Any]) -> Cluster:
         state=ClusterState(row.state),
         origin=Origin(row.origin),
         merged_into=row.merged_into,
+        merge_pinned=row.merge_pinned,
+        pinned_hero=row.pinned_hero,
         row_version=row.row_version,
     )
     if getattr(row, "version", None) is None:
         return cluster
     parts = tuple(HeroPart(**part) for part in row.hero_parts)
+    pinned = row.hero_item == row.pinned_hero
     return replace(
         cluster,
         version=row.version,
         member_count=row.member_count,
         cohesion=row.cohesion,
-        hero=Hero(row.hero_item, row.hero_score, parts) if row.hero_item else None,
+        hero=Hero(row.hero_item, row.hero_score, parts, pinned) if row.hero_item else None,
     )
 
 
-def _member(row: Row[Any]) -> Member:
+def to_member(row: Row[Any]) -> Member:
+    """A member from its row."""
     return Member(row.item, row.similarity, row.position, row.duplicate_of, row.locked)

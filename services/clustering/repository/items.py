@@ -29,10 +29,14 @@ class ItemRepository:
         # In one order everywhere, so that no two wait for each other.
         await self._connection.execute(_LOCK, {"scopes": sorted(set(scopes))})
 
-    async def add(self, new: Sequence[Item]) -> None:
-        if new:
-            statement = insert(items).on_conflict_do_nothing()
-            await self._connection.execute(statement, [_item_row(item) for item in new])
+    async def add(self, new: Sequence[Item]) -> set[str]:
+        if not new:
+            return set()
+        statement = insert(items).values([_item_row(item) for item in new])
+        added = await self._connection.execute(
+            statement.on_conflict_do_nothing().returning(items.c.name)
+        )
+        return {row.name for row in added}
 
     async def get(self, name: str) -> Item | None:
         return (await self.many([name])).get(name)

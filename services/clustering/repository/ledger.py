@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import case, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from libs.db.lease import Lease, LeaseLost, acquire, free, held, release, renew
+from libs.db.lease import acquire, free, held, release, renew
+from libs.lease import Lease, LeaseLost
 from services.clustering.domain.run import ACTIVE, Run, RunState, Stats
 from services.clustering.repository.runs import to_run
 from services.clustering.tables import runs

@@ -12,9 +12,13 @@ from libs.db.uow import Transaction, no_trace
 from services.clustering.events import OutboxAnnouncements
 from services.clustering.repository.clusters import ClusterRepository
 from services.clustering.repository.collections import CollectionRepository
+from services.clustering.repository.edits import EditRepository
 from services.clustering.repository.items import ItemRepository
 from services.clustering.repository.ledger import LedgerRepository
 from services.clustering.repository.pairs import PairRepository
+from services.clustering.repository.people import PeopleRepository
+from services.clustering.repository.pillars import PillarRepository
+from services.clustering.repository.places import PlaceRepository
 from services.clustering.repository.runs import RunRepository
 from services.clustering.repository.versions import VersionRepository
 from services.clustering.tables import support
@@ -31,6 +35,10 @@ class ClusteringTransaction(Transaction):
         self.ledger = LedgerRepository(connection)
         self.clusters = ClusterRepository(connection)
         self.versions = VersionRepository(connection)
+        self.people = PeopleRepository(connection)
+        self.places = PlaceRepository(connection)
+        self.edits = EditRepository(connection)
+        self.pillars = PillarRepository(connection)
         self.announce = OutboxAnnouncements(self.events)
 
 

@@ -23,10 +23,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.clustering.domain.cluster import (
     Cluster,
     ClusterState,
-    FoundCluster,
     Hero,
     Origin,
     ScopeState,
+    VersionedCluster,
 )
 from services.clustering.domain.version import NewVersion
 from services.clustering.repository.arrays import among, rows_of
@@ -85,13 +85,14 @@ class VersionRepository:
             .values(**_hero_row(hero))
         )
 
-    async def _write_clusters(self, found: Sequence[FoundCluster], version: int) -> None:
+    async def _write_clusters(self, found: Sequence[VersionedCluster], version: int) -> None:
         statement = insert(clusters)
         new = statement.excluded
         upsert = statement.on_conflict_do_update(
             index_elements=["id"],
             set_={
                 "title": new.title,
+                "title_pinned": new.title_pinned,
                 "state": new.state,
                 "update_time": new.update_time,
                 "row_version": clusters.c.row_version + 1,
@@ -102,7 +103,7 @@ class VersionRepository:
         rows = [_version_row(entry.cluster, version) for entry in found]
         await self._connection.execute(insert(cluster_versions), rows)
 
-    async def _write_members(self, found: Sequence[FoundCluster], state: ScopeState) -> None:
+    async def _write_members(self, found: Sequence[VersionedCluster], state: ScopeState) -> None:
         rows = (
             (e.cluster.id, m.item, m.similarity, m.position, m.duplicate_of, m.locked)
             for e in found
@@ -139,6 +140,7 @@ class VersionRepository:
         await self._connection.execute(
             update(clusters)
             .where(clusters.c.scope == scope, clusters.c.key == given.c.key)
+            .where(~clusters.c.merge_pinned)
             .where(heir.c.scope == scope, heir.c.key == given.c.merged_into)
             .values(merged_into=cast(heir.c.id, Text))
         )
@@ -194,6 +196,7 @@ def _cluster_row(cluster: Cluster) -> dict[str, Any]:
         "scope": cluster.scope,
         "key": cluster.key,
         "title": cluster.title,
+        "title_pinned": cluster.title_pinned,
         "state": cluster.state,
         "create_time": cluster.create_time,
         "update_time": cluster.update_time,

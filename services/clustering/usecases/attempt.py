@@ -6,8 +6,8 @@ from time import perf_counter
 
 from libs.aio import BlockingPool
 from libs.clock import Clock
-from libs.db.lease import Lease
 from libs.errors import ColonnadeError
+from libs.lease import Lease
 from services.clustering.algorithms.params import Params
 from services.clustering.domain.run import Run, RunState, Stats
 from services.clustering.ports import Snapshots, Store, Vectors

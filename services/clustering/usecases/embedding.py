@@ -1,6 +1,6 @@
 """Turning items into vectors."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -20,22 +20,30 @@ from services.clustering.domain.item import (
     Collection,
     Item,
     ItemState,
+    Neighbour,
     Pair,
     assign_scenes,
 )
 from services.clustering.ports import Embedded, Embedder, Store
+from services.clustering.usecases.members import join_cluster
 from services.clustering.usecases.membership import remove_vectors
 
 _NEIGHBOURS = 50
+# How many of them are told of.
+_NEAREST = 20
 _PASSING = (Unavailable, OutOfQuota, DeadlineExceeded)
+# A quota that will be no larger the next time.
+_TOO_LARGE = "IMAGE_TOO_LARGE"
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """An item to embed, and whether this is the last try."""
+    """An item to embed, whether this is the last try, and the name of the curated cluster that a
+    new one is for, if any."""
 
     item: Item
     last_try: bool
+    cluster: str = ""
 
 
 async def embed_items(
@@ -49,7 +57,7 @@ async def embed_items(
     service fails, for whatever reason; an item that was deleted meanwhile leaves nothing behind.
     """
     arrived = {arrival.item.name: arrival for arrival in arrivals}
-    waiting = await _waiting(store, [arrival.item for arrival in arrived.values()])
+    waiting = await _waiting(store, list(arrived.values()))
     good, bad = await _embed(embedder, waiting)
     failures = [(arrived[name], error) for name, error in bad.items()]
     errors = await _settle_failures(store, failures)
@@ -59,10 +67,18 @@ async def embed_items(
     return errors
 
 
-async def _waiting(store: Store, items: Sequence[Item]) -> dict[str, Item]:
+async def _waiting(store: Store, arrivals: Sequence[Arrival]) -> dict[str, Item]:
     """Those of the items that wait for a vector, after adding those that are new."""
+    items = [arrival.item for arrival in arrivals]
+    joining = [arrival for arrival in arrivals if arrival.cluster]
     async with store.begin() as tx:
-        await tx.items.add(items)
+        if joining:
+            await tx.items.lock(arrival.item.scope for arrival in joining)
+        new = await tx.items.add(items)
+        for arrival in joining:
+            # Once only: people may have taken it out by the time that the event comes again.
+            if arrival.item.name in new:
+                await join_cluster(tx, arrival.item, arrival.cluster)
         known = await tx.items.many([item.name for item in items])
         await tx.commit()
     return {name: item for name, item in known.items() if item.state is ItemState.PENDING}
@@ -118,13 +134,14 @@ def _passing(error: ColonnadeError) -> Unavailable:
 async def _settle_failures(
     store: Store, failures: Sequence[tuple[Arrival, ColonnadeError]]
 ) -> dict[str, ColonnadeError]:
-    """Quarantines whose last try it was; answers the others."""
+    """Quarantines those whose last try it was or that no other try can help; answers the others."""
     errors: dict[str, ColonnadeError] = {}
     for arrival, error in failures:
         item = arrival.item
-        if isinstance(error, _PASSING):
+        final = error.reason == _TOO_LARGE
+        if isinstance(error, _PASSING) and not final:
             errors[item.name] = _passing(error)
-        elif not arrival.last_try:
+        elif not (final or arrival.last_try):
             errors[item.name] = error
         else:
             async with store.begin() as tx:
@@ -153,20 +170,22 @@ async def _store(
         ],
     )
     items = [waiting[name] for name in good]
-    pairs = await _pairs(store, index, collection, items, good)
+    near = await _near(store, index, collection, items, good)
     async with store.begin() as tx:
         # One at a time a scope: the pairs that one wrote are what the other takes its scene from.
         await tx.items.lock(item.scope for item in items)
         await tx.collections.add(collection)
-        await tx.pairs.add(pairs)
-        near = await tx.pairs.of(good)
-        others = await tx.items.many({name for pair in near for name in (pair.first, pair.second)})
+        await tx.pairs.add(_pairs(near, collection.pair_floor))
+        pairs = await tx.pairs.of(good)
+        others = await tx.items.many(_named(near, pairs))
         known = {name: other.scene for name, other in others.items() if other.scene}
-        scenes = assign_scenes(good, near, known, collection.scene_threshold)
+        scenes = assign_scenes(good, pairs, known, collection.scene_threshold)
         ready = await tx.items.set_ready(collection.name, scenes)
         for item in items:
             if item.name in ready:
-                tx.announce.embedded(item, collection, scenes[item.name])
+                # Under the lock, so that none of them is deleted.
+                nearest = [other for other in near[item.name] if other.name in others][:_NEAREST]
+                tx.announce.embedded(item, collection, scenes[item.name], nearest)
         await tx.commit()
 
 
@@ -180,15 +199,18 @@ async def _upsert(
         await index.upsert(collection.name, points)
 
 
-async def _pairs(
+async def _near(
     store: Store,
     index: VectorIndex,
     collection: Collection,
     items: Sequence[Item],
     embedded: dict[str, Embedded],
-) -> list[Pair]:
-    """The pairs that these items make with what is in the index, each other included."""
-    found: list[tuple[Item, Hit]] = []
+) -> dict[str, list[Neighbour]]:
+    """What is near each of these items in the index, each other included, nearest first.
+
+    All that may make pairs, and in any case the nearest ones.
+    """
+    found: dict[str, list[Hit]] = {}
     for scope in {item.scope for item in items}:
         here = [item for item in items if item.scope == scope]
         answers = await index.search_batch(
@@ -196,16 +218,32 @@ async def _pairs(
             np.stack([embedded[item.name].vector for item in here]),
             _NEIGHBOURS + 1,
             filter=VectorFilter.where(scope=scope),
-            min_score=collection.pair_floor,
         )
-        found += [(item, hit) for item, hits in zip(here, answers, strict=True) for hit in hits]
+        for item, hits in zip(here, answers, strict=True):
+            others = [hit for hit in hits if hit.id != item.point_id]
+            close = sum(hit.score >= collection.pair_floor for hit in others)
+            found[item.name] = others[: max(close, _NEAREST)]
     async with store.read() as tx:
-        near = await tx.items.by_points(sorted({hit.id for _, hit in found}))
+        points = {hit.id for hits in found.values() for hit in hits}
+        there = await tx.items.by_points(sorted(points))
+    return {
+        name: [Neighbour(there[hit.id].name, hit.score) for hit in hits if hit.id in there]
+        for name, hits in found.items()
+    }
+
+
+def _pairs(near: Mapping[str, Sequence[Neighbour]], floor: float) -> list[Pair]:
     return [
-        Pair.of(item.name, near[hit.id].name, hit.score)
-        for item, hit in found
-        if hit.id in near and hit.id != item.point_id
+        Pair.of(name, other.name, other.score)
+        for name, others in near.items()
+        for other in others
+        if other.score >= floor
     ]
+
+
+def _named(near: Mapping[str, Sequence[Neighbour]], pairs: Iterable[Pair]) -> set[str]:
+    there = {other.name for others in near.values() for other in others}
+    return there | {name for pair in pairs for name in (pair.first, pair.second)}
 
 
 async def _clean_up(store: Store, index: VectorIndex, items: Iterable[Item]) -> None:

@@ -32,10 +32,13 @@ class Grouped:
 
 @dataclass(frozen=True, slots=True)
 class Unchanged:
-    """There is nothing to group that was not grouped before."""
+    """There is nothing to group that was not grouped before; ``clusters`` are all of the scope,
+    ``clustered`` the items in them."""
 
     state: State
     missing: int
+    clusters: int
+    clustered: int
 
 
 async def group_items(
@@ -49,7 +52,7 @@ async def group_items(
     state = await _memory(worker, remembered, collection)
     if state is None:
         return await _fit(worker, attempt, Engine(params), remembered, collection, items)
-    return await _update(worker, attempt, Engine(params), state, collection, items)
+    return await _update(worker, attempt, Engine(params), remembered, state, collection, items)
 
 
 async def _fit(
@@ -72,6 +75,7 @@ async def _update(
     worker: Worker,
     attempt: Attempt,
     engine: Engine,
+    remembered: ScopeState,
     state: State,
     collection: Collection,
     items: Mapping[str, Item],
@@ -83,11 +87,14 @@ async def _update(
     missing = len(fresh) - len(ids)
     refit = attempt.run.mode is Mode.REFIT
     if not (ids or gone or refit):
-        return Unchanged(state, missing)
+        async with worker.store.read() as tx:
+            totals = await tx.clusters.totals(remembered.scope, remembered.version)
+        return Unchanged(state, missing, *totals)
+    pinned = await _pinned(worker, remembered)
     await attempt.enter("fit", len(items))
-    clustering = await worker.pool.run(engine.update, state, ids, vectors, gone)
+    clustering = await worker.pool.run(engine.update, state, ids, vectors, gone, pinned)
     if refit or clustering.refit is not None:
-        clustering, refit = await worker.pool.run(engine.refit, clustering.state), True
+        clustering, refit = await worker.pool.run(engine.refit, clustering.state, pinned), True
     return Grouped(clustering, items, missing, refit)
 
 
@@ -129,4 +136,10 @@ async def _previous(worker: Worker, remembered: ScopeState) -> Previous:
         key: tuple(points[name] for name in members if name in points)
         for key, members in named.items()
     }
-    return Previous(groups, remembered.next_key)
+    return Previous(groups, remembered.next_key, await _pinned(worker, remembered))
+
+
+async def _pinned(worker: Worker, remembered: ScopeState) -> frozenset[str]:
+    """The keys that are carried over before all others: people decided something about these."""
+    async with worker.store.read() as tx:
+        return await tx.people.pinned_keys(remembered.scope, remembered.version)

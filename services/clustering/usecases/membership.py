@@ -35,6 +35,7 @@ async def forget_item(store: Store, index: VectorIndex, clock: Clock, key: ItemK
     async with store.begin() as tx:
         await tx.items.lock([key.scope])
         await tx.items.delete(key)
+        await tx.people.forget(key.name)
         await drop_members(tx, [key.name], clock.now())
         await tx.commit()
     await remove_vectors(store, index, [key.point_id])
@@ -45,7 +46,8 @@ async def drop_members(tx: Transaction, names: Sequence[str], now: datetime) -> 
     for cluster in await tx.versions.drop(names):
         members = await tx.clusters.all_members(cluster.id, cluster.version)
         items = await tx.items.many(member.item for member in members)
-        hero = choose_hero(members, items, None, now)
+        vetoed = await tx.people.vetoed(cluster.id)
+        hero = choose_hero(members, items, None, now, cluster.pinned_hero, vetoed)
         await tx.versions.set_hero(cluster.id, cluster.version, hero)
 
 

@@ -3,13 +3,13 @@
 import logging
 from dataclasses import replace
 
-from libs.db.lease import LeaseLost, kept
 from libs.errors import ColonnadeError, Conflict, DeadlineExceeded, Internal, Unavailable
+from libs.lease import LeaseLost, kept
 from services.clustering.domain.run import Run, Stats
 from services.clustering.domain.stats import stats_unchanged
 from services.clustering.usecases.attempt import Attempt, Cancelled, Worker
 from services.clustering.usecases.grouping import Unchanged, group_items
-from services.clustering.usecases.versions import describe_version, write_version
+from services.clustering.usecases.versions import write_version
 
 log = logging.getLogger(__name__)
 
@@ -73,11 +73,10 @@ async def _run(worker: Worker, attempt: Attempt) -> Run:
     found = await group_items(worker, attempt, remembered, collection)
     missing += found.missing
     if isinstance(found, Unchanged):
-        return await attempt.find_nothing_new(stats_unchanged(found.state, missing))
+        stats = stats_unchanged(found.state, found.clusters, found.clustered, missing)
+        return await attempt.find_nothing_new(stats)
     remembered = replace(remembered, collection=collection.name)
-    version, stats = await describe_version(worker, attempt, remembered, found)
-    memory = await worker.pool.run(found.clustering.state.to_bytes)
-    run = await write_version(worker, attempt, version, replace(stats, missing=missing), memory)
+    run = await write_version(worker, attempt, remembered, replace(found, missing=missing))
     if run.version and remembered.state_key:
         await worker.snapshots.forget(remembered.state_key)
     return run

@@ -144,9 +144,11 @@ def _is_loopback(parts: SplitResult) -> bool:
 def check_connected(channel: Channel) -> None:
     """Passes a channel that can be published on. Raises FailedPrecondition (NO_CHANNEL)."""
     if channel.state is not ChannelState.CONNECTED:
+        is_paused = channel.state is ChannelState.PAUSED
+        way_out = "resume it" if is_paused else "mend it at the provider"
         raise FailedPrecondition(
             f"{channel.name} cannot be used: {channel.state_reason or channel.state}; "
-            "mend it at the provider, or name other channels",
+            f"{way_out}, or name other channels",
             reason="NO_CHANNEL",
             metadata={"channel": channel.name, "state": channel.state.upper()},
         )

@@ -10,6 +10,7 @@ PHOTO = pattern("personas/{persona}/photos/{photo}")
 CHANNEL = pattern("personas/{persona}/channels/{channel}")
 POST = pattern("personas/{persona}/posts/{post}")
 PUBLICATION = pattern("personas/{persona}/posts/{post}/publications/{publication}")
+CAMPAIGN = pattern("personas/{persona}/campaigns/{campaign}")
 
 ALL_PERSONAS = "-"
 

@@ -2,8 +2,28 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 
 from libs.errors import FailedPrecondition
+
+
+class Rule(StrEnum):
+    """Why a photo may not be used."""
+
+    DELETED = "DELETED"
+    ARCHIVED = "ARCHIVED"
+    HELD = "HELD"
+    EMBARGO = "EMBARGO"
+    EXPIRED = "EXPIRED"
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why a photo may not go out: ``message`` for people, ``time`` where it starts or ends then."""
+
+    rule: Rule
+    message: str
+    time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,15 +33,36 @@ class Rights:
     embargo_time: datetime | None = None
     expire_time: datetime | None = None
     held: bool = False
+    archived: bool = False
+    deleted: bool = False
+
+    def obstacle(self, at: datetime) -> Obstacle | None:
+        """What keeps the photo from going out at ``at``; None if it may."""
+        if self.deleted:
+            return Obstacle(Rule.DELETED, "is not in the library any more")
+        if self.archived:
+            return Obstacle(Rule.ARCHIVED, "is archived; take it into use first")
+        if self.held:
+            return Obstacle(Rule.HELD, "is held back by a person; release it first")
+        if (start := self.embargo_time) and at < start:
+            return Obstacle(Rule.EMBARGO, f"must not go out before {_utc(start)}", start)
+        if (end := self.expire_time) and at >= end:
+            return Obstacle(Rule.EXPIRED, f"must not go out from {_utc(end)} on", end)
+        return None
 
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A photo of the catalog. ``name`` and ``pillar`` are resource names."""
+    """A photo of the catalog. ``name`` and ``pillar`` are resource names.
+
+    ``width`` and ``height`` are the pixels of its form for publishing.
+    """
 
     name: str
     pillar: str
     sha256: str
+    width: int
+    height: int
     alt_text: str = ""
     rights: Rights = Rights()
 
@@ -38,21 +79,15 @@ class Snapshot:
     height: int
 
 
-def check_rights(photo: Photo, at: datetime) -> None:
-    """Passes if the photo may go out at ``at``. Raises FailedPrecondition (RIGHTS)."""
-    rights = photo.rights
-    if rights.held:
-        raise _refused(photo, "is held back by a person; release it first")
-    if rights.embargo_time and at < rights.embargo_time:
-        raise _refused(photo, f"must not go out before {_utc(rights.embargo_time)}")
-    if rights.expire_time and at >= rights.expire_time:
-        raise _refused(photo, f"must not go out from {_utc(rights.expire_time)} on")
-
-
-def _refused(photo: Photo, why: str) -> FailedPrecondition:
-    return FailedPrecondition(
-        f"{photo.name} {why}", reason="RIGHTS", metadata={"photo": photo.name}
-    )
+def check_rights(photo: str, rights: Rights, at: datetime) -> None:
+    """Passes if the photo of that name may go out at ``at``. Raises FailedPrecondition (RIGHTS)."""
+    obstacle = rights.obstacle(at)
+    if obstacle is None:
+        return
+    metadata = {"photo": photo, "rule": obstacle.rule.value}
+    if obstacle.time is not None:
+        metadata["time"] = obstacle.time.isoformat()
+    raise FailedPrecondition(f"{photo} {obstacle.message}", reason="RIGHTS", metadata=metadata)
 
 
 def _utc(at: datetime) -> str:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from libs.errors import FailedPrecondition, InvalidArgument
+from libs.errors import ColonnadeError, FailedPrecondition, InvalidArgument
 from services.scheduler.domain.moves import shortest
 from services.scheduler.domain.names import POST, Key
 from services.scheduler.domain.photo import Snapshot
@@ -23,6 +23,13 @@ MAX_TEXT: Final = 2200
 MAX_HASHTAGS: Final = 30
 PAST_GRACE: Final = timedelta(seconds=60)
 HORIZON: Final = timedelta(days=365)
+
+# How photo and time of a post were chosen.
+MANUAL: Final = "manual"
+CADENCE: Final = "cadence"
+SPACING: Final = "spacing"
+CAMPAIGN: Final = "campaign"
+IMPORTED: Final = "imported"
 
 _HASHTAG = re.compile(r"#(\w+)")
 
@@ -62,6 +69,10 @@ class Post:
 
     ``photo`` and ``pillar`` are resource names; ``final_text`` is what goes out. ``media`` is None
     until the picture was taken over from the catalog. ``version`` grows with every change.
+
+    A post of a ``campaign`` has no photo (empty) until one is made for its ``suggestion``, and may
+    have no time; ``state_reason`` says why it is not scheduled. ``external_id`` is what an imported
+    post is called where it comes from.
     """
 
     persona: str
@@ -73,15 +84,19 @@ class Post:
     hashtags: tuple[str, ...]
     final_text: str
     alt_text: str
-    scheduled_time: datetime
+    scheduled_time: datetime | None
     create_time: datetime
     update_time: datetime
     publications: tuple[Publication, ...] = ()
     state: PostState = PostState.SCHEDULED
-    strategy: str = "manual"
+    state_reason: str = ""
+    strategy: str = MANUAL
     slot_reason: str = ""
     posted_time: datetime | None = None
     media: Snapshot | None = None
+    suggestion: str = ""
+    campaign: str = ""
+    external_id: str = ""
     version: int = 1
 
     @property
@@ -94,12 +109,25 @@ class Post:
         """Its resource name."""
         return POST.format(self.persona, self.id)
 
+    @property
+    def list_time(self) -> datetime:
+        """Where it stands in lists: when it is due, else when it was made."""
+        return self.scheduled_time or self.create_time
+
     def publication(self, id: str) -> Publication:
         """Its publication with this id. Raises KeyError."""
         for publication in self.publications:
             if publication.id == id:
                 return publication
         raise KeyError(id)
+
+
+@dataclass(frozen=True, slots=True)
+class PostResult:
+    """The post that was made of a photo, or why there is none."""
+
+    photo: str
+    outcome: Post | ColonnadeError
 
 
 def path(state: PostState, to: PostState) -> tuple[PostState, ...]:
@@ -179,6 +207,15 @@ def check_cancellable(post: Post) -> None:
                     "allowed": ",".join(allowed),
                 },
             )
+
+
+def check_unscheduled(post: Post) -> None:
+    """Passes a post that waits for a time, or for its photo.
+
+    Raises ``FailedPrecondition`` (ILLEGAL_STATE_MOVE) for all others.
+    """
+    if post.state not in (PostState.AWAITING_IMAGE, PostState.READY):
+        raise _illegal(post.state, PostState.SCHEDULED)
 
 
 def check_retryable(post: Post) -> None:

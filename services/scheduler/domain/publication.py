@@ -78,6 +78,7 @@ RETRYABLE: Final = frozenset(
     {_S.RETRY_WAIT, _S.UNKNOWN, _S.RECONCILING, _S.FAILED, _S.MISSED, _S.NEEDS_REVIEW}
 )
 CHANNEL_HELD: Final = "CHANNEL_HELD"
+RIGHTS_HELD: Final = "RIGHTS_HELD"
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,11 +81,16 @@ class PublishRequest:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a request would be refused: ``code`` UPPER_SNAKE, ``field`` of the post, the fix."""
+    """Why a request would be refused: ``code`` UPPER_SNAKE, ``field`` of the post, the fix.
+
+    ``has`` is what the request has too much or too little of, ``allowed`` what the network takes.
+    """
 
     code: str
     field: str
     message: str
+    has: str = ""
+    allowed: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,15 +95,17 @@ def _text_problems(limits: Limits, text: str) -> Iterator[Problem]:
     length = limits.length(text)
     if limits.max_text is not None and length > limits.max_text:
         message = f"{length} characters, at most {limits.max_text} are allowed; shorten it"
-        yield Problem("TEXT_TOO_LONG", "post.caption", message)
+        yield _counted("TEXT_TOO_LONG", "post.caption", message, length, limits.max_text)
     hashtags = len(re.findall(r"#\w+", text))
     if limits.max_hashtags is not None and hashtags > limits.max_hashtags:
         message = f"{hashtags} hashtags, at most {limits.max_hashtags} are allowed; remove some"
-        yield Problem("TOO_MANY_HASHTAGS", "post.hashtags", message)
+        field = "post.hashtags"
+        yield _counted("TOO_MANY_HASHTAGS", field, message, hashtags, limits.max_hashtags)
     mentions = len(re.findall(r"(?<!\w)@\w+", text))
     if limits.max_mentions is not None and mentions > limits.max_mentions:
         message = f"{mentions} mentions, at most {limits.max_mentions} are allowed; remove some"
-        yield Problem("TOO_MANY_MENTIONS", "post.caption", message)
+        field = "post.caption"
+        yield _counted("TOO_MANY_MENTIONS", field, message, mentions, limits.max_mentions)
 
 
 def _count_problems(limits: Limits, request: PublishRequest) -> Iterator[Problem]:
@@ -112,7 +114,7 @@ def _count_problems(limits: Limits, request: PublishRequest) -> Iterator[Problem
         yield Problem("PHOTO_MISSING", "post.photo", "the network takes no post without a photo")
     if count > limits.max_images:
         message = f"{count} photos, at most {limits.max_images} are allowed; remove some"
-        yield Problem("TOO_MANY_PHOTOS", "post.photo", message)
+        yield _counted("TOO_MANY_PHOTOS", "post.photo", message, count, limits.max_images)
     if not request.text and not count:
         yield Problem("EMPTY", "post.caption", "neither a text nor a photo; give one of them")
 
@@ -121,21 +123,34 @@ def _image_problems(limits: Limits, image: Image, position: int) -> Iterator[Pro
     where = f"photo {position}"
     if image.content_type not in limits.content_types:
         allowed = ", ".join(sorted(limits.content_types))
-        yield _photo("PHOTO_FORMAT", f"{where} is {image.content_type}; convert it to {allowed}")
+        message = f"{where} is {image.content_type}; convert it to {allowed}"
+        yield _photo("PHOTO_FORMAT", message, image.content_type, allowed)
     if image.size_bytes > limits.max_bytes:
         message = f"{where} has {image.size_bytes} bytes, at most {limits.max_bytes} are allowed"
-        yield _photo("PHOTO_TOO_LARGE", message)
-    if limits.max_pixels is not None and image.width * image.height > limits.max_pixels:
-        message = f"{where} has more than {limits.max_pixels} pixels; scale it down"
-        yield _photo("PHOTO_TOO_MANY_PIXELS", message)
+        yield _photo("PHOTO_TOO_LARGE", message, str(image.size_bytes), str(limits.max_bytes))
+    pixels = image.width * image.height
+    if limits.max_pixels is not None and pixels > limits.max_pixels:
+        message = f"{where} has {pixels} pixels, at most {limits.max_pixels} are allowed"
+        yield _photo("PHOTO_TOO_MANY_PIXELS", message, str(pixels), str(limits.max_pixels))
     if not _ratio_fits(limits, image):
-        yield _photo("PHOTO_RATIO", f"{where} is too tall or too wide for the network; crop it")
+        has = f"{image.width}x{image.height} ({image.width / image.height:.4f}:1)"
+        allowed = f"{_ratio(limits.min_ratio)} to {_ratio(limits.max_ratio)}"
+        message = f"{where} is {has}, width to height must be {allowed}; crop it"
+        yield _photo("PHOTO_RATIO", message, has, allowed)
     if limits.needs_alt_text and not image.alt_text.strip():
-        yield _photo("ALT_TEXT_MISSING", f"{where} needs a description")
+        yield _photo("ALT_TEXT_MISSING", f"{where} needs a description", "", "")
 
 
-def _photo(code: str, message: str) -> Problem:
-    return Problem(code, "post.photo", message)
+def _counted(code: str, field: str, message: str, has: int, allowed: int) -> Problem:
+    return Problem(code, field, message, str(has), str(allowed))
+
+
+def _photo(code: str, message: str, has: str, allowed: str) -> Problem:
+    return Problem(code, "post.photo", message, has, allowed)
+
+
+def _ratio(limit: tuple[int, int] | None) -> str:
+    return f"{limit[0] / limit[1]:g}:1" if limit else "any"
 
 
 def _ratio_fits(limits: Limits, image: Image) -> bool:

@@ -1,6 +1,6 @@
 """Posts in PostgreSQL, with their publications."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -32,8 +32,12 @@ _CONDITIONS = {
     "state": _C.state,
     "photo": _C.photo,
     "pillar": _C.pillar,
+    "campaign": _C.campaign,
+    "suggestion": _C.suggestion,
     "scheduled_time": _C.scheduled_time,
 }
+# See the index posts_photo_key.
+_IS_HELD = _C.state != "cancelled"
 # Watchers ask it often, so it is a constant; see ``Database.reading``.
 _VERSION = sa.select(_C.version).where(
     _C.id == sa.bindparam("id"), _C.persona_id == sa.bindparam("persona")
@@ -51,9 +55,51 @@ class PostRepository:
         row = {**_new_post(post), "prepare_time": prepare_at}
         if not await self._inserted(POSTS, row):
             raise await self._taken(post, _C.photo == post.photo, _C.state != "cancelled")
+        await self.add_publications(post)
+
+    async def add_publications(self, post: Post) -> None:
+        """See Posts."""
         for publication in sorted(post.publications, key=lambda p: p.channel):
             if not await self._inserted(PUBLICATIONS, _new_publication(publication)):
                 raise await self._taken(post, _C.id.in_(_posts_on_channel(publication)))
+
+    async def imported(self, persona: str, external_ids: Collection[str]) -> Mapping[str, Post]:
+        """See Posts."""
+        found = await self._read(
+            POSTS.select().where(_C.persona_id == persona, _C.external_id.in_(external_ids))
+        )
+        return {post.external_id: post for post in found}
+
+    async def taken(self, photos: Collection[str]) -> Collection[str]:
+        """See Posts."""
+        rows = sa.select(_C.photo).where(_C.photo.in_(photos), _C.photo != "", _IS_HELD)
+        return set((await self._connection.execute(rows)).scalars())
+
+    async def lock_calendar(self, persona: str) -> None:
+        """See Posts."""
+        await self._lock(f"calendar of {persona}")
+
+    async def times(self, persona: str, start: datetime, end: datetime) -> Sequence[datetime]:
+        """See Posts."""
+        rows = sa.select(_C.scheduled_time).where(
+            _C.persona_id == persona,
+            _C.list_time.between(start, end),
+            _C.scheduled_time.is_not(None),
+            _C.state.not_in(("cancelled", "failed")),
+        )
+        return (await self._connection.execute(rows)).scalars().all()
+
+    async def suggestions_of(self, campaign: str) -> Collection[str]:
+        """See Posts."""
+        rows = sa.select(_C.suggestion).where(_C.campaign == campaign)
+        return (await self._connection.execute(rows)).scalars().all()
+
+    async def awaiting(self, suggestion: str) -> Key | None:
+        """See Posts."""
+        here = sa.and_(_C.suggestion == suggestion, _C.state == "awaiting_image")
+        rows = sa.select(_C.persona_id, _C.id).where(here).order_by(_C.create_time, _C.id).limit(1)
+        row = (await self._connection.execute(rows)).one_or_none()
+        return Key(*row) if row else None
 
     async def get(self, key: Key) -> Post:
         """See Posts."""
@@ -78,13 +124,26 @@ class PostRepository:
         await self._connection.execute(rows)
         return await self.of_publication(publication)
 
+    async def locked_of_photo(self, photo: str) -> Post | None:
+        """See Posts."""
+        here = sa.and_(_C.photo == photo, _C.photo != "", _IS_HELD)
+        rows = sa.select(_C.persona_id, _C.id).where(here).with_for_update()
+        row = (await self._connection.execute(rows)).one_or_none()
+        return await self.get(Key(*row)) if row else None
+
     async def save(self, post: Post) -> None:
         """See Posts."""
         statement = (
             POSTS.update()
             .where(_C.id == post.id)
             .values(
+                photo=post.photo,
+                photo_sha256=post.photo_sha256,
+                pillar=post.pillar,
+                final_text=post.final_text,
+                alt_text=post.alt_text,
                 state=post.state,
+                state_reason=post.state_reason,
                 scheduled_time=post.scheduled_time,
                 posted_time=post.posted_time,
                 update_time=post.update_time,
@@ -109,6 +168,25 @@ class PostRepository:
         )
         await self._connection.execute(statement)
 
+    async def lock_media(self, key: str) -> None:
+        """See Posts."""
+        await self._lock(f"media {key}")
+
+    async def spent_media(self, before: datetime, limit: int) -> Sequence[str]:
+        """See Posts."""
+        rows = sa.select(_C.media_key).where(_C.media_key != "").group_by(_C.media_key)
+        spent = rows.having(~sa.func.bool_or(_needs_media(before))).limit(limit)
+        return (await self._connection.execute(spent)).scalars().all()
+
+    async def forget_media(self, key: str, before: datetime) -> bool:
+        """See Posts."""
+        is_needed = sa.exists().where(_C.media_key == key, _needs_media(before))
+        if (await self._connection.execute(sa.select(is_needed))).scalar_one():
+            return False
+        forget = POSTS.update().where(_C.media_key == key).values(media_key="")
+        await self._connection.execute(forget)
+        return True
+
     async def page(self, listing: PostListing) -> Page[Post]:
         """See Posts."""
         conditions = [compared(_CONDITIONS[c.field], c) for c in listing.conditions]
@@ -116,9 +194,9 @@ class PostRepository:
         if listing.persona is not None:
             rows = rows.where(_C.persona_id == listing.persona)
         page, descending = listing.page, listing.descending
-        limited = one_page(rows, _C.scheduled_time, _C.id, page, descending=descending)
+        limited = one_page(rows, _C.list_time, _C.id, page, descending=descending)
         found = await self._read(limited, descending=descending)
-        return as_page(found, page.size, lambda post: (post.scheduled_time, post.id))
+        return as_page(found, page.size, lambda post: (post.list_time, post.id))
 
     async def version(self, key: Key) -> int:
         """See Posts."""
@@ -148,12 +226,16 @@ class PostRepository:
     async def _read(self, rows: sa.Select[Any], *, descending: bool = True) -> list[Post]:
         # One statement, so that a post and its publications agree.
         chosen = rows.subquery("chosen")
-        time, id = chosen.c.scheduled_time, chosen.c.id
+        time, id = chosen.c.list_time, chosen.c.id
         order = (time.desc(), id.desc()) if descending else (time.asc(), id.asc())
         joined = chosen.outerjoin(PUBLICATIONS, _P.post_id == id)
         statement = sa.select(*chosen.c, *_P).select_from(joined).order_by(*order, _P.channel_id)
         found = [tuple(row) for row in await self._connection.execute(statement)]
         return [_post(list(group)) for _, group in groupby(found, key=lambda row: row[0])]
+
+    async def _lock(self, what: str) -> None:
+        key = sa.func.hashtextextended(what, 0)
+        await self._connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
 
     async def _inserted(self, table: sa.Table, row: dict[str, Any]) -> bool:
         # A conflict is no error of the database, so that the transaction can tell who was first.
@@ -179,8 +261,11 @@ class PostRepository:
 
 
 def _posts_on_channel(publication: Publication) -> sa.Select[Any]:
-    """The post that has the same bytes on the channel; see the index publications_photo_key."""
-    return sa.select(_P.post_id).where(
+    """The post that has the same bytes on the channel, or is the same post at the provider.
+
+    See the indexes publications_photo_key and publications_provider_post_key.
+    """
+    has_photo = sa.and_(
         _P.persona_id == publication.persona,
         _P.channel_id == publication.channel,
         _P.photo_sha256 == publication.photo_sha256,
@@ -188,6 +273,18 @@ def _posts_on_channel(publication: Publication) -> sa.Select[Any]:
         _P.state != "missed",
         sa.or_(_P.state != "failed", _P.provider_post_id != ""),
     )
+    is_same = sa.and_(
+        _P.provider_post_id != "",
+        _P.provider == publication.provider,
+        _P.provider_post_id == publication.provider_post_id,
+    )
+    return sa.select(_P.post_id).where(sa.or_(has_photo, is_same))
+
+
+def _needs_media(before: datetime) -> sa.ColumnElement[bool]:
+    """Whether a publication of the post has not ended, or not before that moment."""
+    has_not_ended = sa.or_(_P.end_time.is_(None), _P.end_time >= before)
+    return sa.exists().where(_P.post_id == _C.id, has_not_ended)
 
 
 def _is(key: Key) -> sa.ColumnElement[bool]:
@@ -222,6 +319,11 @@ def _new_post(post: Post) -> dict[str, Any]:
         "state": post.state,
         "strategy": post.strategy,
         "slot_reason": post.slot_reason,
+        "state_reason": post.state_reason,
+        "suggestion": post.suggestion,
+        "campaign": post.campaign,
+        "external_id": post.external_id,
+        "posted_time": post.posted_time,
         "create_time": post.create_time,
         "update_time": post.update_time,
         "version": post.version,

@@ -77,10 +77,14 @@ def to_post(row: Fields, publications: Sequence[Publication]) -> Post:
         update_time=row["update_time"],
         publications=tuple(publications),
         state=PostState(row["state"]),
+        state_reason=row["state_reason"],
         strategy=row["strategy"],
         slot_reason=row["slot_reason"],
         posted_time=row["posted_time"],
         media=to_snapshot(row),
+        suggestion=row["suggestion"],
+        campaign=row["campaign"],
+        external_id=row["external_id"],
         version=row["version"],
     )
 

@@ -24,7 +24,12 @@ from services.scheduler.domain.channel import (
 from services.scheduler.domain.names import Key, channel_key, no_channel
 from services.scheduler.domain.submission import FailureKind
 from services.scheduler.ports import Catalog, Publishers, Store, Vault
-from services.scheduler.providers.base import Credentials, ProviderError, RemoteChannel
+from services.scheduler.providers.base import (
+    Credentials,
+    ProviderError,
+    Publisher,
+    RemoteChannel,
+)
 from services.scheduler.usecases.channel_care import trouble_of
 from services.scheduler.usecases.known_persona import check_persona_if_reachable
 from services.scheduler.usecases.pace import Pace
@@ -77,7 +82,9 @@ class CreateChannel:
         endpoint = _checked(new)
         check_media_reachable(endpoint, self._media_base_url)
         await self._catalog.check_persona(new.persona)
-        channel = self._channel(new, endpoint, await self._remote(new, endpoint))
+        publisher = self._publishers.of(new.provider, endpoint)
+        remote = await account_of(publisher, new.provider, new.account, new.token)
+        channel = self._channel(new, endpoint, remote)
         async with self._store.changing() as tx:
             if (name := await claimed(tx, request)) is None:
                 await tx.channels.add(channel)
@@ -86,27 +93,10 @@ class CreateChannel:
                 return channel
         return await ReadChannels(self._store, self._catalog).get(channel_key(name))
 
-    async def _remote(self, new: NewChannel, endpoint: str) -> RemoteChannel:
-        publisher = self._publishers.of(new.provider, endpoint)
-        try:
-            accounts = await publisher.channels(Credentials(new.token))
-        except ProviderError as error:
-            raise _refusal(new.provider, error) from None
-        for account in accounts:
-            if account.id == new.account:
-                return account
-        known = ", ".join(f"{a.id} ({a.service} {a.display_name})" for a in accounts) or "none"
-        raise FailedPrecondition(
-            f"{new.provider} knows no account {new.account!r} for this key; it knows: {known}",
-            reason="UNKNOWN_PROVIDER_CHANNEL",
-            metadata={"provider": new.provider, "provider_channel_id": new.account},
-        )
-
     def _channel(self, new: NewChannel, endpoint: str, remote: RemoteChannel) -> Channel:
         display_name = new.display_name or remote.display_name
         trouble = trouble_of(remote)
         now = self._clock.now()
-        key = Credentials(new.token).key
         return Channel(
             persona=new.persona,
             id=new.id or id_from_title(display_name, "channel_id"),
@@ -117,13 +107,53 @@ class CreateChannel:
             organization=remote.organization_id,
             service=remote.service,
             sealed_token=self._vault.seal(new.token),
-            batch=":".join((new.provider, key, remote.organization_id, endpoint)),
+            batch=batch_of(new.provider, new.token, remote.organization_id, endpoint),
             create_time=now,
             update_time=now,
             state=ChannelState.NEEDS_ATTENTION if trouble else ChannelState.CONNECTED,
             state_reason=trouble,
             check_at=now + self._pace.channel_check_every if trouble else None,
         )
+
+
+async def account_of(
+    publisher: Publisher, provider: Provider, account: str, token: str
+) -> RemoteChannel:
+    """The account with this id, as the provider shows it to whoever has the key ``token``.
+
+    Raises FailedPrecondition (CREDENTIALS_REFUSED, UNKNOWN_PROVIDER_CHANNEL), OutOfQuota,
+    Unavailable.
+    """
+    try:
+        found = await publisher.channels(Credentials(token))
+    except ProviderError as error:
+        raise _refusal(provider, error) from None
+    for remote in found:
+        if remote.id == account:
+            return remote
+    known = ", ".join(f"{a.id} ({a.service} {a.display_name})" for a in found) or "none"
+    raise FailedPrecondition(
+        f"{provider} knows no account {account!r} for this key; it knows: {known}",
+        reason="UNKNOWN_PROVIDER_CHANNEL",
+        metadata={"provider": provider, "provider_channel_id": account},
+    )
+
+
+def batch_of(provider: Provider, token: str, organization: str, endpoint: str) -> str:
+    """What is equal for channels whose posts can be asked for in one query."""
+    return ":".join((provider, Credentials(token).key, organization, endpoint))
+
+
+def check_token(token: str) -> None:
+    """Passes what can be a key. Raises InvalidArgument."""
+    if not token.isascii() or not token.isprintable():
+        raise InvalidArgument.of("channel.access_token", "has characters that no key has")
+
+
+def check_etag(channel: Channel, etag: str) -> None:
+    """Passes an etag that is empty, or the channel's. Raises Conflict (STALE_ETAG)."""
+    if etag and etag != str(channel.version):
+        raise Conflict("the channel has changed; read it again", reason="STALE_ETAG")
 
 
 class ReadChannels:
@@ -164,8 +194,7 @@ class DeleteChannel:
             channel = await tx.channels.locked(key)
             if channel is None:
                 raise no_channel(key)
-            if etag and etag != str(channel.version):
-                raise Conflict("the channel has changed; read it again", reason="STALE_ETAG")
+            check_etag(channel, etag)
             if await tx.channels.is_in_use(key):
                 raise FailedPrecondition(
                     f"something on {channel.name} is not out yet; cancel those posts first",
@@ -182,8 +211,7 @@ def _checked(new: NewChannel) -> str:
         raise InvalidArgument.of("channel.provider_channel_id", "is required")
     if not new.token:
         raise InvalidArgument.of("channel.access_token", "is required; it is kept encrypted")
-    if not new.token.isascii() or not new.token.isprintable():
-        raise InvalidArgument.of("channel.access_token", "has characters that no key has")
+    check_token(new.token)
     return check_endpoint(new.endpoint) if new.endpoint else ""
 
 

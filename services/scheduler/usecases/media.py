@@ -16,6 +16,8 @@ from services.scheduler.ports import Blobs, Catalog, Store
 FOLDER: Final = "publications"
 CHUNK: Final = 256 * 1024
 SERVED_AFTER_END: Final = timedelta(hours=24)
+_KEPT_AFTER_END: Final = 2 * SERVED_AFTER_END
+_SWEPT_AT_ONCE: Final = 100
 
 
 class Media:
@@ -26,12 +28,14 @@ class Media:
         self._catalog = catalog
         self._blobs = blobs
 
-    async def prepare(self, name: str) -> None:
-        """Takes over the picture of the post called ``name``; see ``ensure`` for errors."""
+    async def prepare(self, name: str) -> Post | None:
+        """Takes over the picture of the post called ``name``; see ``ensure`` for errors.
+
+        None if there is nothing to take over: it ended, or has no photo yet.
+        """
         async with self._store.reading() as view:
             post = await view.posts.get(post_key(name))
-        if post.state not in ENDED:
-            await self.ensure(post)
+        return await self.ensure(post) if post.photo and post.state not in ENDED else None
 
     async def ensure(self, post: Post) -> Post:
         """The post with its picture in the blob store.
@@ -50,11 +54,42 @@ class Media:
             width=rendition.width,
             height=rendition.height,
         )
-        await self._blobs.put(snapshot.key, rendition.data)
         async with self._store.changing() as tx:
+            await tx.posts.lock_media(snapshot.key)
+            await self._blobs.put(snapshot.key, rendition.data)
             await tx.posts.keep_media(post.id, snapshot)
             await tx.commit()
         return replace(post, media=snapshot)
+
+
+class SweepMedia:
+    """Removes pictures that are served to nobody any more."""
+
+    def __init__(self, store: Store, blobs: Blobs, clock: Clock) -> None:
+        self._store = store
+        self._blobs = blobs
+        self._clock = clock
+
+    async def __call__(self) -> None:
+        """Removes those of which all publications ended long ago. Raises Unavailable.
+
+        A failed post that is tried again gets its picture from the catalog anew.
+        """
+        before = self._clock.now() - _KEPT_AFTER_END
+        while True:
+            async with self._store.reading() as view:
+                keys = await view.posts.spent_media(before, _SWEPT_AT_ONCE)
+            for key in keys:
+                await self._remove(key, before)
+            if len(keys) < _SWEPT_AT_ONCE:
+                return
+
+    async def _remove(self, key: str, before: datetime) -> None:
+        async with self._store.changing() as tx:
+            await tx.posts.lock_media(key)
+            if await tx.posts.forget_media(key, before):
+                await self._blobs.delete(key)
+                await tx.commit()
 
 
 class ReadMedia:

@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from services.scheduler.domain import channel as domain
+from services.scheduler.domain import publication as publications
 from services.scheduler.domain.attempt import Attempt
 from services.scheduler.domain.post import Post
-from services.scheduler.domain.publication import Publication, fingerprint
+from services.scheduler.domain.publication import Publication, PublicationState, fingerprint
 from services.scheduler.domain.submission import FailureKind
 from services.scheduler.ports import Publishers, Vault
 from services.scheduler.providers.base import (
@@ -17,6 +18,7 @@ from services.scheduler.providers.base import (
     Credentials,
     Image,
     NotSent,
+    Problem,
     Publisher,
     PublishRequest,
 )
@@ -47,6 +49,11 @@ class Accounts:
         opened = Channel(channel.account, channel.organization, channel.service, Credentials(token))
         return Account(self._publishers.of(channel.provider, channel.endpoint), opened)
 
+    def without_key(self, channel: domain.Channel) -> Account:
+        """The channel without its key, for what is asked of the adapter and of nobody else."""
+        shut = Channel(channel.account, channel.organization, channel.service, Credentials(""))
+        return Account(self._publishers.of(channel.provider, channel.endpoint), shut)
+
 
 class Outgoing:
     """Makes requests of posts. ``media_base_url`` is where providers reach the gateway."""
@@ -73,6 +80,18 @@ class Outgoing:
         )
         earlier = {attempt.due_at for attempt in attempts} - {due_at}
         return PublishRequest(post.final_text, due_at, (image,), tuple(sorted(earlier)))
+
+
+def unfit(publication: Publication, problems: Sequence[Problem], now: datetime) -> Publication:
+    """A publication that the network would refuse, for these reasons; nothing was sent."""
+    message = "; ".join(problem.message for problem in problems)
+    return publication.moved(
+        PublicationState.FAILED,
+        now,
+        state_reason=message,
+        next_attempt_at=None,
+        problem=publications.Problem(problems[0].code, message),
+    )
 
 
 def fingerprint_of(post: Post, channel: domain.Channel, due_at: datetime) -> str:

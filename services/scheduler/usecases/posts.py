@@ -6,11 +6,11 @@ from libs.clock import Clock
 from libs.rpc.paging import Page
 from libs.rpc.requests import RequestKey
 from services.scheduler.domain.names import Key, post_key
-from services.scheduler.domain.post import Post, check_cancellable
+from services.scheduler.domain.post import Post, PostState, check_cancellable
 from services.scheduler.domain.publication import Publication, PublicationState
 from services.scheduler.ports import Catalog, PostListing, Store
 from services.scheduler.usecases.known_persona import check_persona_if_reachable
-from services.scheduler.usecases.recording import record
+from services.scheduler.usecases.recording import move, record
 from services.scheduler.usecases.requests import claimed
 
 
@@ -61,7 +61,10 @@ class CancelPost:
                 for publication in post.publications
                 if publication.state is not PublicationState.CANCELLED
             ]
-            post = await record(tx, post, cancelled, now)
+            if post.publications:
+                post = await record(tx, post, cancelled, now)
+            elif post.state is not PostState.CANCELLED:
+                post = await move(tx, post, PostState.CANCELLED, now)
             await tx.requests.record(request.id, post.name)
             await tx.commit()
         return post

@@ -1,7 +1,6 @@
 """Handing a post to a provider: the intent is durable first, the call is made once."""
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -11,6 +10,7 @@ from libs.ids import uuid7
 from services.scheduler.domain.attempt import Attempt, AttemptResult
 from services.scheduler.domain.channel import Channel, ChannelState
 from services.scheduler.domain.names import Key
+from services.scheduler.domain.photo import Rule
 from services.scheduler.domain.post import Post
 from services.scheduler.domain.publication import (
     CHANNEL_HELD,
@@ -22,7 +22,6 @@ from services.scheduler.domain.publication import (
 from services.scheduler.domain.submission import AfterError, FailureKind, after_submit_error
 from services.scheduler.domain.timing import effective_due
 from services.scheduler.ports import Changing, Store
-from services.scheduler.providers import base
 from services.scheduler.providers.base import ProviderError, PublishRequest, Submitted
 from services.scheduler.usecases.channel_care import ChannelCare
 from services.scheduler.usecases.confirm import first_look
@@ -31,10 +30,12 @@ from services.scheduler.usecases.outgoing import (
     Outgoing,
     fingerprint_of,
     request_hash,
+    unfit,
 )
 from services.scheduler.usecases.pace import Pace
 from services.scheduler.usecases.readiness import Readiness
 from services.scheduler.usecases.recording import record
+from services.scheduler.usecases.rights import held_back
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +90,7 @@ class Publish:
             await self._accepted(call, submitted)
 
     async def _begin(self, id: str, account: Account) -> Call | None:
-        """Makes the intent durable. None if somebody else was first, or the channel is held."""
+        """Makes the intent durable. None if somebody else was first, or something holds it."""
         async with self._store.changing() as tx:
             post = await tx.posts.locked_of_publication(id)
             if post is None or not self._readiness.is_due(post.publication(id)):
@@ -102,11 +103,13 @@ class Publish:
                 await record(tx, post, [held], now)
                 await tx.commit()
                 return None
+            if await self._is_held_back(tx, post, publication, now):
+                return None
             attempt, request = await self._intend(tx, post, publication, channel, now)
             # A call before may have created it: then it is not for us to call it a failure.
             problems = account.publisher.preflight(account.channel, request)
             if problems and attempt.number == 1:
-                await record(tx, post, [_unfit(publication, problems, now)], now)
+                await record(tx, post, [unfit(publication, problems, now)], now)
                 await tx.commit()
                 return None
             await record(tx, post, [self._submitting(publication, attempt)], now)
@@ -121,6 +124,24 @@ class Publish:
         until = now + self._pace.channel_check_every
         problem = Problem(CHANNEL_HELD, reason, retryable=True)
         return replace(publication, next_attempt_at=until, state_reason=reason, problem=problem)
+
+    async def _is_held_back(
+        self, tx: Changing, post: Post, publication: Publication, now: datetime
+    ) -> bool:
+        """Whether the photo may not go out now; then it waits until it may, or is missed."""
+        lead = self._pace.overdue_lead
+        rights = await tx.rights.known(post.photo)
+        obstacle = rights.obstacle(effective_due(publication.due_at, now, lead))
+        if obstacle is None:
+            return False
+        # An event that tells of other rights comes before.
+        again_at = now + self._pace.channel_check_every
+        if obstacle.rule is Rule.EMBARGO and obstacle.time is not None:
+            again_at = min(again_at, obstacle.time - lead)
+        held = held_back(publication, post.photo, obstacle, again_at, now)
+        await record(tx, post, [held], now)
+        await tx.commit()
+        return True
 
     async def _intend(
         self, tx: Changing, post: Post, publication: Publication, channel: Channel, now: datetime
@@ -232,17 +253,6 @@ class Publish:
 def _problem(after: AfterError) -> Problem:
     reason = CHANNEL_HELD if after.pause_channel else after.reason
     return Problem(reason, after.message, retryable=after.state is not _S.FAILED)
-
-
-def _unfit(
-    publication: Publication, problems: Sequence[base.Problem], now: datetime
-) -> Publication:
-    """A publication that the network would refuse; nothing was sent."""
-    message = "; ".join(problem.message for problem in problems)
-    problem = Problem(problems[0].code, message)
-    return publication.moved(
-        _S.FAILED, now, state_reason=message, next_attempt_at=None, problem=problem
-    )
 
 
 def _taken(call: Call, provider_post_id: str, now: datetime) -> dict[str, object]:

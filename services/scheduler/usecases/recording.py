@@ -26,12 +26,18 @@ async def record(
         if publication.state is not was.state:
             await tx.history.publication_moved(publication, was.state)
     after = replace(before, publications=publications, **changes)
-    return before if after == before else await _follow(tx, after, now)
+    if after == before:
+        return before
+    to = post_state_of(p.state for p in publications) or after.state
+    return await move(tx, after, to, now)
 
 
-async def _follow(tx: Changing, post: Post, now: datetime) -> Post:
-    target = post_state_of(p.state for p in post.publications) or post.state
-    moves = path(post.state, target)
+async def move(tx: Changing, post: Post, to: PostState, now: datetime) -> Post:
+    """Stores the post in another state, with whatever else has changed of it, move by move.
+
+    For moves that do not come from publications. Raises FailedPrecondition (ILLEGAL_STATE_MOVE).
+    """
+    moves = path(post.state, to)
     if not moves:
         post = replace(post, version=post.version + 1, update_time=now)
         await tx.posts.save(post)

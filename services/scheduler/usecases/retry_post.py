@@ -47,7 +47,8 @@ class RetryPost:
             check_scheduled_time(at, now, field="scheduled_time")
         post = await self._read(key)
         check_retryable(post)
-        check_rights(await self._catalog.photo(post.photo), at or now)
+        photo = await self._catalog.photo(post.photo)
+        check_rights(photo.name, photo.rights, at or now)
         return await self._set_in_motion(post, at or now, request)
 
     async def _read(self, key: Key) -> Post:

@@ -1,11 +1,12 @@
 """The look for something to do, every few seconds."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from libs.clock import Clock
 from libs.jobs.queue import JobQueue
 from services.scheduler.domain.names import CHANNEL, POST
-from services.scheduler.domain.publication import Problem, PublicationState
+from services.scheduler.domain.publication import Problem, Publication, PublicationState
 from services.scheduler.domain.timing import MAX_LATENESS, is_missed
 from services.scheduler.ports import Claim, Store
 from services.scheduler.usecases.pace import Pace
@@ -29,10 +30,7 @@ _TASKS = {
     _S.SCHEDULED: CONFIRM,
     _S.PUBLISHING: CONFIRM,
 }
-_OVERDUE = Problem(
-    "OVERDUE",
-    "its time passed more than 24 hours ago, so it was not sent; retry it to send it now",
-)
+_OVERDUE = "its time passed more than 24 hours ago, so it was not sent; retry it to send it now"
 
 
 class Tick:
@@ -80,9 +78,13 @@ class Tick:
             publication, now = post.publication(id), self._clock.now()
             is_waiting = publication.state in (_S.READY, _S.RETRY_WAIT)
             if is_waiting and is_missed(publication.due_at, now):
-                missed = publication.moved(_S.MISSED, now, next_attempt_at=None, problem=_OVERDUE)
-                await record(tx, post, [missed], now)
+                await record(tx, post, [_missed(publication, now)], now)
                 await tx.commit()
+
+
+def _missed(publication: Publication, now: datetime) -> Publication:
+    why = f"{_OVERDUE}; {publication.state_reason}" if publication.state_reason else _OVERDUE
+    return publication.moved(_S.MISSED, now, next_attempt_at=None, problem=Problem("OVERDUE", why))
 
 
 def _announced(claims: Sequence[Claim]) -> Iterator[tuple[str, str]]:

@@ -31,6 +31,7 @@ from services.catalog.servicers.planning import PlanningServicer
 from services.catalog.settings import CatalogSettings
 from services.catalog.usecases.all import UseCases
 from tests.support.clock import FakeClock
+from tests.support.clustering.fakes import MemoryQueue
 from tests.support.pictures import encoded, waves
 from tests.support.rpc import serve_all
 
@@ -50,6 +51,7 @@ class Library:
     blobs: ObjectBlobs
     clock: FakeClock
     settings: CatalogSettings
+    queue: MemoryQueue
 
     async def persona(self, **fields: Any) -> str:
         """The name of a new persona."""
@@ -160,18 +162,20 @@ async def library(
 ) -> AsyncIterator[Library]:
     """The service behind a real gRPC server."""
     pool = BlockingPool("decode", 2)
-    cases = use_cases(settings, database, blobs, pool, clock)
+    queue = MemoryQueue()
+    cases = use_cases(settings, database, blobs, pool, clock, queue)
     tokens = PageTokens(b"test")
     catalog = CatalogDatabase(database, clock)
     services = [
         (*CATALOG, CatalogServicer(cases, tokens, clock, settings.max_bytes)),
-        (*PLANNING, PlanningServicer(cases, tokens, clock)),
+        (*PLANNING, PlanningServicer(cases, tokens, clock, is_stopping=lambda: False)),
         (*IMPORTS, ImportServicer(cases, tokens, clock)),
     ]
     try:
         async with serve_all(services) as channel:
             stub = CatalogServiceStub(channel)
             planning, imports = PlanningServiceStub(channel), ImportServiceStub(channel)
-            yield Library(stub, planning, imports, cases, database, catalog, blobs, clock, settings)
+            parts = (cases, database, catalog, blobs, clock, settings, queue)
+            yield Library(stub, planning, imports, *parts)
     finally:
         pool.close()

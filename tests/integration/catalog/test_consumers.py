@@ -28,7 +28,7 @@ EVENING = datetime(2026, 3, 1, 18, tzinfo=UTC)
 
 @pytest.fixture
 def consumers(lib: Library) -> Consumers:
-    return Consumers(FactCases(lib.catalog, lib.clock))
+    return Consumers(FactCases(lib.catalog, lib.clock, lib.cases.filing))
 
 
 def event(message: Message, id: str = "") -> Event:

@@ -3,16 +3,28 @@
 import uuid
 from collections import Counter
 from datetime import datetime, timedelta
+from hashlib import sha256
 from itertools import product
 from typing import Any
 
 import pytest
 from colonnade.catalog.v1 import catalog_service_pb2 as pb
-from colonnade.catalog.v1 import gap_report_pb2, pillar_pb2
+from colonnade.catalog.v1 import gap_report_pb2, persona_pb2, pillar_pb2
+from colonnade.catalog.v1 import planning_service_pb2 as planning
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from libs.errors import FailedPrecondition, InvalidArgument, NotFound
-from services.catalog.domain.photo import Embedding, EmbeddingState, Rights, Usage
+from services.catalog.domain.measures import Measure
+from services.catalog.domain.photo import (
+    Embedding,
+    EmbeddingState,
+    Filing,
+    FilingState,
+    PhotoState,
+    Picture,
+    Rights,
+    Usage,
+)
 from services.catalog.domain.supply import Condition, Standing
 from tests.integration.catalog.library import Library
 
@@ -78,6 +90,7 @@ async def test_a_persona_counted_by_hand(lib: Library) -> None:
     # One post a week over 30 days is ceil(30/7) = 5.
     assert (second.needed, second.supply.usable, second.gap) == (5, 5, 0.0)
     assert second.days_of_stock == pytest.approx(35.0)
+    assert second.run_out_time == at(now + timedelta(days=35))
     assert (second.coverage_score, second.posted_share) == (70.0, 75.0)
     assert (second.status, second.priority) == (Gap.STATUS_READY, Gap.PRIORITY_LOW)
     assert second.last_photo_time == at(now - timedelta(days=70))
@@ -88,6 +101,7 @@ async def test_a_persona_counted_by_hand(lib: Library) -> None:
 
     assert (last.planned, last.needed, last.gap) == (False, 0, -2.0)
     assert not last.HasField("days_of_stock")
+    assert not last.HasField("run_out_time")
     assert report.total_gap == 6.0
     assert report.imbalance == 45.0  # City: 75 % of the posts, weight 30
 
@@ -136,11 +150,13 @@ async def test_conditions_of_the_database_are_those_of_the_domain(lib: Library) 
     }
     expected: Counter[Standing] = Counter()
     embeddings = (PENDING, READY, FAILED)
-    for usage, embedding, said in product(Usage, embeddings, rights):
+    for usage, embedding, said, filed in product(Usage, embeddings, rights, FilingState):
         posted = now if usage is Usage.POSTED else None
         photo = {"usage": usage, "embedding": embedding, "posted_time": posted}
-        await lib.shelve(pillar, rights=rights[said], **photo)
-        expected[Condition(usage, embedding.state, *said).standing] += 1
+        filing = Filing(filed, reason="As the test says.")
+        await lib.shelve(pillar, rights=rights[said], filing=filing, **photo)
+        unsorted = filed in (FilingState.PENDING, FilingState.REVIEW)
+        expected[Condition(usage, embedding.state, *said, unsorted).standing] += 1
     supply = (await analyze(lib, persona)).pillars[0].supply
     assert {
         Standing.USABLE: supply.usable,
@@ -148,8 +164,69 @@ async def test_conditions_of_the_database_are_those_of_the_domain(lib: Library) 
         Standing.SCHEDULED: supply.scheduled,
         Standing.SPENT: supply.spent,
         Standing.HELD: supply.held,
+        Standing.UNSORTED: supply.unsorted,
     } == expected
-    assert supply.total == 36
+    assert supply.total == 144
+
+
+async def test_a_scene_is_one_scene_however_its_photos_were_filed(lib: Library) -> None:
+    persona, pillar = await lib.place()
+    first = await lib.shelve(pillar)
+    await lib.shelve(pillar, scene=first.id, filing=Filing(FilingState.PROPOSED))
+    await lib.shelve(pillar, scene=first.id, filing=Filing(FilingState.REVIEW))
+    supply = (await analyze(lib, persona)).pillars[0].supply
+    assert (supply.usable, supply.unsorted, supply.effective) == (2, 1, 1.25)
+
+
+async def test_archived_photos_are_counted_nowhere(lib: Library) -> None:
+    persona, pillar = await lib.place()
+    now = lib.clock.now()
+    await lib.shelve(pillar, create_time=now - timedelta(days=40))
+    before = await analyze(lib, persona, as_of_time=at(now))
+    for usage in Usage:
+        posted = {"posted_time": now} if usage is Usage.POSTED else {}
+        await lib.shelve(pillar, state=PhotoState.ARCHIVED, usage=usage, **posted)
+    after = await analyze(lib, persona, as_of_time=at(now))
+    assert after.pillars[0].supply.total == 1
+    after.name = before.name
+    assert after == before, "neither counts, nor scores, nor shares, nor the newest photo"
+
+
+async def test_quality_is_the_mean_of_the_usable_photos_that_were_measured(lib: Library) -> None:
+    persona, pillar = await lib.place()
+    assert not (await analyze(lib, persona)).pillars[0].HasField("average_quality")
+    await lib.shelve(pillar)
+    assert not (await analyze(lib, persona)).pillars[0].HasField("average_quality")
+    for value in (0.1, 0.2, 0.6):
+        await lib.shelve(pillar, picture=measured(value))
+    await lib.shelve(pillar, picture=measured(1.0), rights=Rights(held=True))
+    assert (await analyze(lib, persona)).pillars[0].average_quality == pytest.approx(0.3)
+
+
+def measured(value: float) -> Picture:
+    digest = sha256(uuid.uuid4().bytes).hexdigest()
+    measures = (Measure("sharpness", value),)
+    return Picture(digest, "image/jpeg", 1000, 40, 30, digest, measures=measures)
+
+
+async def test_the_cadence_of_the_persona_says_how_much_is_needed(lib: Library) -> None:
+    persona = await lib.persona(cadence=persona_pb2.Cadence(posts_per_week=7))
+    pillar = await lib.pillar(persona, weight=50)
+    own = await lib.pillar(persona, weight=10, posts_per_week=7)
+    for name in (pillar, own):
+        for _ in range(7):
+            await lib.shelve(name)
+    gaps = {gap.pillar: gap for gap in (await analyze(lib, persona)).pillars}
+    now = lib.clock.now()
+    assert (gaps[pillar].needed, gaps[own].needed) == (15, 30)
+    assert (gaps[pillar].days_of_stock, gaps[own].days_of_stock) == (14.0, 7.0)
+    assert gaps[pillar].run_out_time == at(now + timedelta(days=14))
+    assert gaps[own].run_out_time == at(now + timedelta(days=7))
+
+    default = await lib.persona(cadence=persona_pb2.Cadence(min_gap_hours=48))
+    await lib.pillar(default, weight=50)
+    (gap,) = (await analyze(lib, default)).pillars
+    assert (gap.needed, gap.run_out_time) == (7, at(now)), "0 posts a week mean 3"
 
 
 async def test_as_of_is_honoured(lib: Library) -> None:
@@ -194,6 +271,64 @@ async def test_the_snapshot_is_kept_and_given_again(lib: Library) -> None:
     assert report.pillars[0].supply.total == 0
 
 
+async def get(lib: Library, name: str) -> gap_report_pb2.GapReport:
+    return await lib.planning.GetGapReport(planning.GetGapReportRequest(name=name))
+
+
+async def test_reports_are_listed_newest_first_and_got_again(lib: Library) -> None:
+    persona, pillar = await lib.place()
+    made = []
+    for _ in range(5):
+        await lib.shelve(pillar)
+        lib.clock.advance(1)
+        made.append(await analyze(lib, persona))
+    other, _ = await lib.place()
+    await analyze(lib, other)
+    assert [await get(lib, report.name) for report in made] == made
+
+    listed: list[gap_report_pb2.GapReport] = []
+    token = ""
+    while True:
+        request = planning.ListGapReportsRequest(parent=persona, page_size=2, page_token=token)
+        page = await lib.planning.ListGapReports(request)
+        assert len(page.gap_reports) <= 2
+        listed += page.gap_reports
+        token = page.next_page_token
+        if not token:
+            break
+    assert listed == made[::-1]
+
+
+async def test_reports_that_are_not_there(lib: Library) -> None:
+    persona, _ = await lib.place()
+    report = await analyze(lib, persona)
+    other = await lib.persona()
+    id = report.name.rpartition("/")[2]
+    for name in (f"{other}/gapReports/{id}", f"{persona}/gapReports/{uuid.uuid4()}"):
+        with pytest.raises(NotFound):
+            await get(lib, name)
+    assert not (
+        await lib.planning.ListGapReports(planning.ListGapReportsRequest(parent=other))
+    ).gap_reports
+    with pytest.raises(NotFound):
+        request = planning.ListGapReportsRequest(parent="personas/nobody-here")
+        await lib.planning.ListGapReports(request)
+
+
+async def test_a_report_of_an_older_release_can_be_read(lib: Library) -> None:
+    persona, _ = await lib.place()
+    report = await analyze(lib, persona)
+    id = report.name.rpartition("/")[2]
+    await lib.rows(
+        """UPDATE catalog.gap_reports SET body = jsonb_set(
+             body #- '{pillars,0,run_out_time}' #- '{pillars,0,average_quality}',
+             '{pillars,0,supply}', (body #> '{pillars,0,supply}') - 'unsorted')
+           WHERE id = :id""",
+        id=id,
+    )
+    assert await get(lib, report.name) == report
+
+
 async def test_all_covered_gives_no_recommendation(lib: Library) -> None:
     persona = await lib.persona()
     pillar = await lib.pillar(persona, weight=10)
@@ -226,3 +361,34 @@ async def test_it_costs_five_statements_at_most(lib: Library) -> None:
         report = await analyze(lib, persona, request_id=str(uuid.uuid4()))
     assert len(report.pillars) == 6
     assert len(seen) <= 5
+    async with lib.statements() as seen:
+        await get(lib, report.name)
+        await lib.planning.ListGapReports(planning.ListGapReportsRequest(parent=persona))
+    assert len(seen) <= 2
+
+
+async def test_horizons_at_the_limits(lib: Library) -> None:
+    persona = await lib.persona()
+    await lib.pillar(persona, weight=100)
+    needs = {
+        days: (await analyze(lib, persona, horizon_days=days)).pillars[0].needed
+        for days in (0, 1, 365)
+    }
+    assert needs == {0: 13, 1: 1, 365: 157}, "0 means 30 days"
+    with pytest.raises(InvalidArgument) as raised:
+        await analyze(lib, persona, horizon_days=366)
+    assert [v.field for v in raised.value.violations] == ["horizon_days"]
+
+
+async def test_inactive_and_ended_pillars_are_shown_but_not_recommended(lib: Library) -> None:
+    persona = await lib.persona()
+    now = lib.clock.now()
+    await lib.pillar(persona, display_name="On", weight=20)
+    await lib.pillar(persona, display_name="Off", weight=20, state=Pillar.STATE_INACTIVE)
+    past = at(now - timedelta(seconds=1))
+    await lib.pillar(persona, display_name="Over", weight=20, end_time=past)
+    await lib.pillar(persona, display_name="Soon", weight=20, start_time=at(now + timedelta(1)))
+    report = await analyze(lib, persona)
+    assert [gap.display_name for gap in report.pillars if gap.planned] == ["On"]
+    assert {gap.display_name for gap in report.pillars} == {"On", "Off", "Over", "Soon"}
+    assert [a.pillar for a in report.recommendations] == [f"{persona}/pillars/on"]

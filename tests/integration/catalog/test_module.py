@@ -5,9 +5,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from colonnade.catalog.v1 import planning_service_pb2 as planning_pb
 from colonnade.events.v1 import event_pb2
+from colonnade.type.v1.job_pb2 import JobState
 from redis.asyncio import Redis
 
 from libs.app import App, Module
@@ -29,29 +32,40 @@ from services.engines import Engines
 from services.jobs import QUEUES, Jobs
 from services.settings import Settings
 from tests.integration.catalog.library import Library
+from tests.support.llm.stand_in import language_model
 from tests.support.wait import eventually
 
 ENV = "test-catalog-module"
 CATALOG = Module("catalog", "services.catalog.module:open")
-MakeApp = Callable[[str], App[Settings]]
+WORKING = (
+    Module("catalog-jobs", "services.catalog.jobs:open"),
+    Module("worker", "services.worker:open"),
+)
+MakeApp = Callable[..., App[Settings]]
 
 
 @pytest.fixture
-def make_process(redis: Redis, blobs: ObjectBlobs, tmp_path: Path) -> MakeApp:
-    def make(url: str) -> App[Settings]:
+async def make_process(
+    redis: Redis, redis_url: str, blobs: ObjectBlobs, tmp_path: Path
+) -> AsyncIterator[MakeApp]:
+    jobs = Jobs(make_app(redis_url, QUEUES))
+
+    def make(url: str, **settings: Any) -> App[Settings]:
         metrics = Metrics()
         rpc = RpcServer(Authenticator(), metrics.rpc)
-        app = App(Settings.model_validate({"env": ENV}), tmp_path, SystemClock(), rpc, metrics)
-        for part in (Engines({"catalog": url}), redis, blobs, Secrets(b"secret")):
+        given = Settings.model_validate({"env": ENV, **settings})
+        app = App(given, tmp_path, SystemClock(), rpc, metrics)
+        for part in (Engines({"catalog": url}), redis, blobs, Secrets(b"secret"), jobs):
             app.share(part)
         return app
 
-    return make
+    yield make
+    await asyncio.to_thread(jobs.queue.close)
 
 
 @asynccontextmanager
-async def running(app: App[Settings]) -> AsyncIterator[None]:
-    run = asyncio.create_task(app.run([CATALOG], [], grace=1.0))
+async def running(app: App[Settings], *modules: Module) -> AsyncIterator[None]:
+    run = asyncio.create_task(app.run([CATALOG, *modules], [], grace=1.0))
     ready = asyncio.create_task(app.ready.wait())
     try:
         async with asyncio.timeout(10):
@@ -83,7 +97,11 @@ async def test_the_module_gets_ready_and_hears_what_others_tell(
     app = make_process(catalog_url)
     async with running(app):
         assert app.ready.is_set()
-        assert [s.full_name for s in app.rpc.services] == ["colonnade.catalog.v1.CatalogService"]
+        assert [s.full_name for s in app.rpc.services] == [
+            "colonnade.catalog.v1.CatalogService",
+            "colonnade.catalog.v1.PlanningService",
+            "colonnade.catalog.v1.ImportService",
+        ]
         await tell("clustering", "photo.embedded", embedded.SerializeToString())
         await eventually(heard)
 
@@ -97,11 +115,10 @@ async def test_a_schema_that_is_not_migrated_is_refused(
 
 
 async def test_jobs_sweep_every_day_and_prune(
-    make_process: MakeApp, catalog_url: str, redis_url: str, lib: Library
+    make_process: MakeApp, catalog_url: str, lib: Library
 ) -> None:
     app = make_process(catalog_url)
-    registered = Jobs(make_app(redis_url, QUEUES))
-    app.share(registered)
+    registered = app.need(Jobs)
     key = "originals/aa/bb/aabb.jpg"
     await lib.blobs.put(key, b"nobody's")
     async with jobs.open(app):
@@ -110,4 +127,24 @@ async def test_jobs_sweep_every_day_and_prune(
         for name in registered.periodic:
             await asyncio.to_thread(registered.app.tasks[name])
     assert [row.key for row in await lib.rows("SELECT key FROM catalog.unused_blobs")] == [key]
-    registered.queue.close()
+
+
+async def test_a_suggestion_batch_is_written_by_the_worker_with_the_model_of_the_settings(
+    make_process: MakeApp, catalog_url: str, lib: Library
+) -> None:
+    """The batch was announced to nobody, so the sweep has to find it."""
+    persona = await lib.persona()
+    await lib.pillar(persona, weight=50)
+    batch = await lib.planning.CreateSuggestionBatch(
+        planning_pb.CreateSuggestionBatchRequest(parent=persona)
+    )
+    name = planning_pb.WatchSuggestionBatchRequest(name=batch.name)
+    async with language_model() as model:
+        llm = {"base_url": model.url, "model": "stand-in"}
+        app = make_process(catalog_url, llm=llm, catalog={"suggest_sweep_every": 0.5})
+        async with running(app, *WORKING), asyncio.timeout(30):
+            seen = [answer async for answer in lib.planning.WatchSuggestionBatch(name)]
+    assert seen[-1].suggestion_batch.state == JobState.JOB_STATE_SUCCEEDED
+    assert [answer.suggestion.source for answer in seen if answer.HasField("suggestion")] == [
+        "stand-in"
+    ] * 5

@@ -62,6 +62,44 @@ def test_migrations_can_be_undone_and_repeated(database_url: str) -> None:
     require_current(database_url, SCHEMA, MIGRATIONS)
 
 
+def test_photos_that_are_there_get_their_quality_and_are_measured_again(
+    database_url: str,
+) -> None:
+    upgrade(database_url, SCHEMA, MIGRATIONS, "0001")
+    engine = create_engine(database_url, poolclass=NullPool)
+    with engine.begin() as connection:
+        connection.execute(text(_OLD_ROWS))
+    upgrade(database_url, SCHEMA, MIGRATIONS)
+    with engine.begin() as connection:
+        found = connection.execute(
+            text("SELECT file_name, quality, state, measure_due FROM catalog.photos ORDER BY 1")
+        ).all()
+    assert [(row.file_name, row.quality, row.state) for row in found] == [
+        ("measured", pytest.approx(0.4), "ACTIVE"),
+        ("not measured", None, "ACTIVE"),
+    ]
+    assert all(row.measure_due for row in found)
+    downgrade(database_url, SCHEMA, MIGRATIONS, "0001")
+    upgrade(database_url, SCHEMA, MIGRATIONS)
+    with engine.begin() as connection:
+        assert connection.execute(text("SELECT count(*) FROM catalog.photos")).scalar_one() == 2
+
+
+_OLD_ROWS = """
+INSERT INTO catalog.personas (id, display_name, display_key, time_zone, state, create_time,
+    update_time, version) VALUES ('nora', 'Nora', 'nora', 'UTC', 'ACTIVE', now(), now(), 1);
+INSERT INTO catalog.pillars (persona_id, id, display_name, display_key, weight, priority, state,
+    create_time, update_time, version)
+    VALUES ('nora', 'sea', 'Sea', 'sea', 10, 3, 'ACTIVE', now(), now(), 1);
+INSERT INTO catalog.photos (id, persona_id, pillar_id, file_name, sha256, mime_type, size_bytes,
+    width, height, thumbnail_sha256, measures, tags, scene, create_time, update_time, version)
+    SELECT gen_random_uuid(), 'nora', 'sea', name, name, 'image/jpeg', 1, 1, 1, name,
+        measures::jsonb, '{}', gen_random_uuid(), now(), now(), 1
+    FROM (VALUES ('measured', '[{"id": "a", "value": 0.2}, {"id": "b", "value": 0.6}]'),
+        ('not measured', '[]')) AS given(name, measures);
+"""
+
+
 async def test_a_photo_cannot_be_filed_under_a_pillar_of_somebody_else(lib: Library) -> None:
     persona, _ = await lib.place()
     _, foreign = await lib.place()
@@ -78,6 +116,7 @@ async def test_a_photo_cannot_be_filed_under_a_pillar_of_somebody_else(lib: Libr
 @pytest.mark.parametrize(
     ("change", "constraint"),
     [
+        ("photos SET state = 'LOST'", "photos_state_check"),
         ("photos SET usage = 'LOST'", "photos_usage_check"),
         ("photos SET usage = 'POSTED'", "photos_posted_time_check"),
         ("photos SET embedding_state = 'DONE'", "photos_embedding_state_check"),

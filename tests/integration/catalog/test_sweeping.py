@@ -125,7 +125,7 @@ async def test_a_kill_between_bytes_and_row_leaves_only_what_the_sweep_removes(
     persona, _ = await lib.place()
     id = persona.removeprefix("personas/")
     pool = BlockingPool("decode", 1)
-    dying = use_cases(lib.settings, lib.database, DyingBlobs(lib), pool, lib.clock)  # type: ignore[arg-type]
+    dying = use_cases(lib.settings, lib.database, DyingBlobs(lib), pool, lib.clock, lib.queue)  # type: ignore[arg-type]
     with pytest.raises(Killed):
         await dying.uploads.receive(Upload(id), once(picture(5003)))
     pool.close()

@@ -22,8 +22,9 @@ from libs.errors import (
     OutOfQuota,
     Unavailable,
 )
+from services.catalog.domain.measures import KNOWN
 from services.catalog.usecases.uploads import Upload
-from tests.integration.catalog.library import Library
+from tests.integration.catalog.library import Library, picture
 from tests.support.pictures import encoded, speckles, waves
 from tests.support.shared import SHARED, needs_shared
 
@@ -77,7 +78,7 @@ async def test_a_photo_comes_in_whole(lib: Library) -> None:
     assert photo.thumbnail_uri == f"/v1/{photo.name}/thumbnail"
     assert photo.etag == "1"
     measures = {measure.id: measure.value for measure in photo.analysis.measures}
-    assert measures.keys() == {"sharpness", "exposure", "resolution"}
+    assert tuple(measures) == KNOWN
     assert all(0 <= value <= 1 for value in measures.values())
     info, stored, chunks = await lib.media(photo.name)
     assert stored == data
@@ -99,7 +100,8 @@ async def test_the_event_tells_what_the_others_need(lib: Library) -> None:
     assert (event.photo, event.pillar, event.sha256) == (photo.name, pillar, photo.sha256)
     assert (event.width, event.height, event.file_name) == (300, 200, "b.png")
     assert list(event.tags) == ["x"]
-    values = [measure.value for measure in photo.analysis.measures]
+    ready = photo_pb2.PhotoMeasure.STATE_READY
+    values = [measure.value for measure in photo.analysis.measures if measure.state == ready]
     assert event.quality == pytest.approx(sum(values) / len(values))
     with Image.open(io.BytesIO(await lib.blobs.get(event.thumbnail_key))) as thumbnail:
         assert (thumbnail.format, thumbnail.size) == ("JPEG", (300, 200))
@@ -194,6 +196,31 @@ async def test_too_many_pixels_are_refused(lib: Library) -> None:
     persona, _ = await lib.place()
     big = encoded(Image.new("1", (20_000, 10_001)), "PNG")
     assert await reason_of(lib.upload(persona, big)) == "IMAGE_TOO_LARGE"
+
+
+async def test_what_a_cancelled_upload_left_off_at_is_not_stored(lib: Library) -> None:
+    """Each is cancelled behind a whole picture, where more bytes were to come."""
+    persona, _ = await lib.place()
+
+    async def cut_off(data: bytes) -> None:
+        sent = asyncio.Event()
+
+        async def messages() -> AsyncIterator[pb.UploadPhotoRequest]:
+            yield pb.UploadPhotoRequest(header=pb.PhotoUpload(parent=persona))
+            yield pb.UploadPhotoRequest(chunk=data)
+            sent.set()
+            await asyncio.Event().wait()
+
+        upload = asyncio.ensure_future(lib.stub.UploadPhoto(messages()))
+        await sent.wait()
+        upload.cancel()
+        await asyncio.wait([upload])
+
+    for number in range(30):
+        await cut_off(picture(80_000 + number))
+    whole = await lib.photo(persona)
+    photos = await lib.stub.ListPhotos(pb.ListPhotosRequest(parent=persona))
+    assert [photo.name for photo in photos.photos] == [whole.name]
 
 
 async def test_wrong_digest_is_refused(lib: Library) -> None:

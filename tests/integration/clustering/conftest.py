@@ -1,25 +1,36 @@
 """The clustering service on real engines; each test has empty tables and a scope of its own."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from colonnade.clustering.v1.clustering_service_pb2_grpc import (
+    ClusteringServiceStub,
+    add_ClusteringServiceServicer_to_server,
+)
 
 from libs.aio import BlockingPool
 from libs.blobs.objects import ObjectBlobs, open_blobs
 from libs.db.engine import Database
 from libs.db.migrate import upgrade
 from libs.embedded.qdrant import QdrantAddress
+from libs.rpc.paging import PageTokens
 from libs.vectors.qdrant import QdrantIndex
 from services.clustering.adapters import BlobSnapshots, IndexVectors
 from services.clustering.algorithms.params import Params
 from services.clustering.deps import MIGRATIONS
+from services.clustering.module import SERVICE
 from services.clustering.repository.store import PostgresStore
+from services.clustering.servicer import ClusteringServicer
 from services.clustering.usecases.attempt import Worker
 from tests.support.clock import FakeClock
 from tests.support.clustering.desk import Desk
+from tests.support.clustering.fakes import MemoryQueue
+from tests.support.clustering.studio import Studio
 from tests.support.clustering.tables import empty
 from tests.support.engines import Databases
+from tests.support.rpc import serve
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +72,44 @@ def desk(store: PostgresStore, index: QdrantIndex, clock: FakeClock) -> Desk:
 @pytest.fixture
 def blobs(tmp_path: Path) -> ObjectBlobs:
     return open_blobs(f"file://{tmp_path / 'blobs'}")
+
+
+@pytest.fixture
+def queue() -> MemoryQueue:
+    return MemoryQueue()
+
+
+@pytest.fixture
+def stopping() -> asyncio.Event:
+    return asyncio.Event()
+
+
+@pytest.fixture
+async def stub(
+    store: PostgresStore,
+    index: QdrantIndex,
+    queue: MemoryQueue,
+    clock: FakeClock,
+    stopping: asyncio.Event,
+) -> AsyncIterator[ClusteringServiceStub]:
+    """The service over gRPC."""
+    servicer = ClusteringServicer(
+        store,
+        index,
+        queue,
+        clock,
+        PageTokens(b"secret"),
+        is_stopping=stopping.is_set,
+        heartbeat=0.3,
+    )
+    register = add_ClusteringServiceServicer_to_server
+    async with serve(servicer, SERVICE, register, ClusteringServiceStub) as stub:
+        yield stub
+
+
+@pytest.fixture
+def studio(stub: ClusteringServiceStub, store: PostgresStore, desk: Desk) -> Studio:
+    return Studio(stub, store, desk.scope)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from libs.events.stream import Event
 from libs.vectors.index import VectorFilter
 from libs.vectors.qdrant import QdrantIndex
 from services.clustering.consumers import LAST_ATTEMPT
-from services.clustering.domain.item import ItemState
+from services.clustering.domain.item import ItemKey, ItemState
 from services.clustering.repository.store import PostgresStore
 from tests.support.clustering.desk import Desk
 from tests.support.clustering.faults import Died, Fuse
@@ -24,6 +24,7 @@ from tests.support.clustering.photos import (
     tilted,
     updated,
 )
+from tests.support.clustering.tables import change as change_rows
 from tests.support.clustering.tables import rows, told
 
 BAD = InvalidArgument("this is no picture", reason="BAD_IMAGE")
@@ -209,3 +210,81 @@ async def test_newer_words_win(desk: Desk) -> None:
     async with desk.store.read() as tx:
         item = await tx.items.get(photo)
     assert item is not None and item.words == ("tag:newer",)
+
+
+async def nearest(database: Database) -> dict[str, list[tuple[str, float]]]:
+    """What was told of each photo: what is nearest to it, and by what cosine."""
+    return {
+        message.photo: [(near.photo, round(near.similarity, 4)) for near in message.neighbours]
+        for message in await told(database, "photo.embedded")
+    }
+
+
+async def test_what_is_nearest_is_told_with_the_photo(desk: Desk, database: Database) -> None:
+    (first,) = await desk.arrive([axis(0)])
+    far, near = await desk.arrive([tilted(0, 0.3, 1), tilted(0, 0.6, 1)])
+    told_of = await nearest(database)
+    assert told_of[first] == []
+    assert [name for name, _ in told_of[near]] == [far, first], "of one batch, too"
+    assert told_of[near][1] == (first, 0.6)
+    assert told_of[far][1] == (first, 0.3)
+    (message, *_) = await told(database, "photo.embedded")
+    assert message.scene_similarity == pytest.approx(COLLECTION.scene_threshold)
+
+
+async def test_only_living_photos_of_the_same_persona_are_told_as_nearest(
+    desk: Desk, database: Database
+) -> None:
+    await desk.arrive_elsewhere([axis(0)])
+    gone, there = await desk.arrive([axis(0), tilted(0, 0.5, 1)])
+    await desk.deliver(deleted(gone))
+    (photo,) = await desk.arrive([axis(0)])
+    assert (await nearest(database))[photo] == [(there, 0.5)]
+
+
+async def test_a_photo_deleted_while_another_is_embedded_is_not_told_of(
+    desk: Desk, store: PostgresStore, database: Database
+) -> None:
+    (gone,) = await desk.arrive([axis(0)])
+    photo = desk.photo(tilted(0, 0.9, 20))
+    async with store.begin() as tx:
+        await tx.items.lock([desk.scope])
+        waits = asyncio.create_task(desk.deliver(created(photo)))
+        done, _ = await asyncio.wait([waits], timeout=0.3)
+        assert not done, "it has searched, and waits for the lock"
+        await tx.items.delete(ItemKey.of_photo(gone))
+        await tx.commit()
+    await waits
+    assert (await nearest(database))[photo] == []
+
+
+async def test_no_more_than_twenty_are_told_however_many_are_near(
+    desk: Desk, database: Database
+) -> None:
+    photos = await desk.arrive([tilted(0, 0.995, 1 + n % 8) for n in range(30)])
+    last, alone = await desk.arrive([axis(0), axis(9)])
+    found = await nearest(database)
+    assert len(found[last]) == len(found[alone]) == 20
+    assert {name for name, _ in found[last]} < {*photos}
+
+
+async def test_waiting_photos_are_found_without_reading_the_others(database: Database) -> None:
+    await change_rows(
+        database,
+        """
+        INSERT INTO items (name, point_id, scope, blob_key, words, words_time, pixels, create_time,
+                           state, collection, scene)
+        SELECT 'item ' || n, gen_random_uuid(), 'personas/p' || n % 700, '', '{}', now(), 1, now(),
+               CASE WHEN n % 500 = 0 THEN 'pending' ELSE 'ready' END, 'c', 's'
+        FROM generate_series(1, 5000) AS n
+        """,
+    )
+    await change_rows(database, "ANALYZE items")
+    plan = await rows(
+        database,
+        """
+        EXPLAIN SELECT * FROM items WHERE state = 'pending' AND create_time < now() AND name > ''
+        ORDER BY name LIMIT 16
+        """,
+    )
+    assert "ix_items_pending" in str(plan)

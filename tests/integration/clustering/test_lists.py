@@ -13,9 +13,9 @@ from libs.rpc.paging import Page, PageRequest
 from services.clustering.domain.cluster import (
     Cluster,
     ClusterState,
-    FoundCluster,
     Member,
     ScopeState,
+    VersionedCluster,
 )
 from services.clustering.domain.run import Mode, Run, RunState
 from services.clustering.domain.version import NewVersion
@@ -49,14 +49,14 @@ async def pages(list_page: List[T], sizes: Sequence[int]) -> list[list[T]]:
         after = page.next_key
 
 
-def a_cluster(key: str, size: int) -> FoundCluster:
+def a_cluster(key: str, size: int) -> VersionedCluster:
     names = [f"{key} item {number}" for number in range(size)]
     members = tuple(Member(name, 0.5, place) for place, name in enumerate(names, 1))
     cluster = Cluster(uuid7(), SCOPE, key, f"Title {key}", NOON, NOON, member_count=size)
-    return FoundCluster(cluster, members)
+    return VersionedCluster(cluster, members)
 
 
-async def write(store: PostgresStore, version: int, found: Sequence[FoundCluster]) -> None:
+async def write(store: PostgresStore, version: int, found: Sequence[VersionedCluster]) -> None:
     state = ScopeState(SCOPE, version, "key", 1, "collection")
     async with store.begin() as tx:
         await tx.versions.write(NewVersion(state, tuple(found), {}), 10)
@@ -116,11 +116,11 @@ async def test_pages_of_one_list_show_one_version(store: PostgresStore) -> None:
 async def test_members_of_one_list_are_of_one_version(store: PostgresStore) -> None:
     before = a_cluster("g1", 6)
     await write(store, 1, [before])
-    after = FoundCluster(before.cluster, tuple(reversed(before.members)))
+    after = VersionedCluster(before.cluster, tuple(reversed(before.members)))
     name = cluster_name(SCOPE, before.cluster.id)
     first = await list_members(store, name, PageRequest(2))
     moved = tuple(Member(member.item, 0.1, place) for place, member in enumerate(after.members, 1))
-    await write(store, 2, [FoundCluster(before.cluster, moved)])
+    await write(store, 2, [VersionedCluster(before.cluster, moved)])
     second = await list_members(store, name, PageRequest(9, first.next_key))
     assert (*first.rows, *second.rows) == before.members
     assert tuple((await list_members(store, name, PageRequest(9))).rows) == moved

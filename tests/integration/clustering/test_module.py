@@ -76,7 +76,7 @@ async def peers(embedding: StandInEmbedding, tmp_path: Path) -> AsyncIterator[Pe
         "embedding": embedding.address,
         "clustering": f"unix:{tmp_path / 'clustering.sock'}",
     }
-    peers = Peers(addresses, {"embedding": EMBEDDING, "clustering": SERVICE}, {})
+    peers = Peers(addresses, {"embedding": (EMBEDDING,), "clustering": (SERVICE,)}, {})
     yield peers
     await peers.close()
 

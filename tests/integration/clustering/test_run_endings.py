@@ -8,8 +8,8 @@ import pytest
 
 from libs.blobs.objects import ObjectBlobs
 from libs.db.engine import Database
-from libs.db.lease import LeaseLost
 from libs.errors import FailedPrecondition, InvalidArgument, Unavailable
+from libs.lease import LeaseLost
 from services.clustering.domain.run import Mode, Run, RunState, Stats
 from services.clustering.repository.store import PostgresStore
 from services.clustering.usecases.attempt import Attempt, Worker

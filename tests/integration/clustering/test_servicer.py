@@ -1,7 +1,6 @@
 """The service as its callers see it, over gRPC."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import numpy as np
 import pytest
@@ -10,57 +9,23 @@ from colonnade.clustering.v1.cluster_pb2 import Cluster
 from colonnade.clustering.v1.clustering_run_pb2 import ClusteringRun
 from colonnade.clustering.v1.clustering_service_pb2_grpc import (
     ClusteringServiceStub,
-    add_ClusteringServiceServicer_to_server,
 )
 from colonnade.type.v1.job_pb2 import JobState
 from colonnade.type.v1.vector_pb2 import Vector
 
-from libs.clock import SystemClock
 from libs.db.engine import Database
 from libs.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from libs.ids import uuid7
-from libs.rpc.paging import PageTokens
 from libs.rpc.status import from_status
 from libs.vectors.qdrant import QdrantIndex
-from services.clustering.module import SERVICE
 from services.clustering.repository.store import PostgresStore
-from services.clustering.servicer import ClusteringServicer
 from services.clustering.usecases.attempt import Worker
 from services.clustering.usecases.run_once import run_clustering_once
 from tests.support.clustering.desk import Desk
 from tests.support.clustering.fakes import MemoryQueue
 from tests.support.clustering.photos import COLLECTION, axis, created, photo_in, subject, tilted
-from tests.support.rpc import serve
 
 THREE = [*subject(0, 7), *subject(1, 6), *subject(2, 5)]
-
-
-@pytest.fixture
-def queue() -> MemoryQueue:
-    return MemoryQueue()
-
-
-@pytest.fixture
-def stopping() -> asyncio.Event:
-    return asyncio.Event()
-
-
-@pytest.fixture
-async def stub(
-    store: PostgresStore, index: QdrantIndex, queue: MemoryQueue, stopping: asyncio.Event
-) -> AsyncIterator[ClusteringServiceStub]:
-    servicer = ClusteringServicer(
-        store,
-        index,
-        queue,
-        SystemClock(),
-        PageTokens(b"secret"),
-        is_stopping=stopping.is_set,
-        heartbeat=0.3,
-    )
-    register = add_ClusteringServiceServicer_to_server
-    async with serve(servicer, SERVICE, register, ClusteringServiceStub) as stub:
-        yield stub
 
 
 async def create(

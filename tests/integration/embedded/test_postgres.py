@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from libs.embedded.postgres import UNSAFE_FOR_TESTS, PostgresServer
+from libs.embedded.postgres import UNSAFE_FOR_TESTS, PostgresServer, running_url
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has to give its rights up")
 
@@ -43,6 +43,19 @@ def test_a_service_works_in_its_own_schema_by_default(server: PostgresServer) ->
 
     assert schema == "catalog"
     assert value(url, "SELECT current_user") == "catalog"
+
+
+def test_another_process_finds_the_server_by_its_folder(
+    server: PostgresServer, tmp_path: Path
+) -> None:
+    server.ensure_service("catalog")
+    url = running_url(server.data, "catalog")
+    assert url is not None
+    assert value(url, "SELECT current_user") == "catalog"
+    assert running_url(tmp_path, "catalog") is None
+    with PostgresServer(tmp_path / "own", settings=UNSAFE_FOR_TESTS) as other:
+        assert running_url(other.data, "catalog") is not None
+    assert running_url(other.data, "catalog") is None
 
 
 def test_a_service_has_no_right_on_the_schema_of_another(server: PostgresServer) -> None:

@@ -5,6 +5,7 @@ from colonnade.scheduler.v1 import scheduler_service_pb2 as pb
 from colonnade.scheduler.v1.post_pb2 import Post
 
 from libs.errors import InvalidArgument, NotFound
+from services.scheduler.usecases.media import SweepMedia
 from tests.support.scheduler_world import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
@@ -87,3 +88,59 @@ async def test_a_picture_lost_from_the_store_is_taken_over_again(world: World) -
     [remote] = await world.buffer.admin.posts()
     assert remote["status"] == "sent"
     assert await world.blobs.exists(key)
+
+
+async def keys(world: World) -> list[str]:
+    return [key async for key in world.blobs.list("publications")]
+
+
+async def test_a_picture_is_removed_two_days_after_its_last_publication_ended(
+    world: World,
+) -> None:
+    await world.connect()
+    sweep = SweepMedia(world.out.store, world.out.blobs, world.clock)
+    out = await world.schedule(after=0)
+    waiting = await world.schedule(after=30 * 86400)
+    await world.pass_time(80)
+    assert (await world.get(out)).state == Post.STATE_POSTED
+    assert len(await keys(world)) == 2
+    await world.advance(47 * 3600)
+    await sweep()
+    assert len(await keys(world)) == 2
+    await world.advance(3600)
+    await sweep()
+    await sweep()
+    [kept] = await keys(world)
+    [(key,)] = await world.sql("SELECT media_key FROM scheduler.posts WHERE media_key <> ''")
+    assert kept == key
+    await world.stub.CancelPost(pb.CancelPostRequest(name=waiting.name))
+    await world.advance(49 * 3600)
+    await sweep()
+    assert await keys(world) == []
+
+
+async def test_a_picture_stays_while_another_post_has_it_and_comes_back_for_a_retry(
+    world: World,
+) -> None:
+    channel = await world.connect()
+    photo = world.catalog.add_photo()
+    sweep = SweepMedia(world.out.store, world.out.blobs, world.clock)
+    for _ in range(2):
+        post = await world.schedule(photo, after=20 * 86400)
+        await world.work()
+        await world.stub.CancelPost(pb.CancelPostRequest(name=post.name))
+    post = await world.schedule(photo, after=3 * 86400)
+    await world.work()
+    await world.advance(49 * 3600)
+    await sweep()
+    assert len(await keys(world)) == 1
+    await world.stub.PauseChannel(pb.PauseChannelRequest(name=channel.name))
+    await world.pass_time(3 * 86400, step=6 * 3600)
+    assert (await world.get(post)).state == Post.STATE_FAILED
+    await world.advance(49 * 3600)
+    await sweep()
+    assert await keys(world) == []
+    await world.stub.ResumeChannel(pb.ResumeChannelRequest(name=channel.name))
+    await world.stub.RetryPost(pb.RetryPostRequest(name=post.name))
+    await world.pass_time(120)
+    assert (await world.get(post)).state == Post.STATE_POSTED

@@ -12,6 +12,7 @@ from libs.app import App
 from libs.blobs.objects import open_blobs
 from libs.db.migrate import SchemaOutdated
 from libs.errors import Unavailable
+from libs.events.connection import open_redis
 from libs.jobs.celery import make_app
 from libs.rpc.auth import Authenticator
 from libs.rpc.channels import ServiceChannel, open_channel
@@ -38,6 +39,7 @@ def make_scheduler_app(url: str, redis_url: str, folder: Path) -> App[Settings]:
     app.share(open_blobs(f"file://{folder}/blobs"))
     app.share(Peers({"catalog": f"unix:{folder}/nobody.sock"}, SERVICES, {}))
     app.share(Jobs(make_app(redis_url, QUEUES)))
+    app.share(open_redis(redis_url))
     return app
 
 

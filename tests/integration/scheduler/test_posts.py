@@ -360,3 +360,51 @@ async def test_watching_tells_the_start_every_change_and_the_end(world: World) -
     with pytest.raises(NotFound):
         name = f"personas/nora/posts/{uuid.uuid4()}"
         [r async for r in world.stub.WatchPost(pb.WatchPostRequest(name=name))]
+
+
+async def test_a_photo_that_a_network_refuses_is_refused_at_once(world: World) -> None:
+    insta, masto = await world.connect_both()
+    photo = world.catalog.add_photo(width=48, height=64)
+    with pytest.raises(FailedPrecondition) as caught:
+        await world.schedule(photo)
+    error = caught.value
+    assert error.reason == "PHOTO_RATIO"
+    for words in (photo, insta, "instagram", "48x64 (0.7500:1)", "0.8:1 to 1.91:1"):
+        assert words in error.message
+    assert error.metadata == {
+        "photo": photo,
+        "channel": insta,
+        "service": "instagram",
+        "has": "48x64 (0.7500:1)",
+        "allowed": "0.8:1 to 1.91:1",
+    }
+    assert await world.sql("SELECT 1 FROM scheduler.posts") == []
+    assert (await world.schedule(photo, channels=[masto])).state == Post.STATE_SCHEDULED
+    with pytest.raises(FailedPrecondition, match="501 characters") as caught:
+        await world.schedule(caption="x" * 501)
+    assert (caught.value.reason, caught.value.metadata["channel"]) == ("TEXT_TOO_LONG", masto)
+
+
+@pytest.mark.parametrize(("width", "height"), [(3024, 3780), (3820, 2000), (9000, 9000)])
+async def test_a_large_photo_is_judged_by_the_size_in_which_it_goes_out(
+    world: World, width: int, height: int
+) -> None:
+    await world.connect_both()
+    photo = world.catalog.add_photo()
+    world.catalog.photos[photo].width = width
+    world.catalog.photos[photo].height = height
+    await world.schedule(photo)
+
+
+async def test_a_picture_with_too_many_bytes_fails_its_post_when_it_is_made(
+    world: World,
+) -> None:
+    """How many bytes it has is not known before; it must not wait until the post is due."""
+    await world.connect()
+    post = await world.schedule(after=86400)
+    jpeg = world.catalog.renditions[post.photo]
+    world.catalog.renditions[post.photo] = jpeg + bytes(8_000_001)
+    await world.work()
+    found = await world.get(post)
+    assert found.state == Post.STATE_FAILED
+    assert found.publications[0].error.reason == "PHOTO_TOO_LARGE"

@@ -9,7 +9,7 @@ from typing import Any
 
 from libs.errors import AlreadyExists
 from services.clustering.domain.cluster import Cluster, Hero, Member
-from services.clustering.domain.item import Collection, Item, ItemKey, ItemState, Pair
+from services.clustering.domain.item import Collection, Item, ItemKey, ItemState, Neighbour, Pair
 from services.clustering.domain.run import Run
 
 
@@ -26,6 +26,7 @@ class Data:
     clusters: dict[tuple[str, int], Cluster] = field(default_factory=dict)
     members: dict[tuple[str, int], tuple[Member, ...]] = field(default_factory=dict)
     told: list[tuple[str, ...]] = field(default_factory=list)
+    nearest: dict[str, tuple[Neighbour, ...]] = field(default_factory=dict)
 
     def duplicate(self) -> "Data":
         """A copy that can be changed by itself."""
@@ -59,6 +60,7 @@ class MemoryTransaction:
         self.runs = _Runs(data)
         self.clusters = _Clusters(data)
         self.versions = _Versions(data)
+        self.people = _People()
         self.announce = _Announcements(data)
         self.requests = _Requests(data)
 
@@ -73,10 +75,11 @@ class _Items:
     async def lock(self, scopes: Iterable[str]) -> None:
         """There is only one transaction."""
 
-    async def add(self, items: Sequence[Item]) -> None:
-        for item in items:
-            if item.name not in self._data.deleted:
-                self._data.items.setdefault(item.name, item)
+    async def add(self, items: Sequence[Item]) -> set[str]:
+        known = self._data.items.keys() | self._data.deleted.keys()
+        new = {item.name: item for item in items if item.name not in known}
+        self._data.items.update(new)
+        return set(new)
 
     async def get(self, name: str) -> Item | None:
         return self._data.items.get(name)
@@ -218,12 +221,25 @@ class _Versions:
         self._data.clusters[key] = replace(self._data.clusters[key], hero=hero)
 
 
+class _People:
+    """Nobody has decided anything."""
+
+    async def vetoed(self, cluster_id: str) -> frozenset[str]:
+        return frozenset()
+
+    async def forget(self, item: str) -> None:
+        """There is nothing to forget."""
+
+
 class _Announcements:
     def __init__(self, data: Data) -> None:
         self._data = data
 
-    def embedded(self, item: Item, collection: Collection, scene: str) -> None:
+    def embedded(
+        self, item: Item, collection: Collection, scene: str, nearest: Sequence[Neighbour]
+    ) -> None:
         self._data.told.append(("photo.embedded", item.name, scene))
+        self._data.nearest[item.name] = tuple(nearest)
 
     def embedding_failed(self, item: Item, reason: str, message: str) -> None:
         self._data.told.append(("photo.embedding_failed", item.name, reason))

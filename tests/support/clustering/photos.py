@@ -72,6 +72,7 @@ def created(
     quality: float | None = None,
     time: datetime = NOON,
     thumbnail_key: str | None = None,
+    cluster: str = "",
 ) -> Event:
     """``photo.created``, told at ``time``, which is also when the photo came in."""
     stamp = Timestamp()
@@ -86,6 +87,7 @@ def created(
         height=size[1],
         quality=quality,
         create_time=stamp,
+        cluster=cluster,
     )
     return event_of("photo.created", photo, message, time)
 

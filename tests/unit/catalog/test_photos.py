@@ -7,15 +7,15 @@ import pytest
 
 from libs.errors import FailedPrecondition, InvalidArgument
 from services.catalog.domain.blobs import digest_in, original_key, publish_key, thumbnail_key
+from services.catalog.domain.measures import Measure
 from services.catalog.domain.photo import (
-    Measure,
     Photo,
     Picture,
     PostUse,
     Rights,
     Usage,
-    check_deletable,
     check_rights,
+    check_unneeded,
     usage_of,
     without_repeats,
 )
@@ -47,10 +47,10 @@ def test_usage_is_what_all_posts_make_of_it(
 
 
 def test_scheduled_photos_cannot_be_deleted() -> None:
-    check_deletable(PHOTO)
-    check_deletable(replace(PHOTO, usage=Usage.POSTED))
+    check_unneeded(PHOTO)
+    check_unneeded(replace(PHOTO, usage=Usage.POSTED))
     with pytest.raises(FailedPrecondition) as raised:
-        check_deletable(replace(PHOTO, usage=Usage.SCHEDULED))
+        check_unneeded(replace(PHOTO, usage=Usage.SCHEDULED))
     assert raised.value.reason == "PHOTO_IN_USE"
 
 

@@ -12,9 +12,10 @@ from PIL import ExifTags, Image, ImageFilter
 
 from libs.errors import InvalidArgument, OutOfQuota
 from libs.images import ImageLimits
-from services.catalog.pictures import examine, moment_of, taken_time
-from services.catalog.quality import exposure, measures_of, sharpness
-from services.catalog.spool import Spool
+from services.catalog.domain.measures import MEASURED, MeasureState
+from services.catalog.pictures import examine, measure, moment_of, taken_time
+from services.catalog.quality import colourfulness, exposure, measures_of, sharpness
+from services.catalog.spool import PIECE, Spool
 from tests.support.pictures import checkers, encoded, speckles, waves
 
 LISBON = ZoneInfo("Europe/Lisbon")
@@ -22,7 +23,8 @@ UTC_ZONE = ZoneInfo("UTC")
 
 
 def measured(image: Image.Image) -> dict[str, float]:
-    return {m.id: m.value for m in measures_of(image, image.width, image.height)}
+    found = measures_of(image, image.width, image.height)
+    return {m.id: m.value for m in found if m.value is not None}
 
 
 def test_examined_picture_and_thumbnail() -> None:
@@ -74,6 +76,42 @@ def test_exposure_by_hand(pixels: list[int], value: float) -> None:
     assert exposure(np.array(pixels, np.uint8)) == pytest.approx(value, abs=2e-3)
 
 
+def test_colourfulness_by_hand() -> None:
+    red, green = [200.0, 0.0, 0.0], [0.0, 200.0, 0.0]
+    # Opponent colours: red - green is 200 and -200, the mean of both less blue is 100 twice.
+    half = np.array([[red, green]], np.float32)
+    assert colourfulness(half) == 1.0, "200 + 0.3 * 100 is more than anybody calls extreme"
+    pale = np.array([[red, green]], np.float32) / np.float32(10)
+    assert colourfulness(pale) == pytest.approx((20 + 0.3 * 10) / 109, abs=1e-4)
+    one = np.array([[[10, 20, 30]] * 3] * 3, np.float32)
+    assert colourfulness(one) == pytest.approx(0.3 * np.hypot(-10, -15) / 109, abs=1e-4)
+
+
+def test_grey_pictures_have_no_colour() -> None:
+    grey = waves().convert("L").convert("RGB")
+    assert measured(grey)["colourfulness"] < 0.02 < measured(waves())["colourfulness"]
+
+
+def test_a_measure_that_fails_leaves_the_others_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_grey: object) -> float:
+        raise ZeroDivisionError("a picture that nobody thought of")
+
+    monkeypatch.setattr("services.catalog.quality.exposure", broken)
+    found = {m.id: m for m in measures_of(checkers(), 300, 200)}
+    failed = found.pop("exposure")
+    assert (failed.state, failed.value) == (MeasureState.FAILED, None)
+    assert failed.error_reason == "MEASURE_FAILED"
+    assert failed.error_message == "ZeroDivisionError: a picture that nobody thought of"
+    assert {m.state for m in found.values()} == {MeasureState.READY}
+    assert examine(io.BytesIO(encoded(checkers())), "d", UTC_ZONE, ImageLimits()).picture.quality
+
+
+def test_a_damaged_thumbnail_is_told() -> None:
+    with pytest.raises(InvalidArgument) as raised:
+        measure(encoded(checkers(), "JPEG")[:200], 300, 200, MEASURED)
+    assert raised.value.reason == "DAMAGED_IMAGE"
+
+
 def test_measures_are_finite_and_in_range() -> None:
     pictures = [
         Image.new("RGB", (1, 1)),
@@ -83,7 +121,7 @@ def test_measures_are_finite_and_in_range() -> None:
     ]
     for image in pictures:
         values = measured(image)
-        assert values.keys() == {"sharpness", "exposure", "resolution"}
+        assert tuple(values) == MEASURED
         assert all(0 <= value <= 1 for value in values.values())
 
 
@@ -137,8 +175,18 @@ async def test_spool_hashes_and_returns_what_it_took() -> None:
     with Spool(max_bytes=len(data), in_memory=1000) as spool:
         await spool.fill(pieces_of(data[:700], b"", data[700:]))
         assert (spool.size, spool.sha256) == (len(data), hashlib.sha256(data).hexdigest())
-        assert b"".join([piece async for piece in spool.pieces()]) == data
-        assert b"".join([piece async for piece in spool.pieces()]) == data
+        assert spool.content() == spool.content() == data
+
+
+async def test_a_large_spool_is_read_in_pieces() -> None:
+    data = encoded(speckles(200, 200), "PNG") + bytes(PIECE)
+    with Spool(max_bytes=len(data), in_memory=1000) as spool:
+        await spool.fill(pieces_of(data))
+        for _ in range(2):
+            content = spool.content()
+            assert not isinstance(content, bytes)
+            pieces = [piece async for piece in content]
+            assert b"".join(pieces) == data and len(pieces) == 2
 
 
 async def test_spool_refuses_early() -> None:

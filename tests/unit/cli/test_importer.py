@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,14 +17,15 @@ from colonnade.catalog.v1.catalog_service_pb2_grpc import (
 from colonnade.catalog.v1.photo_pb2 import Photo
 
 from cli.connection import Suite
-from cli.importer import Destination, Line, Report, Result, import_files
+from cli.importer import Destination, Feed, Line, Report, Result, import_files, send_files
+from cli.sources import Candidate
 from cli.walk import Found
-from libs.errors import InvalidArgument, Unavailable
+from libs.errors import FailedPrecondition, InvalidArgument, Unavailable
 from libs.rpc.contracts import SERVICES
 from tests.support.rpc import serve
 
 PERSONA = "personas/nora"
-CHUNK = 256 * 1024
+CHUNK = 1024 * 1024
 
 
 class CountingCatalog(CatalogServiceServicer):
@@ -37,6 +38,7 @@ class CountingCatalog(CatalogServiceServicer):
         self.running = 0
         self.most_running = 0
         self.away_after = 1_000_000
+        self.completed = False
 
     async def UploadPhoto(
         self,
@@ -58,16 +60,26 @@ class CountingCatalog(CatalogServiceServicer):
         chunks = [message.chunk for message in received[1:]]
         if len(self.headers) >= self.away_after:
             raise Unavailable("the database does not answer")
+        if self.completed:
+            raise FailedPrecondition("it is complete", reason="IMPORT_COMPLETED")
         self.headers.append(received[0].header)
         self.chunks.append([len(chunk) for chunk in chunks])
         content = b"".join(chunks)
+        asked = received[0].header.sha256
+        if asked in self.known:
+            return catalog.UploadPhotoResponse(photo=photo_of(asked), duplicate=True)
+        if asked and hashlib.sha256(content).hexdigest() != asked:
+            raise InvalidArgument.of("header.sha256", "other bytes", reason="HASH_MISMATCH")
         if content.startswith(b"not"):
             raise InvalidArgument.of("chunk", "is no image", reason="UNSUPPORTED_IMAGE")
         digest = hashlib.sha256(content).hexdigest()
         duplicate = digest in self.known
         self.known.add(digest)
-        photo = Photo(name=f"{PERSONA}/photos/{digest[:8]}")
-        return catalog.UploadPhotoResponse(photo=photo, duplicate=duplicate)
+        return catalog.UploadPhotoResponse(photo=photo_of(digest), duplicate=duplicate)
+
+
+def photo_of(digest: str) -> Photo:
+    return Photo(name=f"{PERSONA}/photos/{digest[:8]}")
 
 
 @pytest.fixture
@@ -151,6 +163,67 @@ async def test_a_large_file_is_sent_in_pieces(
     assert servicer.chunks == [[CHUNK, CHUNK, 5]]
 
 
+async def test_what_is_there_already_is_not_sent_again(
+    suite: Suite, servicer: CountingCatalog, tmp_path: Path
+) -> None:
+    """The first answer that a file is there makes the next ask before they send."""
+    large = {f"large{n}__jpg": bytes([n]) * (5 * CHUNK) for n in range(2)}
+    files = files_in(tmp_path, **{f"f{n}__jpg": b"%d" % n for n in range(6)}, **large)
+    await import_files(suite, files, Destination(PERSONA), concurrency=1)
+    servicer.chunks.clear()
+    new = files_in(tmp_path, new__jpg=b"new", other__jpg=b"other")
+    report = await import_files(suite, [*files, *new], Destination(PERSONA), concurrency=1)
+    assert report.count(Result.DUPLICATE) == 8
+    assert report.count(Result.IMPORTED) == 2
+    asked: list[list[int]] = [[]] * 8
+    assert servicer.chunks == [[1], *asked, [3], [5]], "only the last of eight is not known"
+
+
+async def test_files_are_looked_for_as_they_are_sent(
+    suite: Suite, servicer: CountingCatalog, tmp_path: Path
+) -> None:
+    files = files_in(tmp_path, **{f"f{n}__jpg": b"%d" % n for n in range(40)})
+    ahead = 0
+
+    def looked_for() -> Iterator[Found]:
+        nonlocal ahead
+        for number, found in enumerate(files):
+            ahead = max(ahead, number - len(servicer.headers))
+            yield found
+
+    async def done(_found: Candidate, _line: Line) -> None:
+        pass
+
+    feed = Feed(looked_for(), ahead=4)
+    await send_files(suite, feed, Destination(PERSONA), done, concurrency=2)
+    assert len(servicer.headers) == 40
+    assert ahead <= 4 + 2
+
+
+async def test_a_stopped_feed_lets_what_is_on_its_way_arrive(
+    suite: Suite, servicer: CountingCatalog, tmp_path: Path
+) -> None:
+    files = files_in(tmp_path, **{f"f{n}__jpg": b"%d" % n for n in range(12)})
+    feed = Feed(files)
+    seen: list[str] = []
+
+    async def done(_found: Candidate, line: Line) -> None:
+        seen.append(line.path)
+        if len(seen) == 3:
+            feed.stop()
+
+    await send_files(suite, feed, Destination(PERSONA), done, concurrency=3)
+    assert 3 <= len(seen) == len(servicer.headers) <= 6
+
+
+async def test_an_import_that_is_completed_meanwhile_ends(
+    suite: Suite, servicer: CountingCatalog, tmp_path: Path
+) -> None:
+    servicer.completed = True
+    with pytest.raises(FailedPrecondition):
+        await import_files(suite, files_in(tmp_path, a__jpg=b"one"), Destination(PERSONA))
+
+
 async def test_the_header_says_where_to_and_where_from(
     suite: Suite, servicer: CountingCatalog, tmp_path: Path
 ) -> None:
@@ -165,6 +238,7 @@ async def test_the_header_says_where_to_and_where_from(
             file_name="été 🏖.jpg",
             source_path="2021/été 🏖.jpg",
             tags=["sun", "sand"],
+            sha256=hashlib.sha256(b"sun").hexdigest(),
             validate_only=True,
         )
     ]

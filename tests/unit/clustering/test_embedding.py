@@ -173,6 +173,20 @@ async def test_one_picture_that_has_to_wait_does_not_use_up_its_attempts(
     assert store.data.items[photo].state is ItemState.PENDING
 
 
+async def test_a_picture_that_is_too_large_is_given_up_at_once(
+    desk: Desk, store: MemoryStore
+) -> None:
+    large = desk.photo(OutOfQuota("200 megapixels", reason="IMAGE_TOO_LARGE"))
+    waiting = desk.photo(OutOfQuota("too much", reason="QUEUE_FULL"))
+    good = desk.photo(axis(0))
+    errors = await desk.errors(created(large), created(waiting), created(good))
+    assert errors[0] is None and errors[2] is None
+    assert isinstance(errors[1], Unavailable)
+    states = [store.data.items[photo].state for photo in (large, waiting, good)]
+    assert states == [ItemState.QUARANTINED, ItemState.PENDING, ItemState.READY]
+    assert told(store, "photo.embedding_failed") == [(large, "IMAGE_TOO_LARGE")]
+
+
 async def test_one_picture_that_spoils_the_request_is_found_out(
     desk: Desk, store: MemoryStore
 ) -> None:

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 
 from libs.errors import FailedPrecondition
-from services.clustering.domain.run import Mode, Run, RunState, Stats, cancelled_state
+from services.clustering.domain.run import Mode, Run, RunState, cancelled_state
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -36,8 +36,3 @@ def test_what_has_ended_cannot_be_cancelled(state: RunState) -> None:
 def test_every_state_is_active_or_ended() -> None:
     ended = {state for state in RunState if run(state).ended}
     assert ended == {RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED}
-
-
-def test_members_that_went_meanwhile_are_not_counted() -> None:
-    stats = Stats(items=10, clustered=8, unclustered=2).without(3)
-    assert (stats.items, stats.clustered, stats.unclustered) == (7, 5, 2)

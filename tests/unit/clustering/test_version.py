@@ -9,7 +9,7 @@ from libs.ids import uuid7
 from services.clustering.algorithms.clustering import Clustering
 from services.clustering.algorithms.engine import Engine
 from services.clustering.algorithms.params import Params
-from services.clustering.domain.cluster import Cluster, FoundCluster, Hero, Member
+from services.clustering.domain.cluster import Cluster, Hero, Member, VersionedCluster
 from services.clustering.domain.item import Item, ItemState
 from services.clustering.domain.stats import stats_of, stats_unchanged
 from services.clustering.domain.version import (
@@ -52,12 +52,12 @@ def shoes_and_bread() -> tuple[Clustering, dict[str, Item]]:
 
 
 @pytest.fixture
-def found() -> tuple[FoundCluster, ...]:
+def found() -> tuple[VersionedCluster, ...]:
     clustering, items = shoes_and_bread()
     return describe(SCOPE, clustering, items, NOTHING, NOON)
 
 
-def test_each_group_becomes_a_cluster_with_its_members(found: tuple[FoundCluster, ...]) -> None:
+def test_each_group_becomes_a_cluster_with_its_members(found: tuple[VersionedCluster, ...]) -> None:
     shoes, bread = found
     assert (shoes.cluster.member_count, bread.cluster.member_count) == (7, 5)
     assert {member.item for member in bread.members} == {f"bread {n}" for n in range(5)}
@@ -72,7 +72,7 @@ def test_each_group_becomes_a_cluster_with_its_members(found: tuple[FoundCluster
         assert entry.cluster.create_time == NOON
 
 
-def test_a_copy_names_what_it_is_a_copy_of(found: tuple[FoundCluster, ...]) -> None:
+def test_a_copy_names_what_it_is_a_copy_of(found: tuple[VersionedCluster, ...]) -> None:
     copies = {m.item: m.duplicate_of for entry in found for m in entry.members if m.duplicate_of}
     assert copies in ({"shoe 6": "shoe 0"}, {"shoe 0": "shoe 6"})
 
@@ -124,9 +124,9 @@ def test_cohesion_is_within_its_bounds() -> None:
     assert cohesion_of([Member("a", 1.0000001, 1)]) == 1
 
 
-def cluster(key: str, *names: str) -> FoundCluster:
+def cluster(key: str, *names: str) -> VersionedCluster:
     members = tuple(Member(name, 0.9, place) for place, name in enumerate(names, 1))
-    return FoundCluster(Cluster(uuid7(), SCOPE, key, key, NOON, NOON), members)
+    return VersionedCluster(Cluster(uuid7(), SCOPE, key, key, NOON, NOON), members)
 
 
 def test_a_key_that_ended_names_the_one_that_took_most_of_it() -> None:
@@ -144,17 +144,18 @@ def test_statistics_count_what_is_different() -> None:
         bread.cluster.key: ["bread 0"],
         "gone": ["bread 1"],
     }
-    stats = stats_of(clustering, found, names, refit=False)
+    stats = stats_of(clustering, items, found, names, refit=False)
     assert (stats.items, stats.clustered, stats.unclustered) == (12, 12, 0)
     assert (stats.clusters, stats.born, stats.updated, stats.retired) == (2, 0, 1, 1)
     assert stats.duplicates == 1
-    assert stats_of(clustering, found, {}, refit=False).born == 2
+    assert stats_of(clustering, items, found, {}, refit=False).born == 2
 
 
 def test_statistics_of_no_change_are_those_of_what_is_remembered() -> None:
     clustering, items = shoes_and_bread()
-    stats = stats_of(clustering, describe(SCOPE, clustering, items, NOTHING, NOON), {}, refit=False)
-    unchanged = stats_unchanged(clustering.state, missing=3)
+    found = describe(SCOPE, clustering, items, NOTHING, NOON)
+    stats = stats_of(clustering, items, found, {}, refit=False)
+    unchanged = stats_unchanged(clustering.state, 2, 12, missing=3)
     assert unchanged.noop and unchanged.missing == 3
     assert (unchanged.born, unchanged.updated, unchanged.retired) == (0, 0, 0)
     for name in ("items", "clustered", "unclustered", "clusters", "duplicates"):

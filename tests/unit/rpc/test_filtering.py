@@ -55,6 +55,50 @@ def test_never_fails_in_another_way(text: str) -> None:
         assert error.violations[0].field == "filter"
 
 
+def test_alternatives_of_one_field_stand_in_brackets() -> None:
+    text = '(usage = A OR usage = "B C" OR usage = A) AND embedding.state = READY'
+    conditions = parse_filter(text, FIELDS, ("usage",))  # type: ignore[arg-type]
+    assert conditions == [
+        Condition("usage", "in", ("A", "B C")),
+        Condition("embedding.state", "=", "READY"),
+    ]
+    assert [condition.texts for condition in conditions] == [("A", "B C"), ("READY",)]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('usage = "A" OR usage = "B"', 'alternatives stand in brackets, such as (tag = "sea"'),
+        ("(usage = A OR embedding.state = B)", "brackets hold one field, each time with ="),
+        ("(usage = A OR usage != B)", "brackets hold one field, each time with ="),
+        ("(usage = A AND usage = B)", "in brackets conditions are joined by OR, not 'AND'"),
+        ("(embedding.state = A)", "embedding.state cannot stand in brackets; only usage can be"),
+        ("(usage = A", "a bracket is opened and not closed"),
+        ("usage = A)", "conditions are joined by AND, not ')'"),
+        ("()", "a condition is field, operator, value"),
+        ("usage = (", "usage = needs a value"),
+    ],
+)
+def test_says_what_is_wrong_with_alternatives(text: str, message: str) -> None:
+    with pytest.raises(InvalidArgument) as raised:
+        parse_filter(text, FIELDS, ("usage",))  # type: ignore[arg-type]
+    assert raised.value.violations[0].field == "filter"
+    assert message in raised.value.message
+
+
+_PIECES = st.sampled_from(
+    ["(", ")", "usage", "=", "!=", "A", '"B"', " AND ", " OR ", "create_time", "<", " ", "state"]
+)
+
+
+@given(st.lists(_PIECES, max_size=14).map("".join))
+def test_any_pile_of_pieces_is_read_or_refused(text: str) -> None:
+    try:
+        parse_filter(text, FIELDS, ("usage",))  # type: ignore[arg-type]
+    except InvalidArgument as error:
+        assert error.violations[0].field == "filter"
+
+
 def test_orders() -> None:
     assert parse_order("", ["create_time"], "create_time desc") == ("create_time", True)
     assert parse_order("create_time", ["create_time"], "create_time desc") == ("create_time", False)

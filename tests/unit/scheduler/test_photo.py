@@ -3,14 +3,11 @@ from datetime import timedelta
 import pytest
 
 from libs.errors import FailedPrecondition
-from services.scheduler.domain.photo import Photo, Rights, check_rights
+from services.scheduler.domain.photo import Rights, check_rights
 from tests.support.clock import NOON
 
 SECOND = timedelta(seconds=1)
-
-
-def photo(rights: Rights) -> Photo:
-    return Photo("personas/nora/photos/1", "personas/nora/pillars/tea", "ab", rights=rights)
+NAME = "personas/nora/photos/1"
 
 
 @pytest.mark.parametrize(
@@ -23,15 +20,22 @@ def photo(rights: Rights) -> Photo:
     ],
 )
 def test_a_photo_may_go_out(rights: Rights) -> None:
-    check_rights(photo(rights), NOON)
+    check_rights(NAME, rights, NOON)
 
 
 @pytest.mark.parametrize(
-    "rights",
-    [Rights(held=True), Rights(embargo_time=NOON + SECOND), Rights(expire_time=NOON)],
+    ("rights", "rule", "time"),
+    [
+        (Rights(held=True), "HELD", None),
+        (Rights(archived=True, held=True), "ARCHIVED", None),
+        (Rights(deleted=True, archived=True), "DELETED", None),
+        (Rights(embargo_time=NOON + SECOND), "EMBARGO", NOON + SECOND),
+        (Rights(expire_time=NOON), "EXPIRED", NOON),
+    ],
 )
-def test_a_photo_may_not_go_out(rights: Rights) -> None:
+def test_a_photo_may_not_go_out(rights: Rights, rule: str, time: object) -> None:
     with pytest.raises(FailedPrecondition) as caught:
-        check_rights(photo(rights), NOON)
+        check_rights(NAME, rights, NOON)
     assert caught.value.reason == "RIGHTS"
-    assert caught.value.metadata == {"photo": "personas/nora/photos/1"}
+    told = {} if time is None else {"time": str(time).replace(" ", "T")}
+    assert caught.value.metadata == {"photo": NAME, "rule": rule, **told}

@@ -18,6 +18,7 @@ _INDEXES = {
 _TO_MEASURE = "photos_to_measure"
 _COLUMNS = ("state", "quality", "measure_due", "measure_attempts")
 
+# A part at a time, each well within the time that a statement may take.
 _MEAN = sa.text(
     f"""
     UPDATE {SCHEMA}.photos SET
@@ -26,6 +27,7 @@ _MEAN = sa.text(
             FROM jsonb_array_elements(measures) AS measure
         ),
         measure_due = now()
+    WHERE id IN (SELECT id FROM {SCHEMA}.photos WHERE measure_due IS NULL LIMIT 5000)
     """
 )
 
@@ -40,7 +42,8 @@ def upgrade() -> None:
         op.add_column("photos", column, schema=SCHEMA)
     op.create_check_constraint(_CHECK, "photos", "state IN ('ACTIVE', 'ARCHIVED')", schema=SCHEMA)
     # What is there already lacks the measures that came later, so it is due.
-    op.execute(_MEAN)
+    while op.get_bind().execute(_MEAN).rowcount:
+        pass
     for name, columns in _INDEXES.items():
         op.create_index(name, "photos", columns, schema=SCHEMA)
     op.create_index(

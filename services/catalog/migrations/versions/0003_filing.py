@@ -53,6 +53,7 @@ def _create_neighbours() -> None:
         sa.Column("photo_id", sa.Uuid, primary_key=True),
         sa.Column("neighbour_id", sa.Uuid, primary_key=True),
         sa.Column("similarity", sa.REAL, nullable=False),
+        sa.Column("distance", sa.REAL, nullable=False),
         *(
             sa.ForeignKeyConstraint(
                 [f"{which}_id"],

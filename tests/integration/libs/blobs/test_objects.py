@@ -2,7 +2,8 @@ import asyncio
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,32 @@ import pytest
 from libs.blobs.objects import ObjectBlobs, open_blobs
 from libs.blobs.store import BlobStore, content_key, sha256
 from libs.errors import InvalidArgument, NotFound, Unavailable
+from tests.support.s3 import S3StandIn, s3_server
 
+_numbers = count(1)
 DATA = bytes(range(256)) * 20_000  # 5 MB
 
 
+@pytest.fixture(scope="module")
+def s3() -> Iterator[S3StandIn]:
+    with s3_server() as server:
+        yield server
+
+
 @pytest.fixture
-def blobs(tmp_path: Path) -> ObjectBlobs:
+def folder(tmp_path: Path) -> ObjectBlobs:
     return open_blobs((tmp_path / "my blobs").as_uri())
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def blobs(request: pytest.FixtureRequest, folder: ObjectBlobs) -> ObjectBlobs:
+    """Every test that takes this runs against a folder and against a bucket."""
+    if request.param == "folder":
+        return folder
+    server: S3StandIn = request.getfixturevalue("s3")
+    bucket = f"bucket-{next(_numbers)}"
+    server.make_bucket(bucket)
+    return open_blobs(f"s3://{bucket}/some/prefix", server.options)
 
 
 async def pieces(data: bytes, size: int = 100_000) -> AsyncIterator[bytes]:
@@ -144,7 +164,7 @@ asyncio.run(open_blobs(sys.argv[1]).put("a/b.bin", endless()))
 """
 
 
-async def test_nobody_sees_half_a_file_after_kill_9(blobs: ObjectBlobs, tmp_path: Path) -> None:
+async def test_nobody_sees_half_a_file_after_kill_9(folder: ObjectBlobs, tmp_path: Path) -> None:
     url = (tmp_path / "my blobs").as_uri()
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-c", KILLED, url, stdout=subprocess.PIPE
@@ -155,10 +175,10 @@ async def test_nobody_sees_half_a_file_after_kill_9(blobs: ObjectBlobs, tmp_path
     child.kill()
     assert await child.wait() == -signal.SIGKILL
     assert any(size > 0 for size in sizes_below(tmp_path))
-    assert not await blobs.exists("a/b.bin")
-    assert await keys(blobs) == []
-    await blobs.put("a/b.bin", b"whole")
-    assert await blobs.get("a/b.bin") == b"whole"
+    assert not await folder.exists("a/b.bin")
+    assert await keys(folder) == []
+    await folder.put("a/b.bin", b"whole")
+    assert await folder.get("a/b.bin") == b"whole"
 
 
 async def test_store_that_refuses_is_unavailable(tmp_path: Path) -> None:

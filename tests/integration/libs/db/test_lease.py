@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy import select, update
 
 from libs.db.engine import Database
-from libs.db.lease import Lease, LeaseLost, acquire, free, held, kept, release, renew
+from libs.db.lease import acquire, free, held, release, renew
 from libs.errors import Unavailable
+from libs.lease import Lease, LeaseLost, kept
 from tests.support.notes import NOTES
 
 SHORT = timedelta(milliseconds=600)

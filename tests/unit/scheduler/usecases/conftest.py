@@ -37,10 +37,10 @@ class Desk:
 
     def __post_init__(self) -> None:
         self.blobs.kept["publications/a.jpg"] = b"a picture"
-        photo = Photo("personas/nora/photos/1", "personas/nora/pillars/tea", "ab", "a cup")
+        photo = Photo("personas/nora/photos/1", "personas/nora/pillars/tea", "ab", 40, 30, "a cup")
         self.catalog = OnePhotoCatalog(photo)
         self.publishers, self.vault = OnePublisher(self.publisher), PlainVault()
-        accounts = Accounts(self.publishers, self.vault)
+        self.accounts = accounts = Accounts(self.publishers, self.vault)
         outgoing = Outgoing("https://studio.example/")
         store, clock, pace = self.store, self.clock, self.pace
         self.media = Media(store, self.catalog, self.blobs)

@@ -8,6 +8,7 @@ from libs.rpc.requests import RequestKey
 from services.scheduler.domain.channel import ChannelState
 from services.scheduler.domain.names import Key
 from services.scheduler.usecases.create_post import CreatePost, NewPost
+from services.scheduler.usecases.placing import Placing
 from tests.support.clock import NOON
 from tests.support.scheduler_fakes import a_channel
 from tests.unit.scheduler.usecases.conftest import Desk
@@ -19,7 +20,8 @@ NEW = NewPost("nora", "personas/nora/photos/1", NOON + timedelta(hours=1), "Ligh
 @pytest.fixture
 def create(desk: Desk) -> CreatePost:
     desk.store.add(a_channel(NOON))
-    return CreatePost(desk.store, desk.catalog, desk.queue, desk.clock, desk.pace)
+    placing = Placing(desk.accounts, desk.clock, desk.pace)
+    return CreatePost(desk.store, desk.catalog, desk.queue, desk.clock, placing)
 
 
 async def test_a_post_takes_from_the_photo_what_is_not_given(

@@ -46,12 +46,26 @@ class _CatalogErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Ca
     """The suggestion is used, or turned down, and cannot be changed any more."""
     CATALOG_ERROR_REASON_IMPORT_COMPLETED: _CatalogErrorReason.ValueType  # 11
     """The import is complete; open a new one."""
-    CATALOG_ERROR_REASON_PHOTO_ARCHIVED: _CatalogErrorReason.ValueType  # 12
-    """The photo is archived."""
     CATALOG_ERROR_REASON_TOO_MANY_TAGS: _CatalogErrorReason.ValueType  # 13
     """The photo would carry more than 20 tags."""
     CATALOG_ERROR_REASON_UNKNOWN_PILLAR: _CatalogErrorReason.ValueType  # 14
     """The campaign names a pillar that the persona does not have."""
+    CATALOG_ERROR_REASON_NO_PROPOSAL: _CatalogErrorReason.ValueType  # 15
+    """No pillar is proposed for the photo."""
+    CATALOG_ERROR_REASON_SUGGESTION_INCOMPLETE: _CatalogErrorReason.ValueType  # 16
+    """The suggestion has no prompt yet; a person is to write it."""
+    CATALOG_ERROR_REASON_SUGGESTION_NOT_REJECTED: _CatalogErrorReason.ValueType  # 17
+    """The suggestion was not turned down; only what was can be deleted."""
+    CATALOG_ERROR_REASON_MODEL_UNAVAILABLE: _CatalogErrorReason.ValueType  # 18
+    """In a suggestion batch: the language model did not answer, and templates wrote instead."""
+    CATALOG_ERROR_REASON_MODEL_UNUSABLE: _CatalogErrorReason.ValueType  # 19
+    """In a suggestion batch: the language model answered no brief, and a template wrote instead."""
+    CATALOG_ERROR_REASON_NOTHING_MISSING: _CatalogErrorReason.ValueType  # 20
+    """In a suggestion batch, with the code OK: every pillar is covered, so nothing was written."""
+    CATALOG_ERROR_REASON_NOTHING_TO_SAY: _CatalogErrorReason.ValueType  # 21
+    """In a suggestion batch: what a pillar wants avoided leaves nothing to show."""
+    CATALOG_ERROR_REASON_WORKER_LOST: _CatalogErrorReason.ValueType  # 22
+    """In a suggestion batch: its worker was lost, more than once."""
 
 class CatalogErrorReason(_CatalogErrorReason, metaclass=_CatalogErrorReasonEnumTypeWrapper):
     """Lists the reasons that errors of the catalog carry in `google.rpc.ErrorInfo.reason`, without the
@@ -82,10 +96,24 @@ CATALOG_ERROR_REASON_SUGGESTION_DECIDED: CatalogErrorReason.ValueType  # 10
 """The suggestion is used, or turned down, and cannot be changed any more."""
 CATALOG_ERROR_REASON_IMPORT_COMPLETED: CatalogErrorReason.ValueType  # 11
 """The import is complete; open a new one."""
-CATALOG_ERROR_REASON_PHOTO_ARCHIVED: CatalogErrorReason.ValueType  # 12
-"""The photo is archived."""
 CATALOG_ERROR_REASON_TOO_MANY_TAGS: CatalogErrorReason.ValueType  # 13
 """The photo would carry more than 20 tags."""
 CATALOG_ERROR_REASON_UNKNOWN_PILLAR: CatalogErrorReason.ValueType  # 14
 """The campaign names a pillar that the persona does not have."""
+CATALOG_ERROR_REASON_NO_PROPOSAL: CatalogErrorReason.ValueType  # 15
+"""No pillar is proposed for the photo."""
+CATALOG_ERROR_REASON_SUGGESTION_INCOMPLETE: CatalogErrorReason.ValueType  # 16
+"""The suggestion has no prompt yet; a person is to write it."""
+CATALOG_ERROR_REASON_SUGGESTION_NOT_REJECTED: CatalogErrorReason.ValueType  # 17
+"""The suggestion was not turned down; only what was can be deleted."""
+CATALOG_ERROR_REASON_MODEL_UNAVAILABLE: CatalogErrorReason.ValueType  # 18
+"""In a suggestion batch: the language model did not answer, and templates wrote instead."""
+CATALOG_ERROR_REASON_MODEL_UNUSABLE: CatalogErrorReason.ValueType  # 19
+"""In a suggestion batch: the language model answered no brief, and a template wrote instead."""
+CATALOG_ERROR_REASON_NOTHING_MISSING: CatalogErrorReason.ValueType  # 20
+"""In a suggestion batch, with the code OK: every pillar is covered, so nothing was written."""
+CATALOG_ERROR_REASON_NOTHING_TO_SAY: CatalogErrorReason.ValueType  # 21
+"""In a suggestion batch: what a pillar wants avoided leaves nothing to show."""
+CATALOG_ERROR_REASON_WORKER_LOST: CatalogErrorReason.ValueType  # 22
+"""In a suggestion batch: its worker was lost, more than once."""
 Global___CatalogErrorReason: _TypeAlias = CatalogErrorReason  # noqa: Y015

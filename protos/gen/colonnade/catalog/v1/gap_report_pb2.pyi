@@ -209,7 +209,9 @@ class PillarGap(_message.Message):
 
     @_builtins.property
     def run_out_time(self) -> _timestamp_pb2.Timestamp:
-        """When the usable photos run out at the planned rate; unset when nothing is planned."""
+        """When the usable photos run out at the planned rate; unset when nothing is planned, and beyond
+        the year 9999.
+        """
 
     def __init__(
         self,
@@ -265,7 +267,7 @@ class Supply(_message.Message):
     total: _builtins.int
     """Photos in all."""
     usable: _builtins.int
-    """Embedded, rights valid, neither scheduled nor posted nor held."""
+    """Embedded, sorted, rights valid, neither scheduled nor posted nor held."""
     effective: _builtins.float
     """Usable, with photos of one scene counted as little more than one."""
     pending: _builtins.int

@@ -76,7 +76,7 @@ class Pillar(_message.Message):
     priority: _builtins.int
     """How much it matters when pillars tie, 1..5, 5 highest; 0 at creation means 3."""
     posts_per_week: _builtins.int
-    """How many posts a week it should get, 0..70. Unset: its weight of three posts a week in all."""
+    """How many posts a week it should get, 0..70. Unset: its weight of what the persona posts."""
     state: Global___Pillar.State.ValueType
     """Whether it counts."""
     photo_count: _builtins.int

@@ -806,7 +806,7 @@ class ImportCampaignRequest(_message.Message):
     are an error.
     """
     validate_only: _builtins.bool
-    """Checks everything and stores nothing; the answer has no name."""
+    """Checks everything and stores nothing; the campaign in the answer has no name."""
     request_id: _builtins.str
     """A UUID chosen by the caller. The same id with the same request returns the first answer."""
     @_builtins.property
@@ -829,6 +829,30 @@ class ImportCampaignRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ImportCampaignRequest: _TypeAlias = ImportCampaignRequest  # noqa: Y015
+
+@_typing.final
+class ImportCampaignResponse(_message.Message):
+    """Answers PlanningService.ImportCampaign."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CAMPAIGN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def campaign(self) -> _campaign_pb2.Campaign:
+        """The campaign; without a name where it was only checked."""
+
+    def __init__(
+        self,
+        *,
+        campaign: _campaign_pb2.Campaign | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["campaign", b"campaign"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["campaign", b"campaign"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportCampaignResponse: _TypeAlias = ImportCampaignResponse  # noqa: Y015
 
 @_typing.final
 class GetCampaignRequest(_message.Message):

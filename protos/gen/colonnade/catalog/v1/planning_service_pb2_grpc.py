@@ -120,7 +120,7 @@ class PlanningServiceStub:
         self.ImportCampaign = channel.unary_unary(
                 '/colonnade.catalog.v1.PlanningService/ImportCampaign',
                 request_serializer=colonnade_dot_catalog_dot_v1_dot_planning__service__pb2.ImportCampaignRequest.SerializeToString,
-                response_deserializer=colonnade_dot_catalog_dot_v1_dot_campaign__pb2.Campaign.FromString,
+                response_deserializer=colonnade_dot_catalog_dot_v1_dot_planning__service__pb2.ImportCampaignResponse.FromString,
                 _registered_method=True)
         self.GetCampaign = channel.unary_unary(
                 '/colonnade.catalog.v1.PlanningService/GetCampaign',
@@ -385,7 +385,7 @@ def add_PlanningServiceServicer_to_server(servicer, server):
             'ImportCampaign': grpc.unary_unary_rpc_method_handler(
                     servicer.ImportCampaign,
                     request_deserializer=colonnade_dot_catalog_dot_v1_dot_planning__service__pb2.ImportCampaignRequest.FromString,
-                    response_serializer=colonnade_dot_catalog_dot_v1_dot_campaign__pb2.Campaign.SerializeToString,
+                    response_serializer=colonnade_dot_catalog_dot_v1_dot_planning__service__pb2.ImportCampaignResponse.SerializeToString,
             ),
             'GetCampaign': grpc.unary_unary_rpc_method_handler(
                     servicer.GetCampaign,
@@ -846,7 +846,7 @@ class PlanningService:
             target,
             '/colonnade.catalog.v1.PlanningService/ImportCampaign',
             colonnade_dot_catalog_dot_v1_dot_planning__service__pb2.ImportCampaignRequest.SerializeToString,
-            colonnade_dot_catalog_dot_v1_dot_campaign__pb2.Campaign.FromString,
+            colonnade_dot_catalog_dot_v1_dot_planning__service__pb2.ImportCampaignResponse.FromString,
             options,
             channel_credentials,
             insecure,

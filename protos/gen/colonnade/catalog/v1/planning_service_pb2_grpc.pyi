@@ -58,7 +58,7 @@ class PlanningServiceStub:
     """Gets a run."""
     ListRuns: _aio.UnaryUnaryMultiCallable[_planning_service_pb2.ListRunsRequest, _planning_service_pb2.ListRunsResponse]
     """Lists the runs of a persona, newest first."""
-    ImportCampaign: _aio.UnaryUnaryMultiCallable[_planning_service_pb2.ImportCampaignRequest, _campaign_pb2.Campaign]
+    ImportCampaign: _aio.UnaryUnaryMultiCallable[_planning_service_pb2.ImportCampaignRequest, _planning_service_pb2.ImportCampaignResponse]
     """Imports a campaign, all of it or nothing: its posts wait for their pictures, and each of them
     becomes a suggestion. Errors name the post and its field.
     """
@@ -206,8 +206,8 @@ class PlanningServiceServicer(metaclass=_abc_1.ABCMeta):
     def ImportCampaign(
         self,
         request: _planning_service_pb2.ImportCampaignRequest,
-        context: _aio.ServicerContext[_planning_service_pb2.ImportCampaignRequest, _abc.Awaitable[_campaign_pb2.Campaign]],
-    ) -> _abc.Awaitable[_campaign_pb2.Campaign]:
+        context: _aio.ServicerContext[_planning_service_pb2.ImportCampaignRequest, _abc.Awaitable[_planning_service_pb2.ImportCampaignResponse]],
+    ) -> _abc.Awaitable[_planning_service_pb2.ImportCampaignResponse]:
         """Imports a campaign, all of it or nothing: its posts wait for their pictures, and each of them
         becomes a suggestion. Errors name the post and its field.
         """

@@ -96,7 +96,7 @@ class Suggestion(_message.Message):
     rank: _builtins.int
     """Place in the ranking, 1 is first."""
     source: _builtins.str
-    """Who wrote it: `template` or the name of a language model."""
+    """Who wrote it: `template`, `campaign`, or the name of a language model."""
     state: Global___Suggestion.State.ValueType
     """What became of it."""
     reject_reason: _builtins.str

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.rpc import status_pb2 as _status_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -98,19 +99,21 @@ class Cluster(_message.Message):
     name: _builtins.str
     """The resource name; the id stays when later runs find the same group again."""
     title: _builtins.str
-    """A few words that name it."""
+    """A few words that name it. People's titles differ from every other one of the scope by more than
+    case, and no run changes them.
+    """
     summary: _builtins.str
     """What its members have in common."""
     prompt_hint: _builtins.str
     """What an image backend is asked for to get more of it."""
     state: Global___Cluster.State.ValueType
-    """Whether it is in use."""
+    """Whether it is in use. People set STATE_ACTIVE or STATE_DRAFT; for the others there are methods."""
     origin: Global___Cluster.Origin.ValueType
     """Who made it."""
     member_count: _builtins.int
     """How many members it has."""
     cohesion: _builtins.float
-    """The mean cosine of its members to its centroid, 0..1."""
+    """The mean cosine of its members to its centroid, 0..1; 0 while no run has compared any."""
     version: _builtins.int
     """The version of the scope's clusters that this shows."""
     merged_into: _builtins.str
@@ -238,7 +241,7 @@ class ClusterMember(_message.Message):
     item: _builtins.str
     """The item, such as `personas/{persona}/photos/{photo}`."""
     similarity: _builtins.float
-    """Its cosine to the centroid."""
+    """Its cosine to the centroid; 0 for one that a person put there and no run has compared."""
     position: _builtins.int
     """Its place, most central first, from 1."""
     locked: _builtins.bool
@@ -261,6 +264,74 @@ class ClusterMember(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ClusterMember: _TypeAlias = ClusterMember  # noqa: Y015
+
+@_typing.final
+class ClusterMemberResult(_message.Message):
+    """Tells what became of one item of a request for several."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEM_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    item: _builtins.str
+    """The item, as it was asked for."""
+    @_builtins.property
+    def status(self) -> _status_pb2.Status:
+        """OK with code 0, or why nothing was changed about it."""
+
+    def __init__(
+        self,
+        *,
+        item: _builtins.str = ...,
+        status: _status_pb2.Status | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["status", b"status"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClusterMemberResult: _TypeAlias = ClusterMemberResult  # noqa: Y015
+
+@_typing.final
+class ClusterPillar(_message.Message):
+    """Says that a curated cluster feeds a pillar."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLUSTER_FIELD_NUMBER: _builtins.int
+    PILLAR_FIELD_NUMBER: _builtins.int
+    PRIMARY_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    cluster: _builtins.str
+    """The cluster."""
+    pillar: _builtins.str
+    """The pillar, `personas/{persona}/pillars/{pillar}`."""
+    primary: _builtins.bool
+    """Whether it is the cluster's first one; at most one of a cluster is."""
+    notes: _builtins.str
+    """What people noted about it."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was first assigned."""
+
+    def __init__(
+        self,
+        *,
+        cluster: _builtins.str = ...,
+        pillar: _builtins.str = ...,
+        primary: _builtins.bool = ...,
+        notes: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "create_time", b"create_time", "notes", b"notes", "pillar", b"pillar", "primary", b"primary"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClusterPillar: _TypeAlias = ClusterPillar  # noqa: Y015
 
 @_typing.final
 class Item(_message.Message):

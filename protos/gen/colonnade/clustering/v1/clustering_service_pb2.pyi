@@ -4,10 +4,12 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from colonnade.clustering.v1 import cluster_edit_pb2 as _cluster_edit_pb2
 from colonnade.clustering.v1 import cluster_pb2 as _cluster_pb2
 from colonnade.clustering.v1 import clustering_run_pb2 as _clustering_run_pb2
 from colonnade.type.v1 import vector_pb2 as _vector_pb2
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 import builtins as _builtins
@@ -264,22 +266,29 @@ class ListClustersRequest(_message.Message):
     PARENT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """The scope, `personas/{persona}` or `projects/{project}`."""
     page_size: _builtins.int
     """How many a page: 50 when 0, 200 at most (more is taken as 200)."""
     page_token: _builtins.str
     """The `next_page_token` of the page before."""
+    filter: _builtins.str
+    """Conditions joined by AND: `state` and `origin` with `=` or `!=` and a value without its prefix,
+    `pillar` with `=`, such as `state = "DRAFT" AND pillar = "personas/nora/pillars/food"`. Without
+    one on the state, archived clusters are left out.
+    """
     def __init__(
         self,
         *,
         parent: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        filter: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -374,6 +383,875 @@ class ListClusterMembersResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListClusterMembersResponse: _TypeAlias = ListClusterMembersResponse  # noqa: Y015
+
+@_typing.final
+class CreateClusterRequest(_message.Message):
+    """Asks for ClusteringService.CreateCluster."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    CLUSTER_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """The scope, `personas/{persona}` or `projects/{project}`."""
+    request_id: _builtins.str
+    """A UUID chosen by the caller. The same id with the same request returns the first answer."""
+    @_builtins.property
+    def cluster(self) -> _cluster_pb2.Cluster:
+        """The cluster; its title is required. STATE_UNSPECIFIED means STATE_ACTIVE."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        cluster: _cluster_pb2.Cluster | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "parent", b"parent", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateClusterRequest: _TypeAlias = CreateClusterRequest  # noqa: Y015
+
+@_typing.final
+class UpdateClusterRequest(_message.Message):
+    """Asks for ClusteringService.UpdateCluster."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLUSTER_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """A UUID chosen by the caller. The same id with the same request returns the first answer."""
+    @_builtins.property
+    def cluster(self) -> _cluster_pb2.Cluster:
+        """The cluster, with its name, the new values, and the etag that it must have, empty for any."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """What to change; without it, the fields that are set."""
+
+    def __init__(
+        self,
+        *,
+        cluster: _cluster_pb2.Cluster | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "request_id", b"request_id", "update_mask", b"update_mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateClusterRequest: _TypeAlias = UpdateClusterRequest  # noqa: Y015
+
+@_typing.final
+class ArchiveClusterRequest(_message.Message):
+    """Asks for ClusteringService.ArchiveCluster."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The name of the cluster."""
+    request_id: _builtins.str
+    """A UUID chosen by the caller. The same id with the same request returns the first answer."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ArchiveClusterRequest: _TypeAlias = ArchiveClusterRequest  # noqa: Y015
+
+@_typing.final
+class ArchiveClusterResponse(_message.Message):
+    """Answers ClusteringService.ArchiveCluster."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLUSTER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def cluster(self) -> _cluster_pb2.Cluster:
+        """The cluster after the change."""
+
+    def __init__(
+        self,
+        *,
+        cluster: _cluster_pb2.Cluster | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ArchiveClusterResponse: _TypeAlias = ArchiveClusterResponse  # noqa: Y015
+
+@_typing.final
+class UnarchiveClusterRequest(_message.Message):
+    """Asks for ClusteringService.UnarchiveCluster."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The name of the cluster."""
+    request_id: _builtins.str
+    """A UUID chosen by the caller. The same id with the same request returns the first answer."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnarchiveClusterRequest: _TypeAlias = UnarchiveClusterRequest  # noqa: Y015
+
+@_typing.final
+class UnarchiveClusterResponse(_message.Message):
+    """Answers ClusteringService.UnarchiveCluster."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLUSTER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def cluster(self) -> _cluster_pb2.Cluster:
+        """The cluster after the change."""
+
+    def __init__(
+        self,
+        *,
+        cluster: _cluster_pb2.Cluster | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnarchiveClusterResponse: _TypeAlias = UnarchiveClusterResponse  # noqa: Y015
+
+@_typing.final
+class DeleteClusterRequest(_message.Message):
+    """Asks for ClusteringService.DeleteCluster."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The name of the cluster."""
+    etag: _builtins.str
+    """The etag that the cluster must have; empty for any."""
+    request_id: _builtins.str
+    """A UUID chosen by the caller. The same id with the same request returns the first answer."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteClusterRequest: _TypeAlias = DeleteClusterRequest  # noqa: Y015
+
+@_typing.final
+class AddClusterMembersRequest(_message.Message):
+    """Asks for ClusteringService.AddClusterMembers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ITEMS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The name of the cluster."""
+    request_id: _builtins.str
+    """A UUID chosen by the caller. The same id with the same request returns the first answer."""
+    @_builtins.property
+    def items(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The items, 1 to 200, such as `personas/{persona}/photos/{photo}`."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        items: _abc.Iterable[_builtins.str] | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddClusterMembersRequest: _TypeAlias = AddClusterMembersRequest  # noqa: Y015
+
+@_typing.final
+class AddClusterMembersResponse(_message.Message):
+    """Answers ClusteringService.AddClusterMembers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    CLUSTER_FIELD_NUMBER: _builtins.int
+    EDIT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[_cluster_pb2.ClusterMemberResult]:
+        """One result for each item, in their order."""
+
+    @_builtins.property
+    def cluster(self) -> _cluster_pb2.Cluster:
+        """The cluster after the change."""
+
+    @_builtins.property
+    def edit(self) -> _cluster_edit_pb2.ClusterEdit:
+        """The edit, for undoing it; none when nothing changed."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[_cluster_pb2.ClusterMemberResult] | None = ...,
+        cluster: _cluster_pb2.Cluster | None = ...,
+        edit: _cluster_edit_pb2.ClusterEdit | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "edit", b"edit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "edit", b"edit", "results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddClusterMembersResponse: _TypeAlias = AddClusterMembersResponse  # noqa: Y015
+
+@_typing.final
+class RemoveClusterMembersRequest(_message.Message):
+    """Asks for ClusteringService.RemoveClusterMembers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ITEMS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The name of the cluster."""
+    request_id: _builtins.str
+    """A UUID chosen by the caller. The same id with the same request returns the first answer."""
+    @_builtins.property
+    def items(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The items, 1 to 200, such as `personas/{persona}/photos/{photo}`."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        items: _abc.Iterable[_builtins.str] | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveClusterMembersRequest: _TypeAlias = RemoveClusterMembersRequest  # noqa: Y015
+
+@_typing.final
+class RemoveClusterMembersResponse(_message.Message):
+    """Answers ClusteringService.RemoveClusterMembers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    CLUSTER_FIELD_NUMBER: _builtins.int
+    EDIT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[_cluster_pb2.ClusterMemberResult]:
+        """One result for each item, in their order."""
+
+    @_builtins.property
+    def cluster(self) -> _cluster_pb2.Cluster:
+        """The cluster after the change."""
+
+    @_builtins.property
+    def edit(self) -> _cluster_edit_pb2.ClusterEdit:
+        """The edit, for undoing it; none when nothing changed."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[_cluster_pb2.ClusterMemberResult] | None = ...,
+        cluster: _cluster_pb2.Cluster | None = ...,
+        edit: _cluster_edit_pb2.ClusterEdit | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "edit", b"edit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "edit", b"edit", "results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveClusterMembersResponse: _TypeAlias = RemoveClusterMembersResponse  # noqa: Y015
+
+@_typing.final
+class MergeClustersRequest(_message.Message):
+    """Asks for ClusteringService.MergeClusters."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    SOURCES_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The name of the cluster that the others become part of."""
+    request_id: _builtins.str
+    """A UUID chosen by the caller. The same id with the same request returns the first answer."""
+    @_builtins.property
+    def sources(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The clusters that become part of it, 1 to 20, of the same scope."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        sources: _abc.Iterable[_builtins.str] | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id", "sources", b"sources"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MergeClustersRequest: _TypeAlias = MergeClustersRequest  # noqa: Y015
+
+@_typing.final
+class MergeClustersResponse(_message.Message):
+    """Answers ClusteringService.MergeClusters."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLUSTER_FIELD_NUMBER: _builtins.int
+    EDIT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def cluster(self) -> _cluster_pb2.Cluster:
+        """The cluster after the change."""
+
+    @_builtins.property
+    def edit(self) -> _cluster_edit_pb2.ClusterEdit:
+        """The edit, for undoing it."""
+
+    def __init__(
+        self,
+        *,
+        cluster: _cluster_pb2.Cluster | None = ...,
+        edit: _cluster_edit_pb2.ClusterEdit | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "edit", b"edit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "edit", b"edit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MergeClustersResponse: _TypeAlias = MergeClustersResponse  # noqa: Y015
+
+@_typing.final
+class SplitClusterRequest(_message.Message):
+    """Asks for ClusteringService.SplitCluster."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ITEMS_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The name of the cluster."""
+    title: _builtins.str
+    """The title of the new cluster."""
+    request_id: _builtins.str
+    """A UUID chosen by the caller. The same id with the same request returns the first answer."""
+    @_builtins.property
+    def items(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The members that become a cluster of their own, 1 to 200."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        items: _abc.Iterable[_builtins.str] | None = ...,
+        title: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "name", b"name", "request_id", b"request_id", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SplitClusterRequest: _TypeAlias = SplitClusterRequest  # noqa: Y015
+
+@_typing.final
+class SplitClusterResponse(_message.Message):
+    """Answers ClusteringService.SplitCluster."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLUSTER_FIELD_NUMBER: _builtins.int
+    EDIT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def cluster(self) -> _cluster_pb2.Cluster:
+        """The new cluster."""
+
+    @_builtins.property
+    def edit(self) -> _cluster_edit_pb2.ClusterEdit:
+        """The edit, for undoing it."""
+
+    def __init__(
+        self,
+        *,
+        cluster: _cluster_pb2.Cluster | None = ...,
+        edit: _cluster_edit_pb2.ClusterEdit | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "edit", b"edit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "edit", b"edit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SplitClusterResponse: _TypeAlias = SplitClusterResponse  # noqa: Y015
+
+@_typing.final
+class SetClusterHeroRequest(_message.Message):
+    """Asks for ClusteringService.SetClusterHero."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ITEM_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The name of the cluster."""
+    item: _builtins.str
+    """A member; empty leaves the choice to the service."""
+    request_id: _builtins.str
+    """A UUID chosen by the caller. The same id with the same request returns the first answer."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        item: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetClusterHeroRequest: _TypeAlias = SetClusterHeroRequest  # noqa: Y015
+
+@_typing.final
+class SetClusterHeroResponse(_message.Message):
+    """Answers ClusteringService.SetClusterHero."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLUSTER_FIELD_NUMBER: _builtins.int
+    EDIT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def cluster(self) -> _cluster_pb2.Cluster:
+        """The cluster after the change."""
+
+    @_builtins.property
+    def edit(self) -> _cluster_edit_pb2.ClusterEdit:
+        """The edit, for undoing it; none when nothing changed."""
+
+    def __init__(
+        self,
+        *,
+        cluster: _cluster_pb2.Cluster | None = ...,
+        edit: _cluster_edit_pb2.ClusterEdit | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "edit", b"edit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "edit", b"edit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetClusterHeroResponse: _TypeAlias = SetClusterHeroResponse  # noqa: Y015
+
+@_typing.final
+class VetoClusterHeroRequest(_message.Message):
+    """Asks for ClusteringService.VetoClusterHero."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ITEM_FIELD_NUMBER: _builtins.int
+    ALLOW_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The name of the cluster."""
+    item: _builtins.str
+    """A member."""
+    allow: _builtins.bool
+    """Takes a veto back instead."""
+    request_id: _builtins.str
+    """A UUID chosen by the caller. The same id with the same request returns the first answer."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        item: _builtins.str = ...,
+        allow: _builtins.bool = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow", b"allow", "item", b"item", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VetoClusterHeroRequest: _TypeAlias = VetoClusterHeroRequest  # noqa: Y015
+
+@_typing.final
+class VetoClusterHeroResponse(_message.Message):
+    """Answers ClusteringService.VetoClusterHero."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLUSTER_FIELD_NUMBER: _builtins.int
+    EDIT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def cluster(self) -> _cluster_pb2.Cluster:
+        """The cluster after the change."""
+
+    @_builtins.property
+    def edit(self) -> _cluster_edit_pb2.ClusterEdit:
+        """The edit, for undoing it; none when nothing changed."""
+
+    def __init__(
+        self,
+        *,
+        cluster: _cluster_pb2.Cluster | None = ...,
+        edit: _cluster_edit_pb2.ClusterEdit | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "edit", b"edit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "edit", b"edit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VetoClusterHeroResponse: _TypeAlias = VetoClusterHeroResponse  # noqa: Y015
+
+@_typing.final
+class AssignClusterToPillarRequest(_message.Message):
+    """Asks for ClusteringService.AssignClusterToPillar."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PILLAR_FIELD_NUMBER: _builtins.int
+    PRIMARY_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The name of the cluster."""
+    pillar: _builtins.str
+    """The pillar, of the same persona."""
+    primary: _builtins.bool
+    """Whether it is the cluster's first pillar; at most one can be."""
+    notes: _builtins.str
+    """What people note about it."""
+    request_id: _builtins.str
+    """A UUID chosen by the caller. The same id with the same request returns the first answer."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        pillar: _builtins.str = ...,
+        primary: _builtins.bool = ...,
+        notes: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "notes", b"notes", "pillar", b"pillar", "primary", b"primary", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AssignClusterToPillarRequest: _TypeAlias = AssignClusterToPillarRequest  # noqa: Y015
+
+@_typing.final
+class AssignClusterToPillarResponse(_message.Message):
+    """Answers ClusteringService.AssignClusterToPillar."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLUSTER_PILLAR_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def cluster_pillar(self) -> _cluster_pb2.ClusterPillar:
+        """The assignment."""
+
+    def __init__(
+        self,
+        *,
+        cluster_pillar: _cluster_pb2.ClusterPillar | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cluster_pillar", b"cluster_pillar"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster_pillar", b"cluster_pillar"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AssignClusterToPillarResponse: _TypeAlias = AssignClusterToPillarResponse  # noqa: Y015
+
+@_typing.final
+class UnassignClusterFromPillarRequest(_message.Message):
+    """Asks for ClusteringService.UnassignClusterFromPillar."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PILLAR_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The name of the cluster."""
+    pillar: _builtins.str
+    """The pillar, of the same persona."""
+    request_id: _builtins.str
+    """A UUID chosen by the caller. The same id with the same request returns the first answer."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        pillar: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "pillar", b"pillar", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnassignClusterFromPillarRequest: _TypeAlias = UnassignClusterFromPillarRequest  # noqa: Y015
+
+@_typing.final
+class UnassignClusterFromPillarResponse(_message.Message):
+    """Answers ClusteringService.UnassignClusterFromPillar."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnassignClusterFromPillarResponse: _TypeAlias = UnassignClusterFromPillarResponse  # noqa: Y015
+
+@_typing.final
+class ListClusterPillarsRequest(_message.Message):
+    """Asks for ClusteringService.ListClusterPillars."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    PILLAR_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """The cluster, `personas/{persona}/clusters/{cluster}`, or all of a persona:
+    `personas/{persona}/clusters/-`.
+    """
+    page_size: _builtins.int
+    """How many a page: 50 when 0, 200 at most (more is taken as 200)."""
+    page_token: _builtins.str
+    """The `next_page_token` of the page before."""
+    pillar: _builtins.str
+    """Only assignments to this pillar; empty for all."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        pillar: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "parent", b"parent", "pillar", b"pillar"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListClusterPillarsRequest: _TypeAlias = ListClusterPillarsRequest  # noqa: Y015
+
+@_typing.final
+class ListClusterPillarsResponse(_message.Message):
+    """Answers ClusteringService.ListClusterPillars."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLUSTER_PILLARS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Send it back for the next page; empty on the last one."""
+    @_builtins.property
+    def cluster_pillars(self) -> _containers.RepeatedCompositeFieldContainer[_cluster_pb2.ClusterPillar]:
+        """The assignments."""
+
+    def __init__(
+        self,
+        *,
+        cluster_pillars: _abc.Iterable[_cluster_pb2.ClusterPillar] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster_pillars", b"cluster_pillars", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListClusterPillarsResponse: _TypeAlias = ListClusterPillarsResponse  # noqa: Y015
+
+@_typing.final
+class ListClusterEditsRequest(_message.Message):
+    """Asks for ClusteringService.ListClusterEdits."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    CLUSTER_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """The scope, `personas/{persona}` or `projects/{project}`."""
+    page_size: _builtins.int
+    """How many a page: 50 when 0, 200 at most (more is taken as 200)."""
+    page_token: _builtins.str
+    """The `next_page_token` of the page before."""
+    cluster: _builtins.str
+    """Only edits of this cluster; empty for all."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        cluster: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListClusterEditsRequest: _TypeAlias = ListClusterEditsRequest  # noqa: Y015
+
+@_typing.final
+class ListClusterEditsResponse(_message.Message):
+    """Answers ClusteringService.ListClusterEdits."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLUSTER_EDITS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Send it back for the next page; empty on the last one."""
+    @_builtins.property
+    def cluster_edits(self) -> _containers.RepeatedCompositeFieldContainer[_cluster_edit_pb2.ClusterEdit]:
+        """The edits."""
+
+    def __init__(
+        self,
+        *,
+        cluster_edits: _abc.Iterable[_cluster_edit_pb2.ClusterEdit] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster_edits", b"cluster_edits", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListClusterEditsResponse: _TypeAlias = ListClusterEditsResponse  # noqa: Y015
+
+@_typing.final
+class UndoClusterEditRequest(_message.Message):
+    """Asks for ClusteringService.UndoClusterEdit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The name of the edit."""
+    request_id: _builtins.str
+    """A UUID chosen by the caller. The same id with the same request returns the first answer."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UndoClusterEditRequest: _TypeAlias = UndoClusterEditRequest  # noqa: Y015
+
+@_typing.final
+class UndoClusterEditResponse(_message.Message):
+    """Answers ClusteringService.UndoClusterEdit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EDIT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def edit(self) -> _cluster_edit_pb2.ClusterEdit:
+        """The edit, undone."""
+
+    def __init__(
+        self,
+        *,
+        edit: _cluster_edit_pb2.ClusterEdit | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["edit", b"edit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["edit", b"edit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UndoClusterEditResponse: _TypeAlias = UndoClusterEditResponse  # noqa: Y015
 
 @_typing.final
 class SearchSimilarRequest(_message.Message):

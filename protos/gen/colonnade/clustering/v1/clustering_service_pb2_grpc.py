@@ -6,6 +6,7 @@ import warnings
 from colonnade.clustering.v1 import cluster_pb2 as colonnade_dot_clustering_dot_v1_dot_cluster__pb2
 from colonnade.clustering.v1 import clustering_run_pb2 as colonnade_dot_clustering_dot_v1_dot_clustering__run__pb2
 from colonnade.clustering.v1 import clustering_service_pb2 as colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2
+from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -78,6 +79,86 @@ class ClusteringServiceStub:
                 request_serializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.ListClusterMembersRequest.SerializeToString,
                 response_deserializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.ListClusterMembersResponse.FromString,
                 _registered_method=True)
+        self.CreateCluster = channel.unary_unary(
+                '/colonnade.clustering.v1.ClusteringService/CreateCluster',
+                request_serializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.CreateClusterRequest.SerializeToString,
+                response_deserializer=colonnade_dot_clustering_dot_v1_dot_cluster__pb2.Cluster.FromString,
+                _registered_method=True)
+        self.UpdateCluster = channel.unary_unary(
+                '/colonnade.clustering.v1.ClusteringService/UpdateCluster',
+                request_serializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.UpdateClusterRequest.SerializeToString,
+                response_deserializer=colonnade_dot_clustering_dot_v1_dot_cluster__pb2.Cluster.FromString,
+                _registered_method=True)
+        self.ArchiveCluster = channel.unary_unary(
+                '/colonnade.clustering.v1.ClusteringService/ArchiveCluster',
+                request_serializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.ArchiveClusterRequest.SerializeToString,
+                response_deserializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.ArchiveClusterResponse.FromString,
+                _registered_method=True)
+        self.UnarchiveCluster = channel.unary_unary(
+                '/colonnade.clustering.v1.ClusteringService/UnarchiveCluster',
+                request_serializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.UnarchiveClusterRequest.SerializeToString,
+                response_deserializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.UnarchiveClusterResponse.FromString,
+                _registered_method=True)
+        self.DeleteCluster = channel.unary_unary(
+                '/colonnade.clustering.v1.ClusteringService/DeleteCluster',
+                request_serializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.DeleteClusterRequest.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+                _registered_method=True)
+        self.AddClusterMembers = channel.unary_unary(
+                '/colonnade.clustering.v1.ClusteringService/AddClusterMembers',
+                request_serializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.AddClusterMembersRequest.SerializeToString,
+                response_deserializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.AddClusterMembersResponse.FromString,
+                _registered_method=True)
+        self.RemoveClusterMembers = channel.unary_unary(
+                '/colonnade.clustering.v1.ClusteringService/RemoveClusterMembers',
+                request_serializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.RemoveClusterMembersRequest.SerializeToString,
+                response_deserializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.RemoveClusterMembersResponse.FromString,
+                _registered_method=True)
+        self.MergeClusters = channel.unary_unary(
+                '/colonnade.clustering.v1.ClusteringService/MergeClusters',
+                request_serializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.MergeClustersRequest.SerializeToString,
+                response_deserializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.MergeClustersResponse.FromString,
+                _registered_method=True)
+        self.SplitCluster = channel.unary_unary(
+                '/colonnade.clustering.v1.ClusteringService/SplitCluster',
+                request_serializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.SplitClusterRequest.SerializeToString,
+                response_deserializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.SplitClusterResponse.FromString,
+                _registered_method=True)
+        self.SetClusterHero = channel.unary_unary(
+                '/colonnade.clustering.v1.ClusteringService/SetClusterHero',
+                request_serializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.SetClusterHeroRequest.SerializeToString,
+                response_deserializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.SetClusterHeroResponse.FromString,
+                _registered_method=True)
+        self.VetoClusterHero = channel.unary_unary(
+                '/colonnade.clustering.v1.ClusteringService/VetoClusterHero',
+                request_serializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.VetoClusterHeroRequest.SerializeToString,
+                response_deserializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.VetoClusterHeroResponse.FromString,
+                _registered_method=True)
+        self.AssignClusterToPillar = channel.unary_unary(
+                '/colonnade.clustering.v1.ClusteringService/AssignClusterToPillar',
+                request_serializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.AssignClusterToPillarRequest.SerializeToString,
+                response_deserializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.AssignClusterToPillarResponse.FromString,
+                _registered_method=True)
+        self.UnassignClusterFromPillar = channel.unary_unary(
+                '/colonnade.clustering.v1.ClusteringService/UnassignClusterFromPillar',
+                request_serializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.UnassignClusterFromPillarRequest.SerializeToString,
+                response_deserializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.UnassignClusterFromPillarResponse.FromString,
+                _registered_method=True)
+        self.ListClusterPillars = channel.unary_unary(
+                '/colonnade.clustering.v1.ClusteringService/ListClusterPillars',
+                request_serializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.ListClusterPillarsRequest.SerializeToString,
+                response_deserializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.ListClusterPillarsResponse.FromString,
+                _registered_method=True)
+        self.ListClusterEdits = channel.unary_unary(
+                '/colonnade.clustering.v1.ClusteringService/ListClusterEdits',
+                request_serializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.ListClusterEditsRequest.SerializeToString,
+                response_deserializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.ListClusterEditsResponse.FromString,
+                _registered_method=True)
+        self.UndoClusterEdit = channel.unary_unary(
+                '/colonnade.clustering.v1.ClusteringService/UndoClusterEdit',
+                request_serializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.UndoClusterEditRequest.SerializeToString,
+                response_deserializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.UndoClusterEditResponse.FromString,
+                _registered_method=True)
         self.SearchSimilar = channel.unary_unary(
                 '/colonnade.clustering.v1.ClusteringService/SearchSimilar',
                 request_serializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.SearchSimilarRequest.SerializeToString,
@@ -140,8 +221,7 @@ class ClusteringServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListClusters(self, request, context):
-        """Lists the clusters of a scope that are in use, largest first. A scope that was never clustered
-        has none.
+        """Lists the clusters of a scope, largest first; archived ones only if the filter asks for them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -149,6 +229,122 @@ class ClusteringServiceServicer:
 
     def ListClusterMembers(self, request, context):
         """Lists the members of a cluster, most central first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateCluster(self, request, context):
+        """Creates a curated cluster: one that people made, that no run changes or retires.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateCluster(self, request, context):
+        """Changes a cluster, curated or found. A title that a person gave is kept by every run.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ArchiveCluster(self, request, context):
+        """Puts a cluster away, with its members. Runs go on to keep it up to date.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnarchiveCluster(self, request, context):
+        """Takes a cluster into use again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteCluster(self, request, context):
+        """Deletes a curated cluster that has no members. What runs find can be archived or merged.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AddClusterMembers(self, request, context):
+        """Puts up to 200 items into a cluster, each with a result of its own. An item is in one cluster
+        at most, so it leaves the one that it was in; from then on no run moves it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveClusterMembers(self, request, context):
+        """Takes up to 200 items out of a cluster, each with a result of its own. No run puts them back.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MergeClusters(self, request, context):
+        """Makes clusters part of another one, for good: what later runs find of them goes there too.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SplitCluster(self, request, context):
+        """Makes a curated cluster of some members of a cluster.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetClusterHero(self, request, context):
+        """Chooses the hero of a cluster, or leaves it to the service again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def VetoClusterHero(self, request, context):
+        """Says that an item must not be the hero of a cluster, or may be again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AssignClusterToPillar(self, request, context):
+        """Assigns a curated cluster to a pillar. Done again, it replaces the notes and whether it is
+        primary.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnassignClusterFromPillar(self, request, context):
+        """Takes back that a cluster is assigned to a pillar.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListClusterPillars(self, request, context):
+        """Lists the pillars that a cluster is assigned to, or with `-` for its id the assignments of
+        every cluster of the persona; oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListClusterEdits(self, request, context):
+        """Lists what people changed about the clusters of a scope, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UndoClusterEdit(self, request, context):
+        """Undoes an edit within a day: everything it changed is as it was before. Later edits of the same
+        clusters have to be undone first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -210,6 +406,86 @@ def add_ClusteringServiceServicer_to_server(servicer, server):
                     servicer.ListClusterMembers,
                     request_deserializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.ListClusterMembersRequest.FromString,
                     response_serializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.ListClusterMembersResponse.SerializeToString,
+            ),
+            'CreateCluster': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateCluster,
+                    request_deserializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.CreateClusterRequest.FromString,
+                    response_serializer=colonnade_dot_clustering_dot_v1_dot_cluster__pb2.Cluster.SerializeToString,
+            ),
+            'UpdateCluster': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateCluster,
+                    request_deserializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.UpdateClusterRequest.FromString,
+                    response_serializer=colonnade_dot_clustering_dot_v1_dot_cluster__pb2.Cluster.SerializeToString,
+            ),
+            'ArchiveCluster': grpc.unary_unary_rpc_method_handler(
+                    servicer.ArchiveCluster,
+                    request_deserializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.ArchiveClusterRequest.FromString,
+                    response_serializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.ArchiveClusterResponse.SerializeToString,
+            ),
+            'UnarchiveCluster': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnarchiveCluster,
+                    request_deserializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.UnarchiveClusterRequest.FromString,
+                    response_serializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.UnarchiveClusterResponse.SerializeToString,
+            ),
+            'DeleteCluster': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteCluster,
+                    request_deserializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.DeleteClusterRequest.FromString,
+                    response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
+            ),
+            'AddClusterMembers': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddClusterMembers,
+                    request_deserializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.AddClusterMembersRequest.FromString,
+                    response_serializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.AddClusterMembersResponse.SerializeToString,
+            ),
+            'RemoveClusterMembers': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveClusterMembers,
+                    request_deserializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.RemoveClusterMembersRequest.FromString,
+                    response_serializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.RemoveClusterMembersResponse.SerializeToString,
+            ),
+            'MergeClusters': grpc.unary_unary_rpc_method_handler(
+                    servicer.MergeClusters,
+                    request_deserializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.MergeClustersRequest.FromString,
+                    response_serializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.MergeClustersResponse.SerializeToString,
+            ),
+            'SplitCluster': grpc.unary_unary_rpc_method_handler(
+                    servicer.SplitCluster,
+                    request_deserializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.SplitClusterRequest.FromString,
+                    response_serializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.SplitClusterResponse.SerializeToString,
+            ),
+            'SetClusterHero': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetClusterHero,
+                    request_deserializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.SetClusterHeroRequest.FromString,
+                    response_serializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.SetClusterHeroResponse.SerializeToString,
+            ),
+            'VetoClusterHero': grpc.unary_unary_rpc_method_handler(
+                    servicer.VetoClusterHero,
+                    request_deserializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.VetoClusterHeroRequest.FromString,
+                    response_serializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.VetoClusterHeroResponse.SerializeToString,
+            ),
+            'AssignClusterToPillar': grpc.unary_unary_rpc_method_handler(
+                    servicer.AssignClusterToPillar,
+                    request_deserializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.AssignClusterToPillarRequest.FromString,
+                    response_serializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.AssignClusterToPillarResponse.SerializeToString,
+            ),
+            'UnassignClusterFromPillar': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnassignClusterFromPillar,
+                    request_deserializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.UnassignClusterFromPillarRequest.FromString,
+                    response_serializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.UnassignClusterFromPillarResponse.SerializeToString,
+            ),
+            'ListClusterPillars': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListClusterPillars,
+                    request_deserializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.ListClusterPillarsRequest.FromString,
+                    response_serializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.ListClusterPillarsResponse.SerializeToString,
+            ),
+            'ListClusterEdits': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListClusterEdits,
+                    request_deserializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.ListClusterEditsRequest.FromString,
+                    response_serializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.ListClusterEditsResponse.SerializeToString,
+            ),
+            'UndoClusterEdit': grpc.unary_unary_rpc_method_handler(
+                    servicer.UndoClusterEdit,
+                    request_deserializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.UndoClusterEditRequest.FromString,
+                    response_serializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.UndoClusterEditResponse.SerializeToString,
             ),
             'SearchSimilar': grpc.unary_unary_rpc_method_handler(
                     servicer.SearchSimilar,
@@ -440,6 +716,438 @@ class ClusteringService:
             '/colonnade.clustering.v1.ClusteringService/ListClusterMembers',
             colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.ListClusterMembersRequest.SerializeToString,
             colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.ListClusterMembersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateCluster(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/colonnade.clustering.v1.ClusteringService/CreateCluster',
+            colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.CreateClusterRequest.SerializeToString,
+            colonnade_dot_clustering_dot_v1_dot_cluster__pb2.Cluster.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateCluster(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/colonnade.clustering.v1.ClusteringService/UpdateCluster',
+            colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.UpdateClusterRequest.SerializeToString,
+            colonnade_dot_clustering_dot_v1_dot_cluster__pb2.Cluster.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ArchiveCluster(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/colonnade.clustering.v1.ClusteringService/ArchiveCluster',
+            colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.ArchiveClusterRequest.SerializeToString,
+            colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.ArchiveClusterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnarchiveCluster(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/colonnade.clustering.v1.ClusteringService/UnarchiveCluster',
+            colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.UnarchiveClusterRequest.SerializeToString,
+            colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.UnarchiveClusterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteCluster(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/colonnade.clustering.v1.ClusteringService/DeleteCluster',
+            colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.DeleteClusterRequest.SerializeToString,
+            google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddClusterMembers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/colonnade.clustering.v1.ClusteringService/AddClusterMembers',
+            colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.AddClusterMembersRequest.SerializeToString,
+            colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.AddClusterMembersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveClusterMembers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/colonnade.clustering.v1.ClusteringService/RemoveClusterMembers',
+            colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.RemoveClusterMembersRequest.SerializeToString,
+            colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.RemoveClusterMembersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MergeClusters(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/colonnade.clustering.v1.ClusteringService/MergeClusters',
+            colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.MergeClustersRequest.SerializeToString,
+            colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.MergeClustersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SplitCluster(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/colonnade.clustering.v1.ClusteringService/SplitCluster',
+            colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.SplitClusterRequest.SerializeToString,
+            colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.SplitClusterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetClusterHero(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/colonnade.clustering.v1.ClusteringService/SetClusterHero',
+            colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.SetClusterHeroRequest.SerializeToString,
+            colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.SetClusterHeroResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VetoClusterHero(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/colonnade.clustering.v1.ClusteringService/VetoClusterHero',
+            colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.VetoClusterHeroRequest.SerializeToString,
+            colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.VetoClusterHeroResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AssignClusterToPillar(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/colonnade.clustering.v1.ClusteringService/AssignClusterToPillar',
+            colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.AssignClusterToPillarRequest.SerializeToString,
+            colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.AssignClusterToPillarResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnassignClusterFromPillar(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/colonnade.clustering.v1.ClusteringService/UnassignClusterFromPillar',
+            colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.UnassignClusterFromPillarRequest.SerializeToString,
+            colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.UnassignClusterFromPillarResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListClusterPillars(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/colonnade.clustering.v1.ClusteringService/ListClusterPillars',
+            colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.ListClusterPillarsRequest.SerializeToString,
+            colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.ListClusterPillarsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListClusterEdits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/colonnade.clustering.v1.ClusteringService/ListClusterEdits',
+            colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.ListClusterEditsRequest.SerializeToString,
+            colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.ListClusterEditsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UndoClusterEdit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/colonnade.clustering.v1.ClusteringService/UndoClusterEdit',
+            colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.UndoClusterEditRequest.SerializeToString,
+            colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.UndoClusterEditResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from colonnade.clustering.v1 import cluster_pb2 as _cluster_pb2
 from colonnade.clustering.v1 import clustering_run_pb2 as _clustering_run_pb2
 from colonnade.clustering.v1 import clustering_service_pb2 as _clustering_service_pb2
+from google.protobuf import empty_pb2 as _empty_pb2
 from grpc import aio as _aio
 import abc as _abc_1
 
@@ -37,11 +38,49 @@ class ClusteringServiceStub:
     GetCluster: _aio.UnaryUnaryMultiCallable[_clustering_service_pb2.GetClusterRequest, _cluster_pb2.Cluster]
     """Gets a cluster."""
     ListClusters: _aio.UnaryUnaryMultiCallable[_clustering_service_pb2.ListClustersRequest, _clustering_service_pb2.ListClustersResponse]
-    """Lists the clusters of a scope that are in use, largest first. A scope that was never clustered
-    has none.
-    """
+    """Lists the clusters of a scope, largest first; archived ones only if the filter asks for them."""
     ListClusterMembers: _aio.UnaryUnaryMultiCallable[_clustering_service_pb2.ListClusterMembersRequest, _clustering_service_pb2.ListClusterMembersResponse]
     """Lists the members of a cluster, most central first."""
+    CreateCluster: _aio.UnaryUnaryMultiCallable[_clustering_service_pb2.CreateClusterRequest, _cluster_pb2.Cluster]
+    """Creates a curated cluster: one that people made, that no run changes or retires."""
+    UpdateCluster: _aio.UnaryUnaryMultiCallable[_clustering_service_pb2.UpdateClusterRequest, _cluster_pb2.Cluster]
+    """Changes a cluster, curated or found. A title that a person gave is kept by every run."""
+    ArchiveCluster: _aio.UnaryUnaryMultiCallable[_clustering_service_pb2.ArchiveClusterRequest, _clustering_service_pb2.ArchiveClusterResponse]
+    """Puts a cluster away, with its members. Runs go on to keep it up to date."""
+    UnarchiveCluster: _aio.UnaryUnaryMultiCallable[_clustering_service_pb2.UnarchiveClusterRequest, _clustering_service_pb2.UnarchiveClusterResponse]
+    """Takes a cluster into use again."""
+    DeleteCluster: _aio.UnaryUnaryMultiCallable[_clustering_service_pb2.DeleteClusterRequest, _empty_pb2.Empty]
+    """Deletes a curated cluster that has no members. What runs find can be archived or merged."""
+    AddClusterMembers: _aio.UnaryUnaryMultiCallable[_clustering_service_pb2.AddClusterMembersRequest, _clustering_service_pb2.AddClusterMembersResponse]
+    """Puts up to 200 items into a cluster, each with a result of its own. An item is in one cluster
+    at most, so it leaves the one that it was in; from then on no run moves it.
+    """
+    RemoveClusterMembers: _aio.UnaryUnaryMultiCallable[_clustering_service_pb2.RemoveClusterMembersRequest, _clustering_service_pb2.RemoveClusterMembersResponse]
+    """Takes up to 200 items out of a cluster, each with a result of its own. No run puts them back."""
+    MergeClusters: _aio.UnaryUnaryMultiCallable[_clustering_service_pb2.MergeClustersRequest, _clustering_service_pb2.MergeClustersResponse]
+    """Makes clusters part of another one, for good: what later runs find of them goes there too."""
+    SplitCluster: _aio.UnaryUnaryMultiCallable[_clustering_service_pb2.SplitClusterRequest, _clustering_service_pb2.SplitClusterResponse]
+    """Makes a curated cluster of some members of a cluster."""
+    SetClusterHero: _aio.UnaryUnaryMultiCallable[_clustering_service_pb2.SetClusterHeroRequest, _clustering_service_pb2.SetClusterHeroResponse]
+    """Chooses the hero of a cluster, or leaves it to the service again."""
+    VetoClusterHero: _aio.UnaryUnaryMultiCallable[_clustering_service_pb2.VetoClusterHeroRequest, _clustering_service_pb2.VetoClusterHeroResponse]
+    """Says that an item must not be the hero of a cluster, or may be again."""
+    AssignClusterToPillar: _aio.UnaryUnaryMultiCallable[_clustering_service_pb2.AssignClusterToPillarRequest, _clustering_service_pb2.AssignClusterToPillarResponse]
+    """Assigns a curated cluster to a pillar. Done again, it replaces the notes and whether it is
+    primary.
+    """
+    UnassignClusterFromPillar: _aio.UnaryUnaryMultiCallable[_clustering_service_pb2.UnassignClusterFromPillarRequest, _clustering_service_pb2.UnassignClusterFromPillarResponse]
+    """Takes back that a cluster is assigned to a pillar."""
+    ListClusterPillars: _aio.UnaryUnaryMultiCallable[_clustering_service_pb2.ListClusterPillarsRequest, _clustering_service_pb2.ListClusterPillarsResponse]
+    """Lists the pillars that a cluster is assigned to, or with `-` for its id the assignments of
+    every cluster of the persona; oldest first.
+    """
+    ListClusterEdits: _aio.UnaryUnaryMultiCallable[_clustering_service_pb2.ListClusterEditsRequest, _clustering_service_pb2.ListClusterEditsResponse]
+    """Lists what people changed about the clusters of a scope, newest first."""
+    UndoClusterEdit: _aio.UnaryUnaryMultiCallable[_clustering_service_pb2.UndoClusterEditRequest, _clustering_service_pb2.UndoClusterEditResponse]
+    """Undoes an edit within a day: everything it changed is as it was before. Later edits of the same
+    clusters have to be undone first.
+    """
     SearchSimilar: _aio.UnaryUnaryMultiCallable[_clustering_service_pb2.SearchSimilarRequest, _clustering_service_pb2.SearchSimilarResponse]
     """Finds the items of a scope that are most similar to an item or a vector."""
     FindDuplicates: _aio.UnaryUnaryMultiCallable[_clustering_service_pb2.FindDuplicatesRequest, _clustering_service_pb2.FindDuplicatesResponse]
@@ -110,9 +149,7 @@ class ClusteringServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _clustering_service_pb2.ListClustersRequest,
         context: _aio.ServicerContext[_clustering_service_pb2.ListClustersRequest, _abc.Awaitable[_clustering_service_pb2.ListClustersResponse]],
     ) -> _abc.Awaitable[_clustering_service_pb2.ListClustersResponse]:
-        """Lists the clusters of a scope that are in use, largest first. A scope that was never clustered
-        has none.
-        """
+        """Lists the clusters of a scope, largest first; archived ones only if the filter asks for them."""
 
     @_abc_1.abstractmethod
     def ListClusterMembers(
@@ -121,6 +158,142 @@ class ClusteringServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_clustering_service_pb2.ListClusterMembersRequest, _abc.Awaitable[_clustering_service_pb2.ListClusterMembersResponse]],
     ) -> _abc.Awaitable[_clustering_service_pb2.ListClusterMembersResponse]:
         """Lists the members of a cluster, most central first."""
+
+    @_abc_1.abstractmethod
+    def CreateCluster(
+        self,
+        request: _clustering_service_pb2.CreateClusterRequest,
+        context: _aio.ServicerContext[_clustering_service_pb2.CreateClusterRequest, _abc.Awaitable[_cluster_pb2.Cluster]],
+    ) -> _abc.Awaitable[_cluster_pb2.Cluster]:
+        """Creates a curated cluster: one that people made, that no run changes or retires."""
+
+    @_abc_1.abstractmethod
+    def UpdateCluster(
+        self,
+        request: _clustering_service_pb2.UpdateClusterRequest,
+        context: _aio.ServicerContext[_clustering_service_pb2.UpdateClusterRequest, _abc.Awaitable[_cluster_pb2.Cluster]],
+    ) -> _abc.Awaitable[_cluster_pb2.Cluster]:
+        """Changes a cluster, curated or found. A title that a person gave is kept by every run."""
+
+    @_abc_1.abstractmethod
+    def ArchiveCluster(
+        self,
+        request: _clustering_service_pb2.ArchiveClusterRequest,
+        context: _aio.ServicerContext[_clustering_service_pb2.ArchiveClusterRequest, _abc.Awaitable[_clustering_service_pb2.ArchiveClusterResponse]],
+    ) -> _abc.Awaitable[_clustering_service_pb2.ArchiveClusterResponse]:
+        """Puts a cluster away, with its members. Runs go on to keep it up to date."""
+
+    @_abc_1.abstractmethod
+    def UnarchiveCluster(
+        self,
+        request: _clustering_service_pb2.UnarchiveClusterRequest,
+        context: _aio.ServicerContext[_clustering_service_pb2.UnarchiveClusterRequest, _abc.Awaitable[_clustering_service_pb2.UnarchiveClusterResponse]],
+    ) -> _abc.Awaitable[_clustering_service_pb2.UnarchiveClusterResponse]:
+        """Takes a cluster into use again."""
+
+    @_abc_1.abstractmethod
+    def DeleteCluster(
+        self,
+        request: _clustering_service_pb2.DeleteClusterRequest,
+        context: _aio.ServicerContext[_clustering_service_pb2.DeleteClusterRequest, _abc.Awaitable[_empty_pb2.Empty]],
+    ) -> _abc.Awaitable[_empty_pb2.Empty]:
+        """Deletes a curated cluster that has no members. What runs find can be archived or merged."""
+
+    @_abc_1.abstractmethod
+    def AddClusterMembers(
+        self,
+        request: _clustering_service_pb2.AddClusterMembersRequest,
+        context: _aio.ServicerContext[_clustering_service_pb2.AddClusterMembersRequest, _abc.Awaitable[_clustering_service_pb2.AddClusterMembersResponse]],
+    ) -> _abc.Awaitable[_clustering_service_pb2.AddClusterMembersResponse]:
+        """Puts up to 200 items into a cluster, each with a result of its own. An item is in one cluster
+        at most, so it leaves the one that it was in; from then on no run moves it.
+        """
+
+    @_abc_1.abstractmethod
+    def RemoveClusterMembers(
+        self,
+        request: _clustering_service_pb2.RemoveClusterMembersRequest,
+        context: _aio.ServicerContext[_clustering_service_pb2.RemoveClusterMembersRequest, _abc.Awaitable[_clustering_service_pb2.RemoveClusterMembersResponse]],
+    ) -> _abc.Awaitable[_clustering_service_pb2.RemoveClusterMembersResponse]:
+        """Takes up to 200 items out of a cluster, each with a result of its own. No run puts them back."""
+
+    @_abc_1.abstractmethod
+    def MergeClusters(
+        self,
+        request: _clustering_service_pb2.MergeClustersRequest,
+        context: _aio.ServicerContext[_clustering_service_pb2.MergeClustersRequest, _abc.Awaitable[_clustering_service_pb2.MergeClustersResponse]],
+    ) -> _abc.Awaitable[_clustering_service_pb2.MergeClustersResponse]:
+        """Makes clusters part of another one, for good: what later runs find of them goes there too."""
+
+    @_abc_1.abstractmethod
+    def SplitCluster(
+        self,
+        request: _clustering_service_pb2.SplitClusterRequest,
+        context: _aio.ServicerContext[_clustering_service_pb2.SplitClusterRequest, _abc.Awaitable[_clustering_service_pb2.SplitClusterResponse]],
+    ) -> _abc.Awaitable[_clustering_service_pb2.SplitClusterResponse]:
+        """Makes a curated cluster of some members of a cluster."""
+
+    @_abc_1.abstractmethod
+    def SetClusterHero(
+        self,
+        request: _clustering_service_pb2.SetClusterHeroRequest,
+        context: _aio.ServicerContext[_clustering_service_pb2.SetClusterHeroRequest, _abc.Awaitable[_clustering_service_pb2.SetClusterHeroResponse]],
+    ) -> _abc.Awaitable[_clustering_service_pb2.SetClusterHeroResponse]:
+        """Chooses the hero of a cluster, or leaves it to the service again."""
+
+    @_abc_1.abstractmethod
+    def VetoClusterHero(
+        self,
+        request: _clustering_service_pb2.VetoClusterHeroRequest,
+        context: _aio.ServicerContext[_clustering_service_pb2.VetoClusterHeroRequest, _abc.Awaitable[_clustering_service_pb2.VetoClusterHeroResponse]],
+    ) -> _abc.Awaitable[_clustering_service_pb2.VetoClusterHeroResponse]:
+        """Says that an item must not be the hero of a cluster, or may be again."""
+
+    @_abc_1.abstractmethod
+    def AssignClusterToPillar(
+        self,
+        request: _clustering_service_pb2.AssignClusterToPillarRequest,
+        context: _aio.ServicerContext[_clustering_service_pb2.AssignClusterToPillarRequest, _abc.Awaitable[_clustering_service_pb2.AssignClusterToPillarResponse]],
+    ) -> _abc.Awaitable[_clustering_service_pb2.AssignClusterToPillarResponse]:
+        """Assigns a curated cluster to a pillar. Done again, it replaces the notes and whether it is
+        primary.
+        """
+
+    @_abc_1.abstractmethod
+    def UnassignClusterFromPillar(
+        self,
+        request: _clustering_service_pb2.UnassignClusterFromPillarRequest,
+        context: _aio.ServicerContext[_clustering_service_pb2.UnassignClusterFromPillarRequest, _abc.Awaitable[_clustering_service_pb2.UnassignClusterFromPillarResponse]],
+    ) -> _abc.Awaitable[_clustering_service_pb2.UnassignClusterFromPillarResponse]:
+        """Takes back that a cluster is assigned to a pillar."""
+
+    @_abc_1.abstractmethod
+    def ListClusterPillars(
+        self,
+        request: _clustering_service_pb2.ListClusterPillarsRequest,
+        context: _aio.ServicerContext[_clustering_service_pb2.ListClusterPillarsRequest, _abc.Awaitable[_clustering_service_pb2.ListClusterPillarsResponse]],
+    ) -> _abc.Awaitable[_clustering_service_pb2.ListClusterPillarsResponse]:
+        """Lists the pillars that a cluster is assigned to, or with `-` for its id the assignments of
+        every cluster of the persona; oldest first.
+        """
+
+    @_abc_1.abstractmethod
+    def ListClusterEdits(
+        self,
+        request: _clustering_service_pb2.ListClusterEditsRequest,
+        context: _aio.ServicerContext[_clustering_service_pb2.ListClusterEditsRequest, _abc.Awaitable[_clustering_service_pb2.ListClusterEditsResponse]],
+    ) -> _abc.Awaitable[_clustering_service_pb2.ListClusterEditsResponse]:
+        """Lists what people changed about the clusters of a scope, newest first."""
+
+    @_abc_1.abstractmethod
+    def UndoClusterEdit(
+        self,
+        request: _clustering_service_pb2.UndoClusterEditRequest,
+        context: _aio.ServicerContext[_clustering_service_pb2.UndoClusterEditRequest, _abc.Awaitable[_clustering_service_pb2.UndoClusterEditResponse]],
+    ) -> _abc.Awaitable[_clustering_service_pb2.UndoClusterEditResponse]:
+        """Undoes an edit within a day: everything it changed is as it was before. Later edits of the same
+        clusters have to be undone first.
+        """
 
     @_abc_1.abstractmethod
     def SearchSimilar(

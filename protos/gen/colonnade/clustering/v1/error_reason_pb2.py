@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*colonnade/clustering/v1/error_reason.proto\x12\x17\x63olonnade.clustering.v1*\xbe\x01\n\x15\x43lusteringErrorReason\x12\'\n#CLUSTERING_ERROR_REASON_UNSPECIFIED\x10\x00\x12(\n$CLUSTERING_ERROR_REASON_NOT_EMBEDDED\x10\x01\x12+\n\'CLUSTERING_ERROR_REASON_WRONG_DIMENSION\x10\x02\x12%\n!CLUSTERING_ERROR_REASON_RUN_ENDED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*colonnade/clustering/v1/error_reason.proto\x12\x17\x63olonnade.clustering.v1*\x8c\x04\n\x15\x43lusteringErrorReason\x12\'\n#CLUSTERING_ERROR_REASON_UNSPECIFIED\x10\x00\x12(\n$CLUSTERING_ERROR_REASON_NOT_EMBEDDED\x10\x01\x12+\n\'CLUSTERING_ERROR_REASON_WRONG_DIMENSION\x10\x02\x12%\n!CLUSTERING_ERROR_REASON_RUN_ENDED\x10\x03\x12%\n!CLUSTERING_ERROR_REASON_NOT_EMPTY\x10\x04\x12\'\n#CLUSTERING_ERROR_REASON_NOT_CURATED\x10\x05\x12+\n\'CLUSTERING_ERROR_REASON_CLUSTER_RETIRED\x10\x06\x12)\n%CLUSTERING_ERROR_REASON_PRIMARY_TAKEN\x10\x07\x12\'\n#CLUSTERING_ERROR_REASON_EDIT_UNDONE\x10\x08\x12(\n$CLUSTERING_ERROR_REASON_EDIT_EXPIRED\x10\t\x12)\n%CLUSTERING_ERROR_REASON_EDIT_OVERLAID\x10\n\x12&\n\"CLUSTERING_ERROR_REASON_BAD_VECTOR\x10\x0b\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'colonnade.clustering.v1.err
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CLUSTERINGERRORREASON']._serialized_start=72
-  _globals['_CLUSTERINGERRORREASON']._serialized_end=262
+  _globals['_CLUSTERINGERRORREASON']._serialized_end=596
 # @@protoc_insertion_point(module_scope)

@@ -30,6 +30,22 @@ class _ClusteringErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[
     """The vector has another dimension than those of the model in use."""
     CLUSTERING_ERROR_REASON_RUN_ENDED: _ClusteringErrorReason.ValueType  # 3
     """The run has ended already."""
+    CLUSTERING_ERROR_REASON_NOT_EMPTY: _ClusteringErrorReason.ValueType  # 4
+    """The cluster has members; take them out first."""
+    CLUSTERING_ERROR_REASON_NOT_CURATED: _ClusteringErrorReason.ValueType  # 5
+    """The cluster was found by runs, and this is for those that people made."""
+    CLUSTERING_ERROR_REASON_CLUSTER_RETIRED: _ClusteringErrorReason.ValueType  # 6
+    """The cluster is no longer in use; `merged_into` may name its successor."""
+    CLUSTERING_ERROR_REASON_PRIMARY_TAKEN: _ClusteringErrorReason.ValueType  # 7
+    """The cluster has a first pillar already; metadata `pillar`."""
+    CLUSTERING_ERROR_REASON_EDIT_UNDONE: _ClusteringErrorReason.ValueType  # 8
+    """The edit was undone before."""
+    CLUSTERING_ERROR_REASON_EDIT_EXPIRED: _ClusteringErrorReason.ValueType  # 9
+    """The edit is older than a day."""
+    CLUSTERING_ERROR_REASON_EDIT_OVERLAID: _ClusteringErrorReason.ValueType  # 10
+    """A later edit of the same clusters stands; undo that first; metadata `edit`."""
+    CLUSTERING_ERROR_REASON_BAD_VECTOR: _ClusteringErrorReason.ValueType  # 11
+    """The model made no finite vector of the item."""
 
 class ClusteringErrorReason(_ClusteringErrorReason, metaclass=_ClusteringErrorReasonEnumTypeWrapper):
     """Lists the reasons that errors of the clustering service carry in `google.rpc.ErrorInfo.reason`,
@@ -44,4 +60,20 @@ CLUSTERING_ERROR_REASON_WRONG_DIMENSION: ClusteringErrorReason.ValueType  # 2
 """The vector has another dimension than those of the model in use."""
 CLUSTERING_ERROR_REASON_RUN_ENDED: ClusteringErrorReason.ValueType  # 3
 """The run has ended already."""
+CLUSTERING_ERROR_REASON_NOT_EMPTY: ClusteringErrorReason.ValueType  # 4
+"""The cluster has members; take them out first."""
+CLUSTERING_ERROR_REASON_NOT_CURATED: ClusteringErrorReason.ValueType  # 5
+"""The cluster was found by runs, and this is for those that people made."""
+CLUSTERING_ERROR_REASON_CLUSTER_RETIRED: ClusteringErrorReason.ValueType  # 6
+"""The cluster is no longer in use; `merged_into` may name its successor."""
+CLUSTERING_ERROR_REASON_PRIMARY_TAKEN: ClusteringErrorReason.ValueType  # 7
+"""The cluster has a first pillar already; metadata `pillar`."""
+CLUSTERING_ERROR_REASON_EDIT_UNDONE: ClusteringErrorReason.ValueType  # 8
+"""The edit was undone before."""
+CLUSTERING_ERROR_REASON_EDIT_EXPIRED: ClusteringErrorReason.ValueType  # 9
+"""The edit is older than a day."""
+CLUSTERING_ERROR_REASON_EDIT_OVERLAID: ClusteringErrorReason.ValueType  # 10
+"""A later edit of the same clusters stands; undo that first; metadata `edit`."""
+CLUSTERING_ERROR_REASON_BAD_VECTOR: ClusteringErrorReason.ValueType  # 11
+"""The model made no finite vector of the item."""
 Global___ClusteringErrorReason: _TypeAlias = ClusteringErrorReason  # noqa: Y015

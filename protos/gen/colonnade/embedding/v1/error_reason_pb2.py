@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)colonnade/embedding/v1/error_reason.proto\x12\x16\x63olonnade.embedding.v1*\x95\x02\n\x14\x45mbeddingErrorReason\x12&\n\"EMBEDDING_ERROR_REASON_UNSPECIFIED\x10\x00\x12,\n(EMBEDDING_ERROR_REASON_UNSUPPORTED_IMAGE\x10\x01\x12(\n$EMBEDDING_ERROR_REASON_DAMAGED_IMAGE\x10\x02\x12*\n&EMBEDDING_ERROR_REASON_IMAGE_TOO_LARGE\x10\x03\x12%\n!EMBEDDING_ERROR_REASON_QUEUE_FULL\x10\x04\x12*\n&EMBEDDING_ERROR_REASON_MODEL_NOT_READY\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)colonnade/embedding/v1/error_reason.proto\x12\x16\x63olonnade.embedding.v1*\x99\x03\n\x14\x45mbeddingErrorReason\x12&\n\"EMBEDDING_ERROR_REASON_UNSPECIFIED\x10\x00\x12,\n(EMBEDDING_ERROR_REASON_UNSUPPORTED_IMAGE\x10\x01\x12(\n$EMBEDDING_ERROR_REASON_DAMAGED_IMAGE\x10\x02\x12*\n&EMBEDDING_ERROR_REASON_IMAGE_TOO_LARGE\x10\x03\x12%\n!EMBEDDING_ERROR_REASON_QUEUE_FULL\x10\x04\x12*\n&EMBEDDING_ERROR_REASON_MODEL_NOT_READY\x10\x05\x12*\n&EMBEDDING_ERROR_REASON_UNUSABLE_VECTOR\x10\x06\x12-\n)EMBEDDING_ERROR_REASON_INVALID_MODEL_CARD\x10\x07\x12\'\n#EMBEDDING_ERROR_REASON_GPU_REQUIRED\x10\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'colonnade.embedding.v1.erro
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_EMBEDDINGERRORREASON']._serialized_start=70
-  _globals['_EMBEDDINGERRORREASON']._serialized_end=347
+  _globals['_EMBEDDINGERRORREASON']._serialized_end=479
 # @@protoc_insertion_point(module_scope)

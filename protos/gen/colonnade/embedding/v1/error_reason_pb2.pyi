@@ -34,6 +34,12 @@ class _EmbeddingErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_
     """Too many images wait already."""
     EMBEDDING_ERROR_REASON_MODEL_NOT_READY: _EmbeddingErrorReason.ValueType  # 5
     """The model cannot be used."""
+    EMBEDDING_ERROR_REASON_UNUSABLE_VECTOR: _EmbeddingErrorReason.ValueType  # 6
+    """The model made no vector of the image that can be compared; told in the answer of one image."""
+    EMBEDDING_ERROR_REASON_INVALID_MODEL_CARD: _EmbeddingErrorReason.ValueType  # 7
+    """The description of the model is wrong; told by the log and the readiness of the service."""
+    EMBEDDING_ERROR_REASON_GPU_REQUIRED: _EmbeddingErrorReason.ValueType  # 8
+    """The settings demand a GPU and there is none; told by the log and the readiness of the service."""
 
 class EmbeddingErrorReason(_EmbeddingErrorReason, metaclass=_EmbeddingErrorReasonEnumTypeWrapper):
     """Lists the reasons that errors of the embedding service carry in `google.rpc.ErrorInfo.reason`,
@@ -52,4 +58,10 @@ EMBEDDING_ERROR_REASON_QUEUE_FULL: EmbeddingErrorReason.ValueType  # 4
 """Too many images wait already."""
 EMBEDDING_ERROR_REASON_MODEL_NOT_READY: EmbeddingErrorReason.ValueType  # 5
 """The model cannot be used."""
+EMBEDDING_ERROR_REASON_UNUSABLE_VECTOR: EmbeddingErrorReason.ValueType  # 6
+"""The model made no vector of the image that can be compared; told in the answer of one image."""
+EMBEDDING_ERROR_REASON_INVALID_MODEL_CARD: EmbeddingErrorReason.ValueType  # 7
+"""The description of the model is wrong; told by the log and the readiness of the service."""
+EMBEDDING_ERROR_REASON_GPU_REQUIRED: EmbeddingErrorReason.ValueType  # 8
+"""The settings demand a GPU and there is none; told by the log and the readiness of the service."""
 Global___EmbeddingErrorReason: _TypeAlias = EmbeddingErrorReason  # noqa: Y015

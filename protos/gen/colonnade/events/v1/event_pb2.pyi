@@ -220,6 +220,7 @@ class PhotoEmbedded(_message.Message):
     REVISION_FIELD_NUMBER: _builtins.int
     SCENE_FIELD_NUMBER: _builtins.int
     NEIGHBOURS_FIELD_NUMBER: _builtins.int
+    SCENE_SIMILARITY_FIELD_NUMBER: _builtins.int
     photo: _builtins.str
     """The photo."""
     model: _builtins.str
@@ -228,6 +229,10 @@ class PhotoEmbedded(_message.Message):
     """The revision of the model."""
     scene: _builtins.str
     """The photo whose scene it shares; itself when it stands alone."""
+    scene_similarity: _builtins.float
+    """The cosine that two photos of one scene usually reach with this model; what a similarity means
+    shows beside it.
+    """
     @_builtins.property
     def neighbours(self) -> _containers.RepeatedCompositeFieldContainer[Global___PhotoNeighbour]:
         """The photos of the same persona that come nearest to it, nearest first; at most 20."""
@@ -240,10 +245,11 @@ class PhotoEmbedded(_message.Message):
         revision: _builtins.str = ...,
         scene: _builtins.str = ...,
         neighbours: _abc.Iterable[Global___PhotoNeighbour] | None = ...,
+        scene_similarity: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "neighbours", b"neighbours", "photo", b"photo", "revision", b"revision", "scene", b"scene"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "neighbours", b"neighbours", "photo", b"photo", "revision", b"revision", "scene", b"scene", "scene_similarity", b"scene_similarity"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -37,7 +37,31 @@ class _SchedulerErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_
     SCHEDULER_ERROR_REASON_CHANNEL_IN_USE: _SchedulerErrorReason.ValueType  # 6
     """Something on the channel waits to be published."""
     SCHEDULER_ERROR_REASON_RIGHTS: _SchedulerErrorReason.ValueType  # 7
-    """The photo may not be used at that time."""
+    """The photo may not be used at that time; `rule` in the metadata says why (`HELD`, `ARCHIVED`,
+    `EMBARGO`, `EXPIRED` or `DELETED`) and `time` when it starts or ends.
+    """
+    SCHEDULER_ERROR_REASON_ARCHIVED: _SchedulerErrorReason.ValueType  # 8
+    """The persona is archived."""
+    SCHEDULER_ERROR_REASON_NO_SLOT: _SchedulerErrorReason.ValueType  # 9
+    """The persona's cadence has no free slot in the next 60 days."""
+    SCHEDULER_ERROR_REASON_PHOTO_RATIO: _SchedulerErrorReason.ValueType  # 10
+    """The photo is too tall or too wide for the network; the metadata names `photo` and `channel`."""
+    SCHEDULER_ERROR_REASON_PHOTO_TOO_MANY_PIXELS: _SchedulerErrorReason.ValueType  # 11
+    """The photo has more pixels than the network takes."""
+    SCHEDULER_ERROR_REASON_PHOTO_FORMAT: _SchedulerErrorReason.ValueType  # 12
+    """The network takes no photo of this kind."""
+    SCHEDULER_ERROR_REASON_PHOTO_TOO_LARGE: _SchedulerErrorReason.ValueType  # 13
+    """The photo has more bytes than the network takes."""
+    SCHEDULER_ERROR_REASON_ALT_TEXT_MISSING: _SchedulerErrorReason.ValueType  # 14
+    """The network demands a description of the photo."""
+    SCHEDULER_ERROR_REASON_TEXT_TOO_LONG: _SchedulerErrorReason.ValueType  # 15
+    """The text with its hashtags is longer than the network takes."""
+    SCHEDULER_ERROR_REASON_TOO_MANY_HASHTAGS: _SchedulerErrorReason.ValueType  # 16
+    """The text has more hashtags than the network takes."""
+    SCHEDULER_ERROR_REASON_TOO_MANY_MENTIONS: _SchedulerErrorReason.ValueType  # 17
+    """The text mentions more accounts than the network takes."""
+    SCHEDULER_ERROR_REASON_SERVICE_UNSUPPORTED: _SchedulerErrorReason.ValueType  # 18
+    """Posts to the network behind the channel are not supported."""
 
 class SchedulerErrorReason(_SchedulerErrorReason, metaclass=_SchedulerErrorReasonEnumTypeWrapper):
     """Lists the reasons that errors of the scheduler carry in `google.rpc.ErrorInfo.reason`, without
@@ -59,5 +83,29 @@ SCHEDULER_ERROR_REASON_UNKNOWN_PROVIDER_CHANNEL: SchedulerErrorReason.ValueType 
 SCHEDULER_ERROR_REASON_CHANNEL_IN_USE: SchedulerErrorReason.ValueType  # 6
 """Something on the channel waits to be published."""
 SCHEDULER_ERROR_REASON_RIGHTS: SchedulerErrorReason.ValueType  # 7
-"""The photo may not be used at that time."""
+"""The photo may not be used at that time; `rule` in the metadata says why (`HELD`, `ARCHIVED`,
+`EMBARGO`, `EXPIRED` or `DELETED`) and `time` when it starts or ends.
+"""
+SCHEDULER_ERROR_REASON_ARCHIVED: SchedulerErrorReason.ValueType  # 8
+"""The persona is archived."""
+SCHEDULER_ERROR_REASON_NO_SLOT: SchedulerErrorReason.ValueType  # 9
+"""The persona's cadence has no free slot in the next 60 days."""
+SCHEDULER_ERROR_REASON_PHOTO_RATIO: SchedulerErrorReason.ValueType  # 10
+"""The photo is too tall or too wide for the network; the metadata names `photo` and `channel`."""
+SCHEDULER_ERROR_REASON_PHOTO_TOO_MANY_PIXELS: SchedulerErrorReason.ValueType  # 11
+"""The photo has more pixels than the network takes."""
+SCHEDULER_ERROR_REASON_PHOTO_FORMAT: SchedulerErrorReason.ValueType  # 12
+"""The network takes no photo of this kind."""
+SCHEDULER_ERROR_REASON_PHOTO_TOO_LARGE: SchedulerErrorReason.ValueType  # 13
+"""The photo has more bytes than the network takes."""
+SCHEDULER_ERROR_REASON_ALT_TEXT_MISSING: SchedulerErrorReason.ValueType  # 14
+"""The network demands a description of the photo."""
+SCHEDULER_ERROR_REASON_TEXT_TOO_LONG: SchedulerErrorReason.ValueType  # 15
+"""The text with its hashtags is longer than the network takes."""
+SCHEDULER_ERROR_REASON_TOO_MANY_HASHTAGS: SchedulerErrorReason.ValueType  # 16
+"""The text has more hashtags than the network takes."""
+SCHEDULER_ERROR_REASON_TOO_MANY_MENTIONS: SchedulerErrorReason.ValueType  # 17
+"""The text mentions more accounts than the network takes."""
+SCHEDULER_ERROR_REASON_SERVICE_UNSUPPORTED: SchedulerErrorReason.ValueType  # 18
+"""Posts to the network behind the channel are not supported."""
 Global___SchedulerErrorReason: _TypeAlias = SchedulerErrorReason  # noqa: Y015

@@ -26,9 +26,10 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!colonnade/scheduler/v1/post.proto\x12\x16\x63olonnade.scheduler.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa9\t\n\x04Post\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\xa5\x01\n\x05photo\x18\x02 \x01(\tB\x95\x01\xe2\x41\x02\x02\x05\xfa\x41\x15\n\x13\x63olonnade.dev/Photo\xbaHurp2n^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/photos/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$\xd8\x01\x01\x12\x1d\n\x07\x63\x61ption\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x98\x11\x12<\n\x08hashtags\x18\x04 \x03(\tB*\xe2\x41\x01\x01\xbaH#\x92\x01 \x10\x1e\"\x1cr\x1a\x32\x18^#?[\\p{L}\\p{N}_]{1,100}$\x12\x38\n\x0escheduled_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x02\x12z\n\x08\x63hannels\x18\x06 \x03(\tBh\xe2\x41\x02\x01\x06\xbaH`\x92\x01]\x10\x14\x18\x01\"WrU2S^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/channels/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$\x12\x1e\n\x08\x61lt_text\x18\x07 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xdc\x0b\x12\x37\n\x05state\x18\x08 \x01(\x0e\x32\".colonnade.scheduler.v1.Post.StateB\x04\xe2\x41\x01\x03\x12-\n\x06pillar\x18\t \x01(\tB\x1d\xe2\x41\x01\x03\xfa\x41\x16\n\x14\x63olonnade.dev/Pillar\x12\x18\n\nfinal_text\x18\n \x01(\tB\x04\xe2\x41\x01\x03\x12?\n\x0cpublications\x18\x0b \x03(\x0b\x32#.colonnade.scheduler.v1.PublicationB\x04\xe2\x41\x01\x03\x12\x16\n\x08strategy\x18\x0c \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bslot_reason\x18\r \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0bposted_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x11 \x01(\tB\x04\xe2\x41\x01\x01\"\xbb\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSTATE_DRAFT\x10\x01\x12\x18\n\x14STATE_AWAITING_IMAGE\x10\x02\x12\x0f\n\x0bSTATE_READY\x10\x03\x12\x13\n\x0fSTATE_SCHEDULED\x10\x04\x12\x11\n\rSTATE_POSTING\x10\x05\x12\x10\n\x0cSTATE_POSTED\x10\x06\x12\x10\n\x0cSTATE_FAILED\x10\x07\x12\x13\n\x0fSTATE_CANCELLED\x10\x08:E\xea\x41\x42\n\x12\x63olonnade.dev/Post\x12\x1fpersonas/{persona}/posts/{post}*\x05posts2\x04post\"\xa5\x07\n\x0bPublication\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12/\n\x07\x63hannel\x18\x02 \x01(\tB\x1e\xe2\x41\x01\x03\xfa\x41\x17\n\x15\x63olonnade.dev/Channel\x12>\n\x05state\x18\x03 \x01(\x0e\x32).colonnade.scheduler.v1.Publication.StateB\x04\xe2\x41\x01\x03\x12\x1a\n\x0cstate_reason\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1e\n\x10provider_post_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1c\n\x0eprovider_state\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tpermalink\x18\x07 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08\x61ttempts\x18\x08 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12;\n\x11next_attempt_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bsubmit_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bposted_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12=\n\x05\x65rror\x18\x0c \x01(\x0b\x32(.colonnade.scheduler.v1.PublicationErrorB\x04\xe2\x41\x01\x03\"\xa4\x02\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSTATE_DRAFT\x10\x01\x12\x0f\n\x0bSTATE_READY\x10\x02\x12\x14\n\x10STATE_SUBMITTING\x10\x03\x12\x14\n\x10STATE_RETRY_WAIT\x10\x04\x12\x11\n\rSTATE_UNKNOWN\x10\x05\x12\x15\n\x11STATE_RECONCILING\x10\x06\x12\x13\n\x0fSTATE_SCHEDULED\x10\x07\x12\x14\n\x10STATE_PUBLISHING\x10\x08\x12\x10\n\x0cSTATE_POSTED\x10\t\x12\x10\n\x0cSTATE_FAILED\x10\n\x12\x13\n\x0fSTATE_CANCELLED\x10\x0b\x12\x10\n\x0cSTATE_MISSED\x10\x0c\x12\x16\n\x12STATE_NEEDS_REVIEW\x10\r:u\xea\x41r\n\x19\x63olonnade.dev/Publication\x12:personas/{persona}/posts/{post}/publications/{publication}*\x0cpublications2\x0bpublication\"s\n\x10PublicationError\x12\x14\n\x06reason\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07message\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tretryable\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x19\n\x0bsupport_uri\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!colonnade/scheduler/v1/post.proto\x12\x16\x63olonnade.scheduler.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"\xca\n\n\x04Post\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\xa5\x01\n\x05photo\x18\x02 \x01(\tB\x95\x01\xe2\x41\x02\x02\x05\xfa\x41\x15\n\x13\x63olonnade.dev/Photo\xbaHurp2n^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/photos/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$\xd8\x01\x01\x12\x1d\n\x07\x63\x61ption\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x98\x11\x12<\n\x08hashtags\x18\x04 \x03(\tB*\xe2\x41\x01\x01\xbaH#\x92\x01 \x10\x1e\"\x1cr\x1a\x32\x18^#?[\\p{L}\\p{N}_]{1,100}$\x12\x38\n\x0escheduled_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x02\x12z\n\x08\x63hannels\x18\x06 \x03(\tBh\xe2\x41\x02\x01\x06\xbaH`\x92\x01]\x10\x14\x18\x01\"WrU2S^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/channels/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$\x12\x1e\n\x08\x61lt_text\x18\x07 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xdc\x0b\x12\x37\n\x05state\x18\x08 \x01(\x0e\x32\".colonnade.scheduler.v1.Post.StateB\x04\xe2\x41\x01\x03\x12-\n\x06pillar\x18\t \x01(\tB\x1d\xe2\x41\x01\x03\xfa\x41\x16\n\x14\x63olonnade.dev/Pillar\x12\x18\n\nfinal_text\x18\n \x01(\tB\x04\xe2\x41\x01\x03\x12?\n\x0cpublications\x18\x0b \x03(\x0b\x32#.colonnade.scheduler.v1.PublicationB\x04\xe2\x41\x01\x03\x12\x16\n\x08strategy\x18\x0c \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bslot_reason\x18\r \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0bposted_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x11 \x01(\tB\x04\xe2\x41\x01\x01\x12\x35\n\nsuggestion\x18\x12 \x01(\tB!\xe2\x41\x01\x03\xfa\x41\x1a\n\x18\x63olonnade.dev/Suggestion\x12\x31\n\x08\x63\x61mpaign\x18\x13 \x01(\tB\x1f\xe2\x41\x01\x03\xfa\x41\x18\n\x16\x63olonnade.dev/Campaign\x12\x1a\n\x0cstate_reason\x18\x14 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0b\x65xternal_id\x18\x15 \x01(\tB\x04\xe2\x41\x01\x03\"\xbb\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSTATE_DRAFT\x10\x01\x12\x18\n\x14STATE_AWAITING_IMAGE\x10\x02\x12\x0f\n\x0bSTATE_READY\x10\x03\x12\x13\n\x0fSTATE_SCHEDULED\x10\x04\x12\x11\n\rSTATE_POSTING\x10\x05\x12\x10\n\x0cSTATE_POSTED\x10\x06\x12\x10\n\x0cSTATE_FAILED\x10\x07\x12\x13\n\x0fSTATE_CANCELLED\x10\x08:E\xea\x41\x42\n\x12\x63olonnade.dev/Post\x12\x1fpersonas/{persona}/posts/{post}*\x05posts2\x04post\"\xc0\x04\n\x08PastPost\x12#\n\x0b\x65xternal_id\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\xa1\x01\n\x05photo\x18\x02 \x01(\tB\x91\x01\xe2\x41\x01\x02\xfa\x41\x15\n\x13\x63olonnade.dev/Photo\xbaHrrp2n^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/photos/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$\x12;\n\x0bposted_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x1d\n\x07\x63\x61ption\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x90N\x12\x8c\x01\n\x07\x63hannel\x18\x05 \x01(\tB{\xe2\x41\x01\x01\xfa\x41\x17\n\x15\x63olonnade.dev/Channel\xbaHZrU2S^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/channels/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$\xd8\x01\x01\x12\x37\n\x08provider\x18\x06 \x01(\tB%\xe2\x41\x01\x01\xbaH\x1er\x19\x32\x17^[a-z][a-z0-9_-]{0,39}$\xd8\x01\x01\x12&\n\x10provider_post_id\x18\x07 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x02\x12\x1f\n\tpermalink\x18\x08 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xd0\x0f\"\xac\x02\n\tBatchPost\x12\xa1\x01\n\x05photo\x18\x01 \x01(\tB\x91\x01\xe2\x41\x01\x02\xfa\x41\x15\n\x13\x63olonnade.dev/Photo\xbaHrrp2n^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/photos/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$\x12\x1d\n\x07\x63\x61ption\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x98\x11\x12<\n\x08hashtags\x18\x03 \x03(\tB*\xe2\x41\x01\x01\xbaH#\x92\x01 \x10\x1e\"\x1cr\x1a\x32\x18^#?[\\p{L}\\p{N}_]{1,100}$\x12\x1e\n\x08\x61lt_text\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xdc\x0b\"\x95\x01\n\nPostResult\x12+\n\x05photo\x18\x01 \x01(\tB\x1c\xe2\x41\x01\x03\xfa\x41\x15\n\x13\x63olonnade.dev/Photo\x12(\n\x06status\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusB\x04\xe2\x41\x01\x03\x12\x30\n\x04post\x18\x03 \x01(\x0b\x32\x1c.colonnade.scheduler.v1.PostB\x04\xe2\x41\x01\x03\"\xa5\x07\n\x0bPublication\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12/\n\x07\x63hannel\x18\x02 \x01(\tB\x1e\xe2\x41\x01\x03\xfa\x41\x17\n\x15\x63olonnade.dev/Channel\x12>\n\x05state\x18\x03 \x01(\x0e\x32).colonnade.scheduler.v1.Publication.StateB\x04\xe2\x41\x01\x03\x12\x1a\n\x0cstate_reason\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1e\n\x10provider_post_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1c\n\x0eprovider_state\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tpermalink\x18\x07 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08\x61ttempts\x18\x08 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12;\n\x11next_attempt_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bsubmit_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bposted_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12=\n\x05\x65rror\x18\x0c \x01(\x0b\x32(.colonnade.scheduler.v1.PublicationErrorB\x04\xe2\x41\x01\x03\"\xa4\x02\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSTATE_DRAFT\x10\x01\x12\x0f\n\x0bSTATE_READY\x10\x02\x12\x14\n\x10STATE_SUBMITTING\x10\x03\x12\x14\n\x10STATE_RETRY_WAIT\x10\x04\x12\x11\n\rSTATE_UNKNOWN\x10\x05\x12\x15\n\x11STATE_RECONCILING\x10\x06\x12\x13\n\x0fSTATE_SCHEDULED\x10\x07\x12\x14\n\x10STATE_PUBLISHING\x10\x08\x12\x10\n\x0cSTATE_POSTED\x10\t\x12\x10\n\x0cSTATE_FAILED\x10\n\x12\x13\n\x0fSTATE_CANCELLED\x10\x0b\x12\x10\n\x0cSTATE_MISSED\x10\x0c\x12\x16\n\x12STATE_NEEDS_REVIEW\x10\r:u\xea\x41r\n\x19\x63olonnade.dev/Publication\x12:personas/{persona}/posts/{post}/publications/{publication}*\x0cpublications2\x0bpublication\"s\n\x10PublicationError\x12\x14\n\x06reason\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07message\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tretryable\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x19\n\x0bsupport_uri\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -69,8 +70,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_POST'].fields_by_name['update_time']._serialized_options = b'\342A\001\003'
   _globals['_POST'].fields_by_name['etag']._loaded_options = None
   _globals['_POST'].fields_by_name['etag']._serialized_options = b'\342A\001\001'
+  _globals['_POST'].fields_by_name['suggestion']._loaded_options = None
+  _globals['_POST'].fields_by_name['suggestion']._serialized_options = b'\342A\001\003\372A\032\n\030colonnade.dev/Suggestion'
+  _globals['_POST'].fields_by_name['campaign']._loaded_options = None
+  _globals['_POST'].fields_by_name['campaign']._serialized_options = b'\342A\001\003\372A\030\n\026colonnade.dev/Campaign'
+  _globals['_POST'].fields_by_name['state_reason']._loaded_options = None
+  _globals['_POST'].fields_by_name['state_reason']._serialized_options = b'\342A\001\003'
+  _globals['_POST'].fields_by_name['external_id']._loaded_options = None
+  _globals['_POST'].fields_by_name['external_id']._serialized_options = b'\342A\001\003'
   _globals['_POST']._loaded_options = None
   _globals['_POST']._serialized_options = b'\352AB\n\022colonnade.dev/Post\022\037personas/{persona}/posts/{post}*\005posts2\004post'
+  _globals['_PASTPOST'].fields_by_name['external_id']._loaded_options = None
+  _globals['_PASTPOST'].fields_by_name['external_id']._serialized_options = b'\342A\001\002\272H\007r\005\020\001\030\310\001'
+  _globals['_PASTPOST'].fields_by_name['photo']._loaded_options = None
+  _globals['_PASTPOST'].fields_by_name['photo']._serialized_options = b'\342A\001\002\372A\025\n\023colonnade.dev/Photo\272Hrrp2n^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/photos/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$'
+  _globals['_PASTPOST'].fields_by_name['posted_time']._loaded_options = None
+  _globals['_PASTPOST'].fields_by_name['posted_time']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
+  _globals['_PASTPOST'].fields_by_name['caption']._loaded_options = None
+  _globals['_PASTPOST'].fields_by_name['caption']._serialized_options = b'\342A\001\001\272H\005r\003\030\220N'
+  _globals['_PASTPOST'].fields_by_name['channel']._loaded_options = None
+  _globals['_PASTPOST'].fields_by_name['channel']._serialized_options = b'\342A\001\001\372A\027\n\025colonnade.dev/Channel\272HZrU2S^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/channels/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$\330\001\001'
+  _globals['_PASTPOST'].fields_by_name['provider']._loaded_options = None
+  _globals['_PASTPOST'].fields_by_name['provider']._serialized_options = b'\342A\001\001\272H\036r\0312\027^[a-z][a-z0-9_-]{0,39}$\330\001\001'
+  _globals['_PASTPOST'].fields_by_name['provider_post_id']._loaded_options = None
+  _globals['_PASTPOST'].fields_by_name['provider_post_id']._serialized_options = b'\342A\001\001\272H\005r\003\030\200\002'
+  _globals['_PASTPOST'].fields_by_name['permalink']._loaded_options = None
+  _globals['_PASTPOST'].fields_by_name['permalink']._serialized_options = b'\342A\001\001\272H\005r\003\030\320\017'
+  _globals['_BATCHPOST'].fields_by_name['photo']._loaded_options = None
+  _globals['_BATCHPOST'].fields_by_name['photo']._serialized_options = b'\342A\001\002\372A\025\n\023colonnade.dev/Photo\272Hrrp2n^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/photos/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$'
+  _globals['_BATCHPOST'].fields_by_name['caption']._loaded_options = None
+  _globals['_BATCHPOST'].fields_by_name['caption']._serialized_options = b'\342A\001\001\272H\005r\003\030\230\021'
+  _globals['_BATCHPOST'].fields_by_name['hashtags']._loaded_options = None
+  _globals['_BATCHPOST'].fields_by_name['hashtags']._serialized_options = b'\342A\001\001\272H#\222\001 \020\036\"\034r\0322\030^#?[\\p{L}\\p{N}_]{1,100}$'
+  _globals['_BATCHPOST'].fields_by_name['alt_text']._loaded_options = None
+  _globals['_BATCHPOST'].fields_by_name['alt_text']._serialized_options = b'\342A\001\001\272H\005r\003\030\334\013'
+  _globals['_POSTRESULT'].fields_by_name['photo']._loaded_options = None
+  _globals['_POSTRESULT'].fields_by_name['photo']._serialized_options = b'\342A\001\003\372A\025\n\023colonnade.dev/Photo'
+  _globals['_POSTRESULT'].fields_by_name['status']._loaded_options = None
+  _globals['_POSTRESULT'].fields_by_name['status']._serialized_options = b'\342A\001\003'
+  _globals['_POSTRESULT'].fields_by_name['post']._loaded_options = None
+  _globals['_POSTRESULT'].fields_by_name['post']._serialized_options = b'\342A\001\003'
   _globals['_PUBLICATION'].fields_by_name['name']._loaded_options = None
   _globals['_PUBLICATION'].fields_by_name['name']._serialized_options = b'\342A\001\010'
   _globals['_PUBLICATION'].fields_by_name['channel']._loaded_options = None
@@ -105,14 +144,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PUBLICATIONERROR'].fields_by_name['retryable']._serialized_options = b'\342A\001\003'
   _globals['_PUBLICATIONERROR'].fields_by_name['support_uri']._loaded_options = None
   _globals['_PUBLICATIONERROR'].fields_by_name['support_uri']._serialized_options = b'\342A\001\003'
-  _globals['_POST']._serialized_start=184
-  _globals['_POST']._serialized_end=1377
-  _globals['_POST_STATE']._serialized_start=1119
-  _globals['_POST_STATE']._serialized_end=1306
-  _globals['_PUBLICATION']._serialized_start=1380
-  _globals['_PUBLICATION']._serialized_end=2313
-  _globals['_PUBLICATION_STATE']._serialized_start=1902
-  _globals['_PUBLICATION_STATE']._serialized_end=2194
-  _globals['_PUBLICATIONERROR']._serialized_start=2315
-  _globals['_PUBLICATIONERROR']._serialized_end=2430
+  _globals['_POST']._serialized_start=209
+  _globals['_POST']._serialized_end=1563
+  _globals['_POST_STATE']._serialized_start=1305
+  _globals['_POST_STATE']._serialized_end=1492
+  _globals['_PASTPOST']._serialized_start=1566
+  _globals['_PASTPOST']._serialized_end=2142
+  _globals['_BATCHPOST']._serialized_start=2145
+  _globals['_BATCHPOST']._serialized_end=2445
+  _globals['_POSTRESULT']._serialized_start=2448
+  _globals['_POSTRESULT']._serialized_end=2597
+  _globals['_PUBLICATION']._serialized_start=2600
+  _globals['_PUBLICATION']._serialized_end=3533
+  _globals['_PUBLICATION_STATE']._serialized_start=3122
+  _globals['_PUBLICATION_STATE']._serialized_end=3414
+  _globals['_PUBLICATIONERROR']._serialized_start=3535
+  _globals['_PUBLICATIONERROR']._serialized_end=3650
 # @@protoc_insertion_point(module_scope)

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.rpc import status_pb2 as _status_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -90,6 +91,10 @@ class Post(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    SUGGESTION_FIELD_NUMBER: _builtins.int
+    CAMPAIGN_FIELD_NUMBER: _builtins.int
+    STATE_REASON_FIELD_NUMBER: _builtins.int
+    EXTERNAL_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, `personas/{persona}/posts/{post}`."""
     photo: _builtins.str
@@ -107,18 +112,26 @@ class Post(_message.Message):
     final_text: _builtins.str
     """Caption and hashtags as they go out; composed once."""
     strategy: _builtins.str
-    """How the photo was chosen, such as `manual`."""
+    """How photo and time were chosen: `manual`, `cadence`, `spacing`, `campaign` or `imported`."""
     slot_reason: _builtins.str
     """Why this time and this photo."""
     etag: _builtins.str
     """Changes with every change."""
+    suggestion: _builtins.str
+    """The suggestion that asks for its photo."""
+    campaign: _builtins.str
+    """The campaign that it came with."""
+    state_reason: _builtins.str
+    """Why it is not scheduled yet, for people."""
+    external_id: _builtins.str
+    """What it is called where it was imported from."""
     @_builtins.property
     def hashtags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Hashtags to append: `#`, then letters, digits or underscores; 30 at most."""
 
     @_builtins.property
     def scheduled_time(self) -> _timestamp_pb2.Timestamp:
-        """When it is due: not in the past, at most 365 days ahead."""
+        """When it is due: not in the past, at most 365 days ahead. Posts of a campaign may have none yet."""
 
     @_builtins.property
     def channels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -160,14 +173,140 @@ class Post(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
+        suggestion: _builtins.str = ...,
+        campaign: _builtins.str = ...,
+        state_reason: _builtins.str = ...,
+        external_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "posted_time", b"posted_time", "scheduled_time", b"scheduled_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alt_text", b"alt_text", "caption", b"caption", "channels", b"channels", "create_time", b"create_time", "etag", b"etag", "final_text", b"final_text", "hashtags", b"hashtags", "name", b"name", "photo", b"photo", "pillar", b"pillar", "posted_time", b"posted_time", "publications", b"publications", "scheduled_time", b"scheduled_time", "slot_reason", b"slot_reason", "state", b"state", "strategy", b"strategy", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alt_text", b"alt_text", "campaign", b"campaign", "caption", b"caption", "channels", b"channels", "create_time", b"create_time", "etag", b"etag", "external_id", b"external_id", "final_text", b"final_text", "hashtags", b"hashtags", "name", b"name", "photo", b"photo", "pillar", b"pillar", "posted_time", b"posted_time", "publications", b"publications", "scheduled_time", b"scheduled_time", "slot_reason", b"slot_reason", "state", b"state", "state_reason", b"state_reason", "strategy", b"strategy", "suggestion", b"suggestion", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Post: _TypeAlias = Post  # noqa: Y015
+
+@_typing.final
+class PastPost(_message.Message):
+    """Describes a post that went out before there was this suite."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXTERNAL_ID_FIELD_NUMBER: _builtins.int
+    PHOTO_FIELD_NUMBER: _builtins.int
+    POSTED_TIME_FIELD_NUMBER: _builtins.int
+    CAPTION_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    PROVIDER_POST_ID_FIELD_NUMBER: _builtins.int
+    PERMALINK_FIELD_NUMBER: _builtins.int
+    external_id: _builtins.str
+    """What it is called where it comes from; unique within the persona."""
+    photo: _builtins.str
+    """The photo, `personas/{persona}/photos/{photo}`."""
+    caption: _builtins.str
+    """The text as it went out."""
+    channel: _builtins.str
+    """The channel on which it went out. Unset: one that is not connected here."""
+    provider: _builtins.str
+    """The provider or network, such as `instagram`. Unset: that of the channel, else `imported`."""
+    provider_post_id: _builtins.str
+    """The provider's id of the post. Unset: the external id stands in for it."""
+    permalink: _builtins.str
+    """Where it can be seen."""
+    @_builtins.property
+    def posted_time(self) -> _timestamp_pb2.Timestamp:
+        """When it went out; not in the future."""
+
+    def __init__(
+        self,
+        *,
+        external_id: _builtins.str = ...,
+        photo: _builtins.str = ...,
+        posted_time: _timestamp_pb2.Timestamp | None = ...,
+        caption: _builtins.str = ...,
+        channel: _builtins.str = ...,
+        provider: _builtins.str = ...,
+        provider_post_id: _builtins.str = ...,
+        permalink: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["posted_time", b"posted_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caption", b"caption", "channel", b"channel", "external_id", b"external_id", "permalink", b"permalink", "photo", b"photo", "posted_time", b"posted_time", "provider", b"provider", "provider_post_id", b"provider_post_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PastPost: _TypeAlias = PastPost  # noqa: Y015
+
+@_typing.final
+class BatchPost(_message.Message):
+    """Describes one post of a batch: a photo with its text."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PHOTO_FIELD_NUMBER: _builtins.int
+    CAPTION_FIELD_NUMBER: _builtins.int
+    HASHTAGS_FIELD_NUMBER: _builtins.int
+    ALT_TEXT_FIELD_NUMBER: _builtins.int
+    photo: _builtins.str
+    """The photo, `personas/{persona}/photos/{photo}`."""
+    caption: _builtins.str
+    """The text. Unset: the caption of the batch."""
+    alt_text: _builtins.str
+    """What the picture shows. Unset: the photo's own alternative text."""
+    @_builtins.property
+    def hashtags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Hashtags to append, as in Post. None: those of the batch."""
+
+    def __init__(
+        self,
+        *,
+        photo: _builtins.str = ...,
+        caption: _builtins.str = ...,
+        hashtags: _abc.Iterable[_builtins.str] | None = ...,
+        alt_text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alt_text", b"alt_text", "caption", b"caption", "hashtags", b"hashtags", "photo", b"photo"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchPost: _TypeAlias = BatchPost  # noqa: Y015
+
+@_typing.final
+class PostResult(_message.Message):
+    """Tells what became of one post of a batch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PHOTO_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    POST_FIELD_NUMBER: _builtins.int
+    photo: _builtins.str
+    """The photo, as it was asked for."""
+    @_builtins.property
+    def status(self) -> _status_pb2.Status:
+        """OK with code 0, or why there is no post."""
+
+    @_builtins.property
+    def post(self) -> Global___Post:
+        """The post, where there was none of these problems."""
+
+    def __init__(
+        self,
+        *,
+        photo: _builtins.str = ...,
+        status: _status_pb2.Status | None = ...,
+        post: Global___Post | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["post", b"post", "status", b"status"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["photo", b"photo", "post", b"post", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PostResult: _TypeAlias = PostResult  # noqa: Y015
 
 @_typing.final
 class Publication(_message.Message):
@@ -257,7 +396,7 @@ class Publication(_message.Message):
     name: _builtins.str
     """The resource name."""
     channel: _builtins.str
-    """The channel."""
+    """The channel. Empty for an imported post that went out elsewhere."""
     state: Global___Publication.State.ValueType
     """Where it stands."""
     state_reason: _builtins.str

@@ -23,17 +23,20 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from colonnade.catalog.v1 import photo_pb2 as colonnade_dot_catalog_dot_v1_dot_photo__pb2
 from colonnade.options.v1 import options_pb2 as colonnade_dot_options_dot_v1_dot_options__pb2
 from colonnade.scheduler.v1 import channel_pb2 as colonnade_dot_scheduler_dot_v1_dot_channel__pb2
 from colonnade.scheduler.v1 import post_pb2 as colonnade_dot_scheduler_dot_v1_dot_post__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.colonnade/scheduler/v1/scheduler_service.proto\x12\x16\x63olonnade.scheduler.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\"colonnade/options/v1/options.proto\x1a$colonnade/scheduler/v1/channel.proto\x1a!colonnade/scheduler/v1/post.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9f\x02\n\x14\x43reateChannelRequest\x12_\n\x06parent\x18\x01 \x01(\tBO\xe2\x41\x01\x02\xfa\x41\x17\n\x15\x63olonnade.dev/Persona\xbaH.r,2*^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$\x12\x43\n\nchannel_id\x18\x02 \x01(\tB/\xe2\x41\x01\x01\xbaH(r#2!^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$\xd8\x01\x01\x12<\n\x07\x63hannel\x18\x03 \x01(\x0b\x32\x1f.colonnade.scheduler.v1.ChannelB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12#\n\nrequest_id\x18\x04 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x9c\x01\n\x11GetChannelRequest\x12\x86\x01\n\x04name\x18\x01 \x01(\tBx\xe2\x41\x01\x02\xfa\x41\x17\n\x15\x63olonnade.dev/Channel\xbaHWrU2S^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/channels/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$\"\xb0\x01\n\x13ListChannelsRequest\x12_\n\x06parent\x18\x01 \x01(\tBO\xe2\x41\x01\x02\xfa\x41\x17\n\x15\x63olonnade.dev/Persona\xbaH.r,2*^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$\x12\x1e\n\tpage_size\x18\x02 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"b\n\x14ListChannelsResponse\x12\x31\n\x08\x63hannels\x18\x01 \x03(\x0b\x32\x1f.colonnade.scheduler.v1.Channel\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xd8\x01\n\x14\x44\x65leteChannelRequest\x12\x86\x01\n\x04name\x18\x01 \x01(\tBx\xe2\x41\x01\x02\xfa\x41\x17\n\x15\x63olonnade.dev/Channel\xbaHWrU2S^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/channels/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$\x12\x12\n\x04\x65tag\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12#\n\nrequest_id\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\xd1\x01\n\x11\x43reatePostRequest\x12_\n\x06parent\x18\x01 \x01(\tBO\xe2\x41\x01\x02\xfa\x41\x17\n\x15\x63olonnade.dev/Persona\xbaH.r,2*^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$\x12\x36\n\x04post\x18\x02 \x01(\x0b\x32\x1c.colonnade.scheduler.v1.PostB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12#\n\nrequest_id\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\xb1\x01\n\x0eGetPostRequest\x12\x9e\x01\n\x04name\x18\x01 \x01(\tB\x8f\x01\xe2\x41\x01\x02\xfa\x41\x14\n\x12\x63olonnade.dev/Post\xbaHqro2m^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/posts/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$\"\xee\x01\n\x10ListPostsRequest\x12\x63\n\x06parent\x18\x01 \x01(\tBS\xe2\x41\x01\x02\xfa\x41\x17\n\x15\x63olonnade.dev/Persona\xbaH2r02.^personas/([a-z]([a-z0-9-]{0,61}[a-z0-9])?|-)$\x12\x1e\n\tpage_size\x18\x02 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x06\x66ilter\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xd0\x0f\x12\x1d\n\x08order_by\x18\x05 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18\x64\"Y\n\x11ListPostsResponse\x12+\n\x05posts\x18\x01 \x03(\x0b\x32\x1c.colonnade.scheduler.v1.Post\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xd9\x01\n\x11\x43\x61ncelPostRequest\x12\x9e\x01\n\x04name\x18\x01 \x01(\tB\x8f\x01\xe2\x41\x01\x02\xfa\x41\x14\n\x12\x63olonnade.dev/Post\xbaHqro2m^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/posts/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$\x12#\n\nrequest_id\x18\x02 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"@\n\x12\x43\x61ncelPostResponse\x12*\n\x04post\x18\x01 \x01(\x0b\x32\x1c.colonnade.scheduler.v1.Post\"\x92\x02\n\x10RetryPostRequest\x12\x9e\x01\n\x04name\x18\x01 \x01(\tB\x8f\x01\xe2\x41\x01\x02\xfa\x41\x14\n\x12\x63olonnade.dev/Post\xbaHqro2m^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/posts/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$\x12\x38\n\x0escheduled_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12#\n\nrequest_id\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"?\n\x11RetryPostResponse\x12*\n\x04post\x18\x01 \x01(\x0b\x32\x1c.colonnade.scheduler.v1.Post\"\xb3\x01\n\x10WatchPostRequest\x12\x9e\x01\n\x04name\x18\x01 \x01(\tB\x8f\x01\xe2\x41\x01\x02\xfa\x41\x14\n\x12\x63olonnade.dev/Post\xbaHqro2m^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/posts/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$\"Q\n\x11WatchPostResponse\x12*\n\x04post\x18\x01 \x01(\x0b\x32\x1c.colonnade.scheduler.v1.Post\x12\x10\n\x08sequence\x18\x02 \x01(\x05\"\x8d\x01\n\x1bReadPublicationMediaRequest\x12\x34\n\x05token\x18\x01 \x01(\tB%\xe2\x41\x01\x02\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9_-]{22,64}$\xb0\xd4\x18\x01\x12\x1b\n\x06offset\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x01\xbaH\x04\"\x02(\x00\x12\x1b\n\x06length\x18\x03 \x01(\x03\x42\x0b\xe2\x41\x01\x01\xbaH\x04\"\x02(\x00\"x\n\x1cReadPublicationMediaResponse\x12<\n\x04info\x18\x01 \x01(\x0b\x32,.colonnade.scheduler.v1.PublicationMediaInfoH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\t\n\x07payload\"K\n\x14PublicationMediaInfo\x12\x11\n\tmime_type\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t2\x81\x0e\n\x10SchedulerService\x12\xaa\x01\n\rCreateChannel\x12,.colonnade.scheduler.v1.CreateChannelRequest\x1a\x1f.colonnade.scheduler.v1.Channel\"J\xaa\xd4\x18\x15\n\x0fscheduler.write\x1a\x02\x08\x1e\x82\xd3\xe4\x93\x02+\" /v1/{parent=personas/*}/channels:\x07\x63hannel\x12\x98\x01\n\nGetChannel\x12).colonnade.scheduler.v1.GetChannelRequest\x1a\x1f.colonnade.scheduler.v1.Channel\">\xaa\xd4\x18\x12\n\x0escheduler.read\x10\x01\x82\xd3\xe4\x93\x02\"\x12 /v1/{name=personas/*/channels/*}\x12\xa9\x01\n\x0cListChannels\x12+.colonnade.scheduler.v1.ListChannelsRequest\x1a,.colonnade.scheduler.v1.ListChannelsResponse\">\xaa\xd4\x18\x12\n\x0escheduler.read\x10\x01\x82\xd3\xe4\x93\x02\"\x12 /v1/{parent=personas/*}/channels\x12\x94\x01\n\rDeleteChannel\x12,.colonnade.scheduler.v1.DeleteChannelRequest\x1a\x16.google.protobuf.Empty\"=\xaa\xd4\x18\x11\n\x0fscheduler.write\x82\xd3\xe4\x93\x02\"* /v1/{name=personas/*/channels/*}\x12\x97\x01\n\nCreatePost\x12).colonnade.scheduler.v1.CreatePostRequest\x1a\x1c.colonnade.scheduler.v1.Post\"@\xaa\xd4\x18\x11\n\x0fscheduler.write\x82\xd3\xe4\x93\x02%\"\x1d/v1/{parent=personas/*}/posts:\x04post\x12\x8c\x01\n\x07GetPost\x12&.colonnade.scheduler.v1.GetPostRequest\x1a\x1c.colonnade.scheduler.v1.Post\";\xaa\xd4\x18\x12\n\x0escheduler.read\x10\x01\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/{name=personas/*/posts/*}\x12\x9d\x01\n\tListPosts\x12(.colonnade.scheduler.v1.ListPostsRequest\x1a).colonnade.scheduler.v1.ListPostsResponse\";\xaa\xd4\x18\x12\n\x0escheduler.read\x10\x01\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/{parent=personas/*}/posts\x12\xa9\x01\n\nCancelPost\x12).colonnade.scheduler.v1.CancelPostRequest\x1a*.colonnade.scheduler.v1.CancelPostResponse\"D\xaa\xd4\x18\x11\n\x0fscheduler.write\x82\xd3\xe4\x93\x02)\"$/v1/{name=personas/*/posts/*}:cancel:\x01*\x12\xa5\x01\n\tRetryPost\x12(.colonnade.scheduler.v1.RetryPostRequest\x1a).colonnade.scheduler.v1.RetryPostResponse\"C\xaa\xd4\x18\x11\n\x0fscheduler.write\x82\xd3\xe4\x93\x02(\"#/v1/{name=personas/*/posts/*}:retry:\x01*\x12\xaa\x01\n\tWatchPost\x12(.colonnade.scheduler.v1.WatchPostRequest\x1a).colonnade.scheduler.v1.WatchPostResponse\"F\xaa\xd4\x18\x17\n\x0escheduler.read\x10\x01\x1a\x03\x08\x90\x1c\x82\xd3\xe4\x93\x02%\x12#/v1/{name=personas/*/posts/*}:watch0\x01\x12\x97\x01\n\x14ReadPublicationMedia\x12\x33.colonnade.scheduler.v1.ReadPublicationMediaRequest\x1a\x34.colonnade.scheduler.v1.ReadPublicationMediaResponse\"\x12\xaa\xd4\x18\x0e\n\x06public\x10\x01\x1a\x02\x08<0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.colonnade/scheduler/v1/scheduler_service.proto\x12\x16\x63olonnade.scheduler.v1\x1a\x1b\x62uf/validate/validate.proto\x1a colonnade/catalog/v1/photo.proto\x1a\"colonnade/options/v1/options.proto\x1a$colonnade/scheduler/v1/channel.proto\x1a!colonnade/scheduler/v1/post.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9f\x02\n\x14\x43reateChannelRequest\x12_\n\x06parent\x18\x01 \x01(\tBO\xe2\x41\x01\x02\xfa\x41\x17\n\x15\x63olonnade.dev/Persona\xbaH.r,2*^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$\x12\x43\n\nchannel_id\x18\x02 \x01(\tB/\xe2\x41\x01\x01\xbaH(r#2!^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$\xd8\x01\x01\x12<\n\x07\x63hannel\x18\x03 \x01(\x0b\x32\x1f.colonnade.scheduler.v1.ChannelB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12#\n\nrequest_id\x18\x04 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x9c\x01\n\x11GetChannelRequest\x12\x86\x01\n\x04name\x18\x01 \x01(\tBx\xe2\x41\x01\x02\xfa\x41\x17\n\x15\x63olonnade.dev/Channel\xbaHWrU2S^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/channels/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$\"\xb0\x01\n\x13ListChannelsRequest\x12_\n\x06parent\x18\x01 \x01(\tBO\xe2\x41\x01\x02\xfa\x41\x17\n\x15\x63olonnade.dev/Persona\xbaH.r,2*^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$\x12\x1e\n\tpage_size\x18\x02 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"b\n\x14ListChannelsResponse\x12\x31\n\x08\x63hannels\x18\x01 \x03(\x0b\x32\x1f.colonnade.scheduler.v1.Channel\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xd8\x01\n\x14\x44\x65leteChannelRequest\x12\x86\x01\n\x04name\x18\x01 \x01(\tBx\xe2\x41\x01\x02\xfa\x41\x17\n\x15\x63olonnade.dev/Channel\xbaHWrU2S^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/channels/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$\x12\x12\n\x04\x65tag\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12#\n\nrequest_id\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\xb0\x01\n\x14UpdateChannelRequest\x12<\n\x07\x63hannel\x18\x01 \x01(\x0b\x32\x1f.colonnade.scheduler.v1.ChannelB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x35\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\x12#\n\nrequest_id\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\xd7\x01\n\x13PauseChannelRequest\x12\x86\x01\n\x04name\x18\x01 \x01(\tBx\xe2\x41\x01\x02\xfa\x41\x17\n\x15\x63olonnade.dev/Channel\xbaHWrU2S^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/channels/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$\x12\x12\n\x04\x65tag\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12#\n\nrequest_id\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"H\n\x14PauseChannelResponse\x12\x30\n\x07\x63hannel\x18\x01 \x01(\x0b\x32\x1f.colonnade.scheduler.v1.Channel\"\xd8\x01\n\x14ResumeChannelRequest\x12\x86\x01\n\x04name\x18\x01 \x01(\tBx\xe2\x41\x01\x02\xfa\x41\x17\n\x15\x63olonnade.dev/Channel\xbaHWrU2S^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/channels/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$\x12\x12\n\x04\x65tag\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12#\n\nrequest_id\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"I\n\x15ResumeChannelResponse\x12\x30\n\x07\x63hannel\x18\x01 \x01(\x0b\x32\x1f.colonnade.scheduler.v1.Channel\"\xd1\x01\n\x11\x43reatePostRequest\x12_\n\x06parent\x18\x01 \x01(\tBO\xe2\x41\x01\x02\xfa\x41\x17\n\x15\x63olonnade.dev/Persona\xbaH.r,2*^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$\x12\x36\n\x04post\x18\x02 \x01(\x0b\x32\x1c.colonnade.scheduler.v1.PostB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12#\n\nrequest_id\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\xc8\x04\n\x17\x42\x61tchCreatePostsRequest\x12_\n\x06parent\x18\x01 \x01(\tBO\xe2\x41\x01\x02\xfa\x41\x17\n\x15\x63olonnade.dev/Persona\xbaH.r,2*^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$\x12\x41\n\x05posts\x18\x02 \x03(\x0b\x32!.colonnade.scheduler.v1.BatchPostB\x0f\xe2\x41\x01\x02\xbaH\x08\x92\x01\x05\x08\x01\x10\xc8\x01\x12\x34\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x41\n\x07spacing\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x15\xe2\x41\x01\x01\xbaH\x0e\xaa\x01\x0b\"\x05\x08\x80\xe7\x84\x0f\x32\x02\x08<\x12\x12\n\x04seed\x18\x05 \x01(\x03\x42\x04\xe2\x41\x01\x01\x12\x1d\n\x07\x63\x61ption\x18\x06 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x98\x11\x12<\n\x08hashtags\x18\x07 \x03(\tB*\xe2\x41\x01\x01\xbaH#\x92\x01 \x10\x1e\"\x1cr\x1a\x32\x18^#?[\\p{L}\\p{N}_]{1,100}$\x12z\n\x08\x63hannels\x18\x08 \x03(\tBh\xe2\x41\x02\x01\x06\xbaH`\x92\x01]\x10\x14\x18\x01\"WrU2S^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/channels/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$\x12#\n\nrequest_id\x18\t \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"O\n\x18\x42\x61tchCreatePostsResponse\x12\x33\n\x07results\x18\x01 \x03(\x0b\x32\".colonnade.scheduler.v1.PostResult\"\xb7\x01\n\x12ImportPostsRequest\x12_\n\x06parent\x18\x01 \x01(\tBO\xe2\x41\x01\x02\xfa\x41\x17\n\x15\x63olonnade.dev/Persona\xbaH.r,2*^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$\x12@\n\x05posts\x18\x02 \x03(\x0b\x32 .colonnade.scheduler.v1.PastPostB\x0f\xe2\x41\x01\x02\xbaH\x08\x92\x01\x05\x08\x01\x10\xc8\x01\"J\n\x13ImportPostsResponse\x12\x33\n\x07results\x18\x01 \x03(\x0b\x32\".colonnade.scheduler.v1.PostResult\"\x9b\x02\n\x13SchedulePostRequest\x12\x9e\x01\n\x04name\x18\x01 \x01(\tB\x8f\x01\xe2\x41\x01\x02\xfa\x41\x14\n\x12\x63olonnade.dev/Post\xbaHqro2m^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/posts/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$\x12>\n\x0escheduled_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12#\n\nrequest_id\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"B\n\x14SchedulePostResponse\x12*\n\x04post\x18\x01 \x01(\x0b\x32\x1c.colonnade.scheduler.v1.Post\"\x82\x03\n\x1cListUnscheduledPhotosRequest\x12_\n\x06parent\x18\x01 \x01(\tBO\xe2\x41\x01\x02\xfa\x41\x17\n\x15\x63olonnade.dev/Persona\xbaH.r,2*^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$\x12\x1e\n\tpage_size\x18\x02 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x89\x01\n\x06pillar\x18\x04 \x01(\tBy\xe2\x41\x01\x01\xfa\x41\x16\n\x14\x63olonnade.dev/Pillar\xbaHYrT2R^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/pillars/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$\xd8\x01\x01\x12\x1c\n\x06\x66ilter\x18\x05 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xdc\x0b\x12\x1d\n\x08order_by\x18\x06 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18\x64\"e\n\x1dListUnscheduledPhotosResponse\x12+\n\x06photos\x18\x01 \x03(\x0b\x32\x1b.colonnade.catalog.v1.Photo\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb1\x01\n\x0eGetPostRequest\x12\x9e\x01\n\x04name\x18\x01 \x01(\tB\x8f\x01\xe2\x41\x01\x02\xfa\x41\x14\n\x12\x63olonnade.dev/Post\xbaHqro2m^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/posts/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$\"\xee\x01\n\x10ListPostsRequest\x12\x63\n\x06parent\x18\x01 \x01(\tBS\xe2\x41\x01\x02\xfa\x41\x17\n\x15\x63olonnade.dev/Persona\xbaH2r02.^personas/([a-z]([a-z0-9-]{0,61}[a-z0-9])?|-)$\x12\x1e\n\tpage_size\x18\x02 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x06\x66ilter\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xd0\x0f\x12\x1d\n\x08order_by\x18\x05 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18\x64\"Y\n\x11ListPostsResponse\x12+\n\x05posts\x18\x01 \x03(\x0b\x32\x1c.colonnade.scheduler.v1.Post\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xd9\x01\n\x11\x43\x61ncelPostRequest\x12\x9e\x01\n\x04name\x18\x01 \x01(\tB\x8f\x01\xe2\x41\x01\x02\xfa\x41\x14\n\x12\x63olonnade.dev/Post\xbaHqro2m^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/posts/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$\x12#\n\nrequest_id\x18\x02 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"@\n\x12\x43\x61ncelPostResponse\x12*\n\x04post\x18\x01 \x01(\x0b\x32\x1c.colonnade.scheduler.v1.Post\"\x92\x02\n\x10RetryPostRequest\x12\x9e\x01\n\x04name\x18\x01 \x01(\tB\x8f\x01\xe2\x41\x01\x02\xfa\x41\x14\n\x12\x63olonnade.dev/Post\xbaHqro2m^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/posts/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$\x12\x38\n\x0escheduled_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12#\n\nrequest_id\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"?\n\x11RetryPostResponse\x12*\n\x04post\x18\x01 \x01(\x0b\x32\x1c.colonnade.scheduler.v1.Post\"\xb3\x01\n\x10WatchPostRequest\x12\x9e\x01\n\x04name\x18\x01 \x01(\tB\x8f\x01\xe2\x41\x01\x02\xfa\x41\x14\n\x12\x63olonnade.dev/Post\xbaHqro2m^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/posts/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$\"Q\n\x11WatchPostResponse\x12*\n\x04post\x18\x01 \x01(\x0b\x32\x1c.colonnade.scheduler.v1.Post\x12\x10\n\x08sequence\x18\x02 \x01(\x05\"\x8d\x01\n\x1bReadPublicationMediaRequest\x12\x34\n\x05token\x18\x01 \x01(\tB%\xe2\x41\x01\x02\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9_-]{22,64}$\xb0\xd4\x18\x01\x12\x1b\n\x06offset\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x01\xbaH\x04\"\x02(\x00\x12\x1b\n\x06length\x18\x03 \x01(\x03\x42\x0b\xe2\x41\x01\x01\xbaH\x04\"\x02(\x00\"x\n\x1cReadPublicationMediaResponse\x12<\n\x04info\x18\x01 \x01(\x0b\x32,.colonnade.scheduler.v1.PublicationMediaInfoH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\t\n\x07payload\"K\n\x14PublicationMediaInfo\x12\x11\n\tmime_type\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t2\xa0\x18\n\x10SchedulerService\x12\xaa\x01\n\rCreateChannel\x12,.colonnade.scheduler.v1.CreateChannelRequest\x1a\x1f.colonnade.scheduler.v1.Channel\"J\xaa\xd4\x18\x15\n\x0fscheduler.write\x1a\x02\x08\x1e\x82\xd3\xe4\x93\x02+\" /v1/{parent=personas/*}/channels:\x07\x63hannel\x12\x98\x01\n\nGetChannel\x12).colonnade.scheduler.v1.GetChannelRequest\x1a\x1f.colonnade.scheduler.v1.Channel\">\xaa\xd4\x18\x12\n\x0escheduler.read\x10\x01\x82\xd3\xe4\x93\x02\"\x12 /v1/{name=personas/*/channels/*}\x12\xa9\x01\n\x0cListChannels\x12+.colonnade.scheduler.v1.ListChannelsRequest\x1a,.colonnade.scheduler.v1.ListChannelsResponse\">\xaa\xd4\x18\x12\n\x0escheduler.read\x10\x01\x82\xd3\xe4\x93\x02\"\x12 /v1/{parent=personas/*}/channels\x12\x94\x01\n\rDeleteChannel\x12,.colonnade.scheduler.v1.DeleteChannelRequest\x1a\x16.google.protobuf.Empty\"=\xaa\xd4\x18\x11\n\x0fscheduler.write\x82\xd3\xe4\x93\x02\"* /v1/{name=personas/*/channels/*}\x12\xb2\x01\n\rUpdateChannel\x12,.colonnade.scheduler.v1.UpdateChannelRequest\x1a\x1f.colonnade.scheduler.v1.Channel\"R\xaa\xd4\x18\x15\n\x0fscheduler.write\x1a\x02\x08\x1e\x82\xd3\xe4\x93\x02\x33\x32(/v1/{channel.name=personas/*/channels/*}:\x07\x63hannel\x12\xb1\x01\n\x0cPauseChannel\x12+.colonnade.scheduler.v1.PauseChannelRequest\x1a,.colonnade.scheduler.v1.PauseChannelResponse\"F\xaa\xd4\x18\x11\n\x0fscheduler.write\x82\xd3\xe4\x93\x02+\"&/v1/{name=personas/*/channels/*}:pause:\x01*\x12\xb5\x01\n\rResumeChannel\x12,.colonnade.scheduler.v1.ResumeChannelRequest\x1a-.colonnade.scheduler.v1.ResumeChannelResponse\"G\xaa\xd4\x18\x11\n\x0fscheduler.write\x82\xd3\xe4\x93\x02,\"\'/v1/{name=personas/*/channels/*}:resume:\x01*\x12\x97\x01\n\nCreatePost\x12).colonnade.scheduler.v1.CreatePostRequest\x1a\x1c.colonnade.scheduler.v1.Post\"@\xaa\xd4\x18\x11\n\x0fscheduler.write\x82\xd3\xe4\x93\x02%\"\x1d/v1/{parent=personas/*}/posts:\x04post\x12\xc4\x01\n\x10\x42\x61tchCreatePosts\x12/.colonnade.scheduler.v1.BatchCreatePostsRequest\x1a\x30.colonnade.scheduler.v1.BatchCreatePostsResponse\"M\xaa\xd4\x18\x15\n\x0fscheduler.write\x1a\x02\x08<\x82\xd3\xe4\x93\x02.\")/v1/{parent=personas/*}/posts:batchCreate:\x01*\x12\xb0\x01\n\x0bImportPosts\x12*.colonnade.scheduler.v1.ImportPostsRequest\x1a+.colonnade.scheduler.v1.ImportPostsResponse\"H\xaa\xd4\x18\x15\n\x0fscheduler.write\x1a\x02\x08<\x82\xd3\xe4\x93\x02)\"$/v1/{parent=personas/*}/posts:import:\x01*\x12\xb1\x01\n\x0cSchedulePost\x12+.colonnade.scheduler.v1.SchedulePostRequest\x1a,.colonnade.scheduler.v1.SchedulePostResponse\"F\xaa\xd4\x18\x11\n\x0fscheduler.write\x82\xd3\xe4\x93\x02+\"&/v1/{name=personas/*/posts/*}:schedule:\x01*\x12\xcd\x01\n\x15ListUnscheduledPhotos\x12\x34.colonnade.scheduler.v1.ListUnscheduledPhotosRequest\x1a\x35.colonnade.scheduler.v1.ListUnscheduledPhotosResponse\"G\xaa\xd4\x18\x12\n\x0escheduler.read\x10\x01\x82\xd3\xe4\x93\x02+\x12)/v1/{parent=personas/*}/unscheduledPhotos\x12\x8c\x01\n\x07GetPost\x12&.colonnade.scheduler.v1.GetPostRequest\x1a\x1c.colonnade.scheduler.v1.Post\";\xaa\xd4\x18\x12\n\x0escheduler.read\x10\x01\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/{name=personas/*/posts/*}\x12\x9d\x01\n\tListPosts\x12(.colonnade.scheduler.v1.ListPostsRequest\x1a).colonnade.scheduler.v1.ListPostsResponse\";\xaa\xd4\x18\x12\n\x0escheduler.read\x10\x01\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/{parent=personas/*}/posts\x12\xa9\x01\n\nCancelPost\x12).colonnade.scheduler.v1.CancelPostRequest\x1a*.colonnade.scheduler.v1.CancelPostResponse\"D\xaa\xd4\x18\x11\n\x0fscheduler.write\x82\xd3\xe4\x93\x02)\"$/v1/{name=personas/*/posts/*}:cancel:\x01*\x12\xa5\x01\n\tRetryPost\x12(.colonnade.scheduler.v1.RetryPostRequest\x1a).colonnade.scheduler.v1.RetryPostResponse\"C\xaa\xd4\x18\x11\n\x0fscheduler.write\x82\xd3\xe4\x93\x02(\"#/v1/{name=personas/*/posts/*}:retry:\x01*\x12\xaa\x01\n\tWatchPost\x12(.colonnade.scheduler.v1.WatchPostRequest\x1a).colonnade.scheduler.v1.WatchPostResponse\"F\xaa\xd4\x18\x17\n\x0escheduler.read\x10\x01\x1a\x03\x08\x90\x1c\x82\xd3\xe4\x93\x02%\x12#/v1/{name=personas/*/posts/*}:watch0\x01\x12\x97\x01\n\x14ReadPublicationMedia\x12\x33.colonnade.scheduler.v1.ReadPublicationMediaRequest\x1a\x34.colonnade.scheduler.v1.ReadPublicationMediaResponse\"\x12\xaa\xd4\x18\x0e\n\x06public\x10\x01\x1a\x02\x08<0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -62,12 +65,70 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELETECHANNELREQUEST'].fields_by_name['etag']._serialized_options = b'\342A\001\001'
   _globals['_DELETECHANNELREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_DELETECHANNELREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001\272H\010r\003\260\001\001\330\001\001'
+  _globals['_UPDATECHANNELREQUEST'].fields_by_name['channel']._loaded_options = None
+  _globals['_UPDATECHANNELREQUEST'].fields_by_name['channel']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
+  _globals['_UPDATECHANNELREQUEST'].fields_by_name['update_mask']._loaded_options = None
+  _globals['_UPDATECHANNELREQUEST'].fields_by_name['update_mask']._serialized_options = b'\342A\001\001'
+  _globals['_UPDATECHANNELREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_UPDATECHANNELREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001\272H\010r\003\260\001\001\330\001\001'
+  _globals['_PAUSECHANNELREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_PAUSECHANNELREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\027\n\025colonnade.dev/Channel\272HWrU2S^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/channels/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$'
+  _globals['_PAUSECHANNELREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_PAUSECHANNELREQUEST'].fields_by_name['etag']._serialized_options = b'\342A\001\001'
+  _globals['_PAUSECHANNELREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_PAUSECHANNELREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001\272H\010r\003\260\001\001\330\001\001'
+  _globals['_RESUMECHANNELREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_RESUMECHANNELREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\027\n\025colonnade.dev/Channel\272HWrU2S^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/channels/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$'
+  _globals['_RESUMECHANNELREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_RESUMECHANNELREQUEST'].fields_by_name['etag']._serialized_options = b'\342A\001\001'
+  _globals['_RESUMECHANNELREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_RESUMECHANNELREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001\272H\010r\003\260\001\001\330\001\001'
   _globals['_CREATEPOSTREQUEST'].fields_by_name['parent']._loaded_options = None
   _globals['_CREATEPOSTREQUEST'].fields_by_name['parent']._serialized_options = b'\342A\001\002\372A\027\n\025colonnade.dev/Persona\272H.r,2*^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$'
   _globals['_CREATEPOSTREQUEST'].fields_by_name['post']._loaded_options = None
   _globals['_CREATEPOSTREQUEST'].fields_by_name['post']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_CREATEPOSTREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_CREATEPOSTREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001\272H\010r\003\260\001\001\330\001\001'
+  _globals['_BATCHCREATEPOSTSREQUEST'].fields_by_name['parent']._loaded_options = None
+  _globals['_BATCHCREATEPOSTSREQUEST'].fields_by_name['parent']._serialized_options = b'\342A\001\002\372A\027\n\025colonnade.dev/Persona\272H.r,2*^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$'
+  _globals['_BATCHCREATEPOSTSREQUEST'].fields_by_name['posts']._loaded_options = None
+  _globals['_BATCHCREATEPOSTSREQUEST'].fields_by_name['posts']._serialized_options = b'\342A\001\002\272H\010\222\001\005\010\001\020\310\001'
+  _globals['_BATCHCREATEPOSTSREQUEST'].fields_by_name['start_time']._loaded_options = None
+  _globals['_BATCHCREATEPOSTSREQUEST'].fields_by_name['start_time']._serialized_options = b'\342A\001\001'
+  _globals['_BATCHCREATEPOSTSREQUEST'].fields_by_name['spacing']._loaded_options = None
+  _globals['_BATCHCREATEPOSTSREQUEST'].fields_by_name['spacing']._serialized_options = b'\342A\001\001\272H\016\252\001\013\"\005\010\200\347\204\0172\002\010<'
+  _globals['_BATCHCREATEPOSTSREQUEST'].fields_by_name['seed']._loaded_options = None
+  _globals['_BATCHCREATEPOSTSREQUEST'].fields_by_name['seed']._serialized_options = b'\342A\001\001'
+  _globals['_BATCHCREATEPOSTSREQUEST'].fields_by_name['caption']._loaded_options = None
+  _globals['_BATCHCREATEPOSTSREQUEST'].fields_by_name['caption']._serialized_options = b'\342A\001\001\272H\005r\003\030\230\021'
+  _globals['_BATCHCREATEPOSTSREQUEST'].fields_by_name['hashtags']._loaded_options = None
+  _globals['_BATCHCREATEPOSTSREQUEST'].fields_by_name['hashtags']._serialized_options = b'\342A\001\001\272H#\222\001 \020\036\"\034r\0322\030^#?[\\p{L}\\p{N}_]{1,100}$'
+  _globals['_BATCHCREATEPOSTSREQUEST'].fields_by_name['channels']._loaded_options = None
+  _globals['_BATCHCREATEPOSTSREQUEST'].fields_by_name['channels']._serialized_options = b'\342A\002\001\006\272H`\222\001]\020\024\030\001\"WrU2S^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/channels/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$'
+  _globals['_BATCHCREATEPOSTSREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_BATCHCREATEPOSTSREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001\272H\010r\003\260\001\001\330\001\001'
+  _globals['_IMPORTPOSTSREQUEST'].fields_by_name['parent']._loaded_options = None
+  _globals['_IMPORTPOSTSREQUEST'].fields_by_name['parent']._serialized_options = b'\342A\001\002\372A\027\n\025colonnade.dev/Persona\272H.r,2*^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$'
+  _globals['_IMPORTPOSTSREQUEST'].fields_by_name['posts']._loaded_options = None
+  _globals['_IMPORTPOSTSREQUEST'].fields_by_name['posts']._serialized_options = b'\342A\001\002\272H\010\222\001\005\010\001\020\310\001'
+  _globals['_SCHEDULEPOSTREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_SCHEDULEPOSTREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\024\n\022colonnade.dev/Post\272Hqro2m^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/posts/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$'
+  _globals['_SCHEDULEPOSTREQUEST'].fields_by_name['scheduled_time']._loaded_options = None
+  _globals['_SCHEDULEPOSTREQUEST'].fields_by_name['scheduled_time']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
+  _globals['_SCHEDULEPOSTREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_SCHEDULEPOSTREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001\272H\010r\003\260\001\001\330\001\001'
+  _globals['_LISTUNSCHEDULEDPHOTOSREQUEST'].fields_by_name['parent']._loaded_options = None
+  _globals['_LISTUNSCHEDULEDPHOTOSREQUEST'].fields_by_name['parent']._serialized_options = b'\342A\001\002\372A\027\n\025colonnade.dev/Persona\272H.r,2*^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$'
+  _globals['_LISTUNSCHEDULEDPHOTOSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTUNSCHEDULEDPHOTOSREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001\272H\004\032\002(\000'
+  _globals['_LISTUNSCHEDULEDPHOTOSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTUNSCHEDULEDPHOTOSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001'
+  _globals['_LISTUNSCHEDULEDPHOTOSREQUEST'].fields_by_name['pillar']._loaded_options = None
+  _globals['_LISTUNSCHEDULEDPHOTOSREQUEST'].fields_by_name['pillar']._serialized_options = b'\342A\001\001\372A\026\n\024colonnade.dev/Pillar\272HYrT2R^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/pillars/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$\330\001\001'
+  _globals['_LISTUNSCHEDULEDPHOTOSREQUEST'].fields_by_name['filter']._loaded_options = None
+  _globals['_LISTUNSCHEDULEDPHOTOSREQUEST'].fields_by_name['filter']._serialized_options = b'\342A\001\001\272H\005r\003\030\334\013'
+  _globals['_LISTUNSCHEDULEDPHOTOSREQUEST'].fields_by_name['order_by']._loaded_options = None
+  _globals['_LISTUNSCHEDULEDPHOTOSREQUEST'].fields_by_name['order_by']._serialized_options = b'\342A\001\001\272H\004r\002\030d'
   _globals['_GETPOSTREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_GETPOSTREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\024\n\022colonnade.dev/Post\272Hqro2m^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/posts/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$'
   _globals['_LISTPOSTSREQUEST'].fields_by_name['parent']._loaded_options = None
@@ -106,8 +167,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SCHEDULERSERVICE'].methods_by_name['ListChannels']._serialized_options = b'\252\324\030\022\n\016scheduler.read\020\001\202\323\344\223\002\"\022 /v1/{parent=personas/*}/channels'
   _globals['_SCHEDULERSERVICE'].methods_by_name['DeleteChannel']._loaded_options = None
   _globals['_SCHEDULERSERVICE'].methods_by_name['DeleteChannel']._serialized_options = b'\252\324\030\021\n\017scheduler.write\202\323\344\223\002\"* /v1/{name=personas/*/channels/*}'
+  _globals['_SCHEDULERSERVICE'].methods_by_name['UpdateChannel']._loaded_options = None
+  _globals['_SCHEDULERSERVICE'].methods_by_name['UpdateChannel']._serialized_options = b'\252\324\030\025\n\017scheduler.write\032\002\010\036\202\323\344\223\00232(/v1/{channel.name=personas/*/channels/*}:\007channel'
+  _globals['_SCHEDULERSERVICE'].methods_by_name['PauseChannel']._loaded_options = None
+  _globals['_SCHEDULERSERVICE'].methods_by_name['PauseChannel']._serialized_options = b'\252\324\030\021\n\017scheduler.write\202\323\344\223\002+\"&/v1/{name=personas/*/channels/*}:pause:\001*'
+  _globals['_SCHEDULERSERVICE'].methods_by_name['ResumeChannel']._loaded_options = None
+  _globals['_SCHEDULERSERVICE'].methods_by_name['ResumeChannel']._serialized_options = b'\252\324\030\021\n\017scheduler.write\202\323\344\223\002,\"\'/v1/{name=personas/*/channels/*}:resume:\001*'
   _globals['_SCHEDULERSERVICE'].methods_by_name['CreatePost']._loaded_options = None
   _globals['_SCHEDULERSERVICE'].methods_by_name['CreatePost']._serialized_options = b'\252\324\030\021\n\017scheduler.write\202\323\344\223\002%\"\035/v1/{parent=personas/*}/posts:\004post'
+  _globals['_SCHEDULERSERVICE'].methods_by_name['BatchCreatePosts']._loaded_options = None
+  _globals['_SCHEDULERSERVICE'].methods_by_name['BatchCreatePosts']._serialized_options = b'\252\324\030\025\n\017scheduler.write\032\002\010<\202\323\344\223\002.\")/v1/{parent=personas/*}/posts:batchCreate:\001*'
+  _globals['_SCHEDULERSERVICE'].methods_by_name['ImportPosts']._loaded_options = None
+  _globals['_SCHEDULERSERVICE'].methods_by_name['ImportPosts']._serialized_options = b'\252\324\030\025\n\017scheduler.write\032\002\010<\202\323\344\223\002)\"$/v1/{parent=personas/*}/posts:import:\001*'
+  _globals['_SCHEDULERSERVICE'].methods_by_name['SchedulePost']._loaded_options = None
+  _globals['_SCHEDULERSERVICE'].methods_by_name['SchedulePost']._serialized_options = b'\252\324\030\021\n\017scheduler.write\202\323\344\223\002+\"&/v1/{name=personas/*/posts/*}:schedule:\001*'
+  _globals['_SCHEDULERSERVICE'].methods_by_name['ListUnscheduledPhotos']._loaded_options = None
+  _globals['_SCHEDULERSERVICE'].methods_by_name['ListUnscheduledPhotos']._serialized_options = b'\252\324\030\022\n\016scheduler.read\020\001\202\323\344\223\002+\022)/v1/{parent=personas/*}/unscheduledPhotos'
   _globals['_SCHEDULERSERVICE'].methods_by_name['GetPost']._loaded_options = None
   _globals['_SCHEDULERSERVICE'].methods_by_name['GetPost']._serialized_options = b'\252\324\030\022\n\016scheduler.read\020\001\202\323\344\223\002\037\022\035/v1/{name=personas/*/posts/*}'
   _globals['_SCHEDULERSERVICE'].methods_by_name['ListPosts']._loaded_options = None
@@ -120,42 +195,68 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SCHEDULERSERVICE'].methods_by_name['WatchPost']._serialized_options = b'\252\324\030\027\n\016scheduler.read\020\001\032\003\010\220\034\202\323\344\223\002%\022#/v1/{name=personas/*/posts/*}:watch'
   _globals['_SCHEDULERSERVICE'].methods_by_name['ReadPublicationMedia']._loaded_options = None
   _globals['_SCHEDULERSERVICE'].methods_by_name['ReadPublicationMedia']._serialized_options = b'\252\324\030\016\n\006public\020\001\032\002\010<'
-  _globals['_CREATECHANNELREQUEST']._serialized_start=365
-  _globals['_CREATECHANNELREQUEST']._serialized_end=652
-  _globals['_GETCHANNELREQUEST']._serialized_start=655
-  _globals['_GETCHANNELREQUEST']._serialized_end=811
-  _globals['_LISTCHANNELSREQUEST']._serialized_start=814
-  _globals['_LISTCHANNELSREQUEST']._serialized_end=990
-  _globals['_LISTCHANNELSRESPONSE']._serialized_start=992
-  _globals['_LISTCHANNELSRESPONSE']._serialized_end=1090
-  _globals['_DELETECHANNELREQUEST']._serialized_start=1093
-  _globals['_DELETECHANNELREQUEST']._serialized_end=1309
-  _globals['_CREATEPOSTREQUEST']._serialized_start=1312
-  _globals['_CREATEPOSTREQUEST']._serialized_end=1521
-  _globals['_GETPOSTREQUEST']._serialized_start=1524
-  _globals['_GETPOSTREQUEST']._serialized_end=1701
-  _globals['_LISTPOSTSREQUEST']._serialized_start=1704
-  _globals['_LISTPOSTSREQUEST']._serialized_end=1942
-  _globals['_LISTPOSTSRESPONSE']._serialized_start=1944
-  _globals['_LISTPOSTSRESPONSE']._serialized_end=2033
-  _globals['_CANCELPOSTREQUEST']._serialized_start=2036
-  _globals['_CANCELPOSTREQUEST']._serialized_end=2253
-  _globals['_CANCELPOSTRESPONSE']._serialized_start=2255
-  _globals['_CANCELPOSTRESPONSE']._serialized_end=2319
-  _globals['_RETRYPOSTREQUEST']._serialized_start=2322
-  _globals['_RETRYPOSTREQUEST']._serialized_end=2596
-  _globals['_RETRYPOSTRESPONSE']._serialized_start=2598
-  _globals['_RETRYPOSTRESPONSE']._serialized_end=2661
-  _globals['_WATCHPOSTREQUEST']._serialized_start=2664
-  _globals['_WATCHPOSTREQUEST']._serialized_end=2843
-  _globals['_WATCHPOSTRESPONSE']._serialized_start=2845
-  _globals['_WATCHPOSTRESPONSE']._serialized_end=2926
-  _globals['_READPUBLICATIONMEDIAREQUEST']._serialized_start=2929
-  _globals['_READPUBLICATIONMEDIAREQUEST']._serialized_end=3070
-  _globals['_READPUBLICATIONMEDIARESPONSE']._serialized_start=3072
-  _globals['_READPUBLICATIONMEDIARESPONSE']._serialized_end=3192
-  _globals['_PUBLICATIONMEDIAINFO']._serialized_start=3194
-  _globals['_PUBLICATIONMEDIAINFO']._serialized_end=3269
-  _globals['_SCHEDULERSERVICE']._serialized_start=3272
-  _globals['_SCHEDULERSERVICE']._serialized_end=5065
+  _globals['_CREATECHANNELREQUEST']._serialized_start=465
+  _globals['_CREATECHANNELREQUEST']._serialized_end=752
+  _globals['_GETCHANNELREQUEST']._serialized_start=755
+  _globals['_GETCHANNELREQUEST']._serialized_end=911
+  _globals['_LISTCHANNELSREQUEST']._serialized_start=914
+  _globals['_LISTCHANNELSREQUEST']._serialized_end=1090
+  _globals['_LISTCHANNELSRESPONSE']._serialized_start=1092
+  _globals['_LISTCHANNELSRESPONSE']._serialized_end=1190
+  _globals['_DELETECHANNELREQUEST']._serialized_start=1193
+  _globals['_DELETECHANNELREQUEST']._serialized_end=1409
+  _globals['_UPDATECHANNELREQUEST']._serialized_start=1412
+  _globals['_UPDATECHANNELREQUEST']._serialized_end=1588
+  _globals['_PAUSECHANNELREQUEST']._serialized_start=1591
+  _globals['_PAUSECHANNELREQUEST']._serialized_end=1806
+  _globals['_PAUSECHANNELRESPONSE']._serialized_start=1808
+  _globals['_PAUSECHANNELRESPONSE']._serialized_end=1880
+  _globals['_RESUMECHANNELREQUEST']._serialized_start=1883
+  _globals['_RESUMECHANNELREQUEST']._serialized_end=2099
+  _globals['_RESUMECHANNELRESPONSE']._serialized_start=2101
+  _globals['_RESUMECHANNELRESPONSE']._serialized_end=2174
+  _globals['_CREATEPOSTREQUEST']._serialized_start=2177
+  _globals['_CREATEPOSTREQUEST']._serialized_end=2386
+  _globals['_BATCHCREATEPOSTSREQUEST']._serialized_start=2389
+  _globals['_BATCHCREATEPOSTSREQUEST']._serialized_end=2973
+  _globals['_BATCHCREATEPOSTSRESPONSE']._serialized_start=2975
+  _globals['_BATCHCREATEPOSTSRESPONSE']._serialized_end=3054
+  _globals['_IMPORTPOSTSREQUEST']._serialized_start=3057
+  _globals['_IMPORTPOSTSREQUEST']._serialized_end=3240
+  _globals['_IMPORTPOSTSRESPONSE']._serialized_start=3242
+  _globals['_IMPORTPOSTSRESPONSE']._serialized_end=3316
+  _globals['_SCHEDULEPOSTREQUEST']._serialized_start=3319
+  _globals['_SCHEDULEPOSTREQUEST']._serialized_end=3602
+  _globals['_SCHEDULEPOSTRESPONSE']._serialized_start=3604
+  _globals['_SCHEDULEPOSTRESPONSE']._serialized_end=3670
+  _globals['_LISTUNSCHEDULEDPHOTOSREQUEST']._serialized_start=3673
+  _globals['_LISTUNSCHEDULEDPHOTOSREQUEST']._serialized_end=4059
+  _globals['_LISTUNSCHEDULEDPHOTOSRESPONSE']._serialized_start=4061
+  _globals['_LISTUNSCHEDULEDPHOTOSRESPONSE']._serialized_end=4162
+  _globals['_GETPOSTREQUEST']._serialized_start=4165
+  _globals['_GETPOSTREQUEST']._serialized_end=4342
+  _globals['_LISTPOSTSREQUEST']._serialized_start=4345
+  _globals['_LISTPOSTSREQUEST']._serialized_end=4583
+  _globals['_LISTPOSTSRESPONSE']._serialized_start=4585
+  _globals['_LISTPOSTSRESPONSE']._serialized_end=4674
+  _globals['_CANCELPOSTREQUEST']._serialized_start=4677
+  _globals['_CANCELPOSTREQUEST']._serialized_end=4894
+  _globals['_CANCELPOSTRESPONSE']._serialized_start=4896
+  _globals['_CANCELPOSTRESPONSE']._serialized_end=4960
+  _globals['_RETRYPOSTREQUEST']._serialized_start=4963
+  _globals['_RETRYPOSTREQUEST']._serialized_end=5237
+  _globals['_RETRYPOSTRESPONSE']._serialized_start=5239
+  _globals['_RETRYPOSTRESPONSE']._serialized_end=5302
+  _globals['_WATCHPOSTREQUEST']._serialized_start=5305
+  _globals['_WATCHPOSTREQUEST']._serialized_end=5484
+  _globals['_WATCHPOSTRESPONSE']._serialized_start=5486
+  _globals['_WATCHPOSTRESPONSE']._serialized_end=5567
+  _globals['_READPUBLICATIONMEDIAREQUEST']._serialized_start=5570
+  _globals['_READPUBLICATIONMEDIAREQUEST']._serialized_end=5711
+  _globals['_READPUBLICATIONMEDIARESPONSE']._serialized_start=5713
+  _globals['_READPUBLICATIONMEDIARESPONSE']._serialized_end=5833
+  _globals['_PUBLICATIONMEDIAINFO']._serialized_start=5835
+  _globals['_PUBLICATIONMEDIAINFO']._serialized_end=5910
+  _globals['_SCHEDULERSERVICE']._serialized_start=5913
+  _globals['_SCHEDULERSERVICE']._serialized_end=9017
 # @@protoc_insertion_point(module_scope)

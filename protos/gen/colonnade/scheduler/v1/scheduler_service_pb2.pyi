@@ -4,9 +4,12 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from colonnade.catalog.v1 import photo_pb2 as _photo_pb2
 from colonnade.scheduler.v1 import channel_pb2 as _channel_pb2
 from colonnade.scheduler.v1 import post_pb2 as _post_pb2
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -170,6 +173,148 @@ class DeleteChannelRequest(_message.Message):
 Global___DeleteChannelRequest: _TypeAlias = DeleteChannelRequest  # noqa: Y015
 
 @_typing.final
+class UpdateChannelRequest(_message.Message):
+    """Asks for SchedulerService.UpdateChannel."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """A UUID chosen by the caller. The same id with the same request returns the first answer."""
+    @_builtins.property
+    def channel(self) -> _channel_pb2.Channel:
+        """The channel, with its name and the fields to change. Its etag must still be right, if given."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """Which of `display_name` and `access_token` to change. Unset: those that are not empty."""
+
+    def __init__(
+        self,
+        *,
+        channel: _channel_pb2.Channel | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "request_id", b"request_id", "update_mask", b"update_mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateChannelRequest: _TypeAlias = UpdateChannelRequest  # noqa: Y015
+
+@_typing.final
+class PauseChannelRequest(_message.Message):
+    """Asks for SchedulerService.PauseChannel."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The name, `personas/{persona}/channels/{channel}`."""
+    etag: _builtins.str
+    """The etag that the channel must still have, if given."""
+    request_id: _builtins.str
+    """A UUID chosen by the caller. The same id with the same request returns the first answer."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PauseChannelRequest: _TypeAlias = PauseChannelRequest  # noqa: Y015
+
+@_typing.final
+class PauseChannelResponse(_message.Message):
+    """Answers SchedulerService.PauseChannel."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def channel(self) -> _channel_pb2.Channel:
+        """The channel, paused."""
+
+    def __init__(
+        self,
+        *,
+        channel: _channel_pb2.Channel | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PauseChannelResponse: _TypeAlias = PauseChannelResponse  # noqa: Y015
+
+@_typing.final
+class ResumeChannelRequest(_message.Message):
+    """Asks for SchedulerService.ResumeChannel."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The name, `personas/{persona}/channels/{channel}`."""
+    etag: _builtins.str
+    """The etag that the channel must still have, if given."""
+    request_id: _builtins.str
+    """A UUID chosen by the caller. The same id with the same request returns the first answer."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeChannelRequest: _TypeAlias = ResumeChannelRequest  # noqa: Y015
+
+@_typing.final
+class ResumeChannelResponse(_message.Message):
+    """Answers SchedulerService.ResumeChannel."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def channel(self) -> _channel_pb2.Channel:
+        """The channel, in use again."""
+
+    def __init__(
+        self,
+        *,
+        channel: _channel_pb2.Channel | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeChannelResponse: _TypeAlias = ResumeChannelResponse  # noqa: Y015
+
+@_typing.final
 class CreatePostRequest(_message.Message):
     """Asks for SchedulerService.CreatePost."""
 
@@ -200,6 +345,274 @@ class CreatePostRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CreatePostRequest: _TypeAlias = CreatePostRequest  # noqa: Y015
+
+@_typing.final
+class BatchCreatePostsRequest(_message.Message):
+    """Asks for SchedulerService.BatchCreatePosts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    POSTS_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    SPACING_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
+    CAPTION_FIELD_NUMBER: _builtins.int
+    HASHTAGS_FIELD_NUMBER: _builtins.int
+    CHANNELS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """The persona, `personas/{persona}`."""
+    seed: _builtins.int
+    """Where in its window a post falls is drawn with this seed; the same seed draws the same."""
+    caption: _builtins.str
+    """The text of posts that have none."""
+    request_id: _builtins.str
+    """A UUID chosen by the caller. The same id with the same request returns the first answer."""
+    @_builtins.property
+    def posts(self) -> _containers.RepeatedCompositeFieldContainer[_post_pb2.BatchPost]:
+        """The posts, 1 to 200, each of another photo."""
+
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """The first moment that may be used. Unset: now."""
+
+    @_builtins.property
+    def spacing(self) -> _duration_pb2.Duration:
+        """The time from one post to the next, the first one at `start_time`. Unset: the slots of the
+        persona's cadence, in its time zone, beside the posts that have a time already.
+        """
+
+    @_builtins.property
+    def hashtags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The hashtags of posts that have none, as in Post."""
+
+    @_builtins.property
+    def channels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The channels to publish on, as in Post. Unset: all of the persona."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        posts: _abc.Iterable[_post_pb2.BatchPost] | None = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        spacing: _duration_pb2.Duration | None = ...,
+        seed: _builtins.int = ...,
+        caption: _builtins.str = ...,
+        hashtags: _abc.Iterable[_builtins.str] | None = ...,
+        channels: _abc.Iterable[_builtins.str] | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["spacing", b"spacing", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caption", b"caption", "channels", b"channels", "hashtags", b"hashtags", "parent", b"parent", "posts", b"posts", "request_id", b"request_id", "seed", b"seed", "spacing", b"spacing", "start_time", b"start_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchCreatePostsRequest: _TypeAlias = BatchCreatePostsRequest  # noqa: Y015
+
+@_typing.final
+class BatchCreatePostsResponse(_message.Message):
+    """Answers SchedulerService.BatchCreatePosts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[_post_pb2.PostResult]:
+        """One result for each post, in their order."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[_post_pb2.PostResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchCreatePostsResponse: _TypeAlias = BatchCreatePostsResponse  # noqa: Y015
+
+@_typing.final
+class ImportPostsRequest(_message.Message):
+    """Asks for SchedulerService.ImportPosts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    POSTS_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """The persona, `personas/{persona}`."""
+    @_builtins.property
+    def posts(self) -> _containers.RepeatedCompositeFieldContainer[_post_pb2.PastPost]:
+        """The posts, 1 to 200."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        posts: _abc.Iterable[_post_pb2.PastPost] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent", "posts", b"posts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportPostsRequest: _TypeAlias = ImportPostsRequest  # noqa: Y015
+
+@_typing.final
+class ImportPostsResponse(_message.Message):
+    """Answers SchedulerService.ImportPosts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[_post_pb2.PostResult]:
+        """One result for each post, in their order."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[_post_pb2.PostResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportPostsResponse: _TypeAlias = ImportPostsResponse  # noqa: Y015
+
+@_typing.final
+class SchedulePostRequest(_message.Message):
+    """Asks for SchedulerService.SchedulePost."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    SCHEDULED_TIME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The name, `personas/{persona}/posts/{post}`."""
+    request_id: _builtins.str
+    """A UUID chosen by the caller. The same id with the same request returns the first answer."""
+    @_builtins.property
+    def scheduled_time(self) -> _timestamp_pb2.Timestamp:
+        """When it is due: not in the past, at most 365 days ahead."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        scheduled_time: _timestamp_pb2.Timestamp | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["scheduled_time", b"scheduled_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id", "scheduled_time", b"scheduled_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SchedulePostRequest: _TypeAlias = SchedulePostRequest  # noqa: Y015
+
+@_typing.final
+class SchedulePostResponse(_message.Message):
+    """Answers SchedulerService.SchedulePost."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POST_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def post(self) -> _post_pb2.Post:
+        """The post: scheduled, or still waiting for its photo."""
+
+    def __init__(
+        self,
+        *,
+        post: _post_pb2.Post | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["post", b"post"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["post", b"post"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SchedulePostResponse: _TypeAlias = SchedulePostResponse  # noqa: Y015
+
+@_typing.final
+class ListUnscheduledPhotosRequest(_message.Message):
+    """Asks for SchedulerService.ListUnscheduledPhotos."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    PILLAR_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    ORDER_BY_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """The persona, `personas/{persona}`."""
+    page_size: _builtins.int
+    """How many a page: 50 when 0, 200 at most (more is taken as 200)."""
+    page_token: _builtins.str
+    """The `next_page_token` of the page before."""
+    pillar: _builtins.str
+    """Only photos of this pillar."""
+    filter: _builtins.str
+    """Further conditions, as for CatalogService.ListPhotos."""
+    order_by: _builtins.str
+    """`create_time desc` (the default: newest first), `create_time`, or `quality desc`."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        pillar: _builtins.str = ...,
+        filter: _builtins.str = ...,
+        order_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent", "pillar", b"pillar"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUnscheduledPhotosRequest: _TypeAlias = ListUnscheduledPhotosRequest  # noqa: Y015
+
+@_typing.final
+class ListUnscheduledPhotosResponse(_message.Message):
+    """Answers SchedulerService.ListUnscheduledPhotos."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PHOTOS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Send it back for the next page; empty on the last one."""
+    @_builtins.property
+    def photos(self) -> _containers.RepeatedCompositeFieldContainer[_photo_pb2.Photo]:
+        """The photos, as the catalog describes them."""
+
+    def __init__(
+        self,
+        *,
+        photos: _abc.Iterable[_photo_pb2.Photo] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "photos", b"photos"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUnscheduledPhotosResponse: _TypeAlias = ListUnscheduledPhotosResponse  # noqa: Y015
 
 @_typing.final
 class GetPostRequest(_message.Message):
@@ -241,8 +654,8 @@ class ListPostsRequest(_message.Message):
     page_token: _builtins.str
     """The `next_page_token` of the page before."""
     filter: _builtins.str
-    """Conditions joined by AND on `state`, `photo`, `pillar` and `scheduled_time` (with <, <=, >, >=),
-    such as `state = "FAILED"`.
+    """Conditions joined by AND on `state`, `photo`, `pillar`, `campaign`, `suggestion` and
+    `scheduled_time` (with <, <=, >, >=), such as `state = "FAILED"`.
     """
     order_by: _builtins.str
     """`scheduled_time desc` (the default) or `scheduled_time`."""

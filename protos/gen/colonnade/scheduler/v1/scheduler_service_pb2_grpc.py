@@ -58,10 +58,45 @@ class SchedulerServiceStub:
                 request_serializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.DeleteChannelRequest.SerializeToString,
                 response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
                 _registered_method=True)
+        self.UpdateChannel = channel.unary_unary(
+                '/colonnade.scheduler.v1.SchedulerService/UpdateChannel',
+                request_serializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.UpdateChannelRequest.SerializeToString,
+                response_deserializer=colonnade_dot_scheduler_dot_v1_dot_channel__pb2.Channel.FromString,
+                _registered_method=True)
+        self.PauseChannel = channel.unary_unary(
+                '/colonnade.scheduler.v1.SchedulerService/PauseChannel',
+                request_serializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.PauseChannelRequest.SerializeToString,
+                response_deserializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.PauseChannelResponse.FromString,
+                _registered_method=True)
+        self.ResumeChannel = channel.unary_unary(
+                '/colonnade.scheduler.v1.SchedulerService/ResumeChannel',
+                request_serializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ResumeChannelRequest.SerializeToString,
+                response_deserializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ResumeChannelResponse.FromString,
+                _registered_method=True)
         self.CreatePost = channel.unary_unary(
                 '/colonnade.scheduler.v1.SchedulerService/CreatePost',
                 request_serializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.CreatePostRequest.SerializeToString,
                 response_deserializer=colonnade_dot_scheduler_dot_v1_dot_post__pb2.Post.FromString,
+                _registered_method=True)
+        self.BatchCreatePosts = channel.unary_unary(
+                '/colonnade.scheduler.v1.SchedulerService/BatchCreatePosts',
+                request_serializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.BatchCreatePostsRequest.SerializeToString,
+                response_deserializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.BatchCreatePostsResponse.FromString,
+                _registered_method=True)
+        self.ImportPosts = channel.unary_unary(
+                '/colonnade.scheduler.v1.SchedulerService/ImportPosts',
+                request_serializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ImportPostsRequest.SerializeToString,
+                response_deserializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ImportPostsResponse.FromString,
+                _registered_method=True)
+        self.SchedulePost = channel.unary_unary(
+                '/colonnade.scheduler.v1.SchedulerService/SchedulePost',
+                request_serializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.SchedulePostRequest.SerializeToString,
+                response_deserializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.SchedulePostResponse.FromString,
+                _registered_method=True)
+        self.ListUnscheduledPhotos = channel.unary_unary(
+                '/colonnade.scheduler.v1.SchedulerService/ListUnscheduledPhotos',
+                request_serializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ListUnscheduledPhotosRequest.SerializeToString,
+                response_deserializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ListUnscheduledPhotosResponse.FromString,
                 _registered_method=True)
         self.GetPost = channel.unary_unary(
                 '/colonnade.scheduler.v1.SchedulerService/GetPost',
@@ -127,9 +162,63 @@ class SchedulerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateChannel(self, request, context):
+        """Changes what people call a channel, or replaces its key. A new key is tried at the provider
+        first, which must know the account by it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PauseChannel(self, request, context):
+        """Stops publishing on a channel. What comes due meanwhile waits, and is missed after a day.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeChannel(self, request, context):
+        """Publishes on a paused channel again; what waited goes out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreatePost(self, request, context):
         """Schedules a photo. Of many attempts with one photo, one succeeds; the others are told which
         post has it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchCreatePosts(self, request, context):
+        """Schedules up to 200 photos, in their order, in the slots of the persona's cadence or a fixed
+        time apart. Each has a result of its own; one that fails does not stop the others, and takes no
+        slot.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportPosts(self, request, context):
+        """Takes in posts that went out before there was this suite. They are never published; their
+        photos are spent. A post whose external id is known already is answered as it is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SchedulePost(self, request, context):
+        """Gives a time to a post that is complete, or waits for its photo.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListUnscheduledPhotos(self, request, context):
+        """Lists the photos of a persona that no post uses, unless that is cancelled. A page may hold fewer
+        photos than were asked for and still have a next one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -143,8 +232,8 @@ class SchedulerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListPosts(self, request, context):
-        """Lists the posts of a persona by their time, latest first unless `order_by` says otherwise.
-        `personas/-` lists those of all personas.
+        """Lists the posts of a persona by their time, latest first unless `order_by` says otherwise. One
+        without a time stands where it was created. `personas/-` lists those of all personas.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -203,10 +292,45 @@ def add_SchedulerServiceServicer_to_server(servicer, server):
                     request_deserializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.DeleteChannelRequest.FromString,
                     response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
             ),
+            'UpdateChannel': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateChannel,
+                    request_deserializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.UpdateChannelRequest.FromString,
+                    response_serializer=colonnade_dot_scheduler_dot_v1_dot_channel__pb2.Channel.SerializeToString,
+            ),
+            'PauseChannel': grpc.unary_unary_rpc_method_handler(
+                    servicer.PauseChannel,
+                    request_deserializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.PauseChannelRequest.FromString,
+                    response_serializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.PauseChannelResponse.SerializeToString,
+            ),
+            'ResumeChannel': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeChannel,
+                    request_deserializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ResumeChannelRequest.FromString,
+                    response_serializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ResumeChannelResponse.SerializeToString,
+            ),
             'CreatePost': grpc.unary_unary_rpc_method_handler(
                     servicer.CreatePost,
                     request_deserializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.CreatePostRequest.FromString,
                     response_serializer=colonnade_dot_scheduler_dot_v1_dot_post__pb2.Post.SerializeToString,
+            ),
+            'BatchCreatePosts': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchCreatePosts,
+                    request_deserializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.BatchCreatePostsRequest.FromString,
+                    response_serializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.BatchCreatePostsResponse.SerializeToString,
+            ),
+            'ImportPosts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ImportPosts,
+                    request_deserializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ImportPostsRequest.FromString,
+                    response_serializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ImportPostsResponse.SerializeToString,
+            ),
+            'SchedulePost': grpc.unary_unary_rpc_method_handler(
+                    servicer.SchedulePost,
+                    request_deserializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.SchedulePostRequest.FromString,
+                    response_serializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.SchedulePostResponse.SerializeToString,
+            ),
+            'ListUnscheduledPhotos': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListUnscheduledPhotos,
+                    request_deserializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ListUnscheduledPhotosRequest.FromString,
+                    response_serializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ListUnscheduledPhotosResponse.SerializeToString,
             ),
             'GetPost': grpc.unary_unary_rpc_method_handler(
                     servicer.GetPost,
@@ -359,6 +483,87 @@ class SchedulerService:
             _registered_method=True)
 
     @staticmethod
+    def UpdateChannel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/colonnade.scheduler.v1.SchedulerService/UpdateChannel',
+            colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.UpdateChannelRequest.SerializeToString,
+            colonnade_dot_scheduler_dot_v1_dot_channel__pb2.Channel.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PauseChannel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/colonnade.scheduler.v1.SchedulerService/PauseChannel',
+            colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.PauseChannelRequest.SerializeToString,
+            colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.PauseChannelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeChannel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/colonnade.scheduler.v1.SchedulerService/ResumeChannel',
+            colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ResumeChannelRequest.SerializeToString,
+            colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ResumeChannelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def CreatePost(request,
             target,
             options=(),
@@ -375,6 +580,114 @@ class SchedulerService:
             '/colonnade.scheduler.v1.SchedulerService/CreatePost',
             colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.CreatePostRequest.SerializeToString,
             colonnade_dot_scheduler_dot_v1_dot_post__pb2.Post.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchCreatePosts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/colonnade.scheduler.v1.SchedulerService/BatchCreatePosts',
+            colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.BatchCreatePostsRequest.SerializeToString,
+            colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.BatchCreatePostsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportPosts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/colonnade.scheduler.v1.SchedulerService/ImportPosts',
+            colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ImportPostsRequest.SerializeToString,
+            colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ImportPostsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SchedulePost(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/colonnade.scheduler.v1.SchedulerService/SchedulePost',
+            colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.SchedulePostRequest.SerializeToString,
+            colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.SchedulePostResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListUnscheduledPhotos(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/colonnade.scheduler.v1.SchedulerService/ListUnscheduledPhotos',
+            colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ListUnscheduledPhotosRequest.SerializeToString,
+            colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ListUnscheduledPhotosResponse.FromString,
             options,
             channel_credentials,
             insecure,

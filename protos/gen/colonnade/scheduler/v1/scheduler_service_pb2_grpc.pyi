@@ -27,15 +27,38 @@ class SchedulerServiceStub:
     """Lists the channels of a persona, oldest first."""
     DeleteChannel: _aio.UnaryUnaryMultiCallable[_scheduler_service_pb2.DeleteChannelRequest, _empty_pb2.Empty]
     """Deletes a channel on which nothing waits to be published."""
+    UpdateChannel: _aio.UnaryUnaryMultiCallable[_scheduler_service_pb2.UpdateChannelRequest, _channel_pb2.Channel]
+    """Changes what people call a channel, or replaces its key. A new key is tried at the provider
+    first, which must know the account by it.
+    """
+    PauseChannel: _aio.UnaryUnaryMultiCallable[_scheduler_service_pb2.PauseChannelRequest, _scheduler_service_pb2.PauseChannelResponse]
+    """Stops publishing on a channel. What comes due meanwhile waits, and is missed after a day."""
+    ResumeChannel: _aio.UnaryUnaryMultiCallable[_scheduler_service_pb2.ResumeChannelRequest, _scheduler_service_pb2.ResumeChannelResponse]
+    """Publishes on a paused channel again; what waited goes out."""
     CreatePost: _aio.UnaryUnaryMultiCallable[_scheduler_service_pb2.CreatePostRequest, _post_pb2.Post]
     """Schedules a photo. Of many attempts with one photo, one succeeds; the others are told which
     post has it.
     """
+    BatchCreatePosts: _aio.UnaryUnaryMultiCallable[_scheduler_service_pb2.BatchCreatePostsRequest, _scheduler_service_pb2.BatchCreatePostsResponse]
+    """Schedules up to 200 photos, in their order, in the slots of the persona's cadence or a fixed
+    time apart. Each has a result of its own; one that fails does not stop the others, and takes no
+    slot.
+    """
+    ImportPosts: _aio.UnaryUnaryMultiCallable[_scheduler_service_pb2.ImportPostsRequest, _scheduler_service_pb2.ImportPostsResponse]
+    """Takes in posts that went out before there was this suite. They are never published; their
+    photos are spent. A post whose external id is known already is answered as it is.
+    """
+    SchedulePost: _aio.UnaryUnaryMultiCallable[_scheduler_service_pb2.SchedulePostRequest, _scheduler_service_pb2.SchedulePostResponse]
+    """Gives a time to a post that is complete, or waits for its photo."""
+    ListUnscheduledPhotos: _aio.UnaryUnaryMultiCallable[_scheduler_service_pb2.ListUnscheduledPhotosRequest, _scheduler_service_pb2.ListUnscheduledPhotosResponse]
+    """Lists the photos of a persona that no post uses, unless that is cancelled. A page may hold fewer
+    photos than were asked for and still have a next one.
+    """
     GetPost: _aio.UnaryUnaryMultiCallable[_scheduler_service_pb2.GetPostRequest, _post_pb2.Post]
     """Gets a post."""
     ListPosts: _aio.UnaryUnaryMultiCallable[_scheduler_service_pb2.ListPostsRequest, _scheduler_service_pb2.ListPostsResponse]
-    """Lists the posts of a persona by their time, latest first unless `order_by` says otherwise.
-    `personas/-` lists those of all personas.
+    """Lists the posts of a persona by their time, latest first unless `order_by` says otherwise. One
+    without a time stands where it was created. `personas/-` lists those of all personas.
     """
     CancelPost: _aio.UnaryUnaryMultiCallable[_scheduler_service_pb2.CancelPostRequest, _scheduler_service_pb2.CancelPostResponse]
     """Calls off a post that no provider has yet. Its photo can be scheduled again."""
@@ -86,6 +109,32 @@ class SchedulerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Deletes a channel on which nothing waits to be published."""
 
     @_abc_1.abstractmethod
+    def UpdateChannel(
+        self,
+        request: _scheduler_service_pb2.UpdateChannelRequest,
+        context: _aio.ServicerContext[_scheduler_service_pb2.UpdateChannelRequest, _abc.Awaitable[_channel_pb2.Channel]],
+    ) -> _abc.Awaitable[_channel_pb2.Channel]:
+        """Changes what people call a channel, or replaces its key. A new key is tried at the provider
+        first, which must know the account by it.
+        """
+
+    @_abc_1.abstractmethod
+    def PauseChannel(
+        self,
+        request: _scheduler_service_pb2.PauseChannelRequest,
+        context: _aio.ServicerContext[_scheduler_service_pb2.PauseChannelRequest, _abc.Awaitable[_scheduler_service_pb2.PauseChannelResponse]],
+    ) -> _abc.Awaitable[_scheduler_service_pb2.PauseChannelResponse]:
+        """Stops publishing on a channel. What comes due meanwhile waits, and is missed after a day."""
+
+    @_abc_1.abstractmethod
+    def ResumeChannel(
+        self,
+        request: _scheduler_service_pb2.ResumeChannelRequest,
+        context: _aio.ServicerContext[_scheduler_service_pb2.ResumeChannelRequest, _abc.Awaitable[_scheduler_service_pb2.ResumeChannelResponse]],
+    ) -> _abc.Awaitable[_scheduler_service_pb2.ResumeChannelResponse]:
+        """Publishes on a paused channel again; what waited goes out."""
+
+    @_abc_1.abstractmethod
     def CreatePost(
         self,
         request: _scheduler_service_pb2.CreatePostRequest,
@@ -93,6 +142,45 @@ class SchedulerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_post_pb2.Post]:
         """Schedules a photo. Of many attempts with one photo, one succeeds; the others are told which
         post has it.
+        """
+
+    @_abc_1.abstractmethod
+    def BatchCreatePosts(
+        self,
+        request: _scheduler_service_pb2.BatchCreatePostsRequest,
+        context: _aio.ServicerContext[_scheduler_service_pb2.BatchCreatePostsRequest, _abc.Awaitable[_scheduler_service_pb2.BatchCreatePostsResponse]],
+    ) -> _abc.Awaitable[_scheduler_service_pb2.BatchCreatePostsResponse]:
+        """Schedules up to 200 photos, in their order, in the slots of the persona's cadence or a fixed
+        time apart. Each has a result of its own; one that fails does not stop the others, and takes no
+        slot.
+        """
+
+    @_abc_1.abstractmethod
+    def ImportPosts(
+        self,
+        request: _scheduler_service_pb2.ImportPostsRequest,
+        context: _aio.ServicerContext[_scheduler_service_pb2.ImportPostsRequest, _abc.Awaitable[_scheduler_service_pb2.ImportPostsResponse]],
+    ) -> _abc.Awaitable[_scheduler_service_pb2.ImportPostsResponse]:
+        """Takes in posts that went out before there was this suite. They are never published; their
+        photos are spent. A post whose external id is known already is answered as it is.
+        """
+
+    @_abc_1.abstractmethod
+    def SchedulePost(
+        self,
+        request: _scheduler_service_pb2.SchedulePostRequest,
+        context: _aio.ServicerContext[_scheduler_service_pb2.SchedulePostRequest, _abc.Awaitable[_scheduler_service_pb2.SchedulePostResponse]],
+    ) -> _abc.Awaitable[_scheduler_service_pb2.SchedulePostResponse]:
+        """Gives a time to a post that is complete, or waits for its photo."""
+
+    @_abc_1.abstractmethod
+    def ListUnscheduledPhotos(
+        self,
+        request: _scheduler_service_pb2.ListUnscheduledPhotosRequest,
+        context: _aio.ServicerContext[_scheduler_service_pb2.ListUnscheduledPhotosRequest, _abc.Awaitable[_scheduler_service_pb2.ListUnscheduledPhotosResponse]],
+    ) -> _abc.Awaitable[_scheduler_service_pb2.ListUnscheduledPhotosResponse]:
+        """Lists the photos of a persona that no post uses, unless that is cancelled. A page may hold fewer
+        photos than were asked for and still have a next one.
         """
 
     @_abc_1.abstractmethod
@@ -109,8 +197,8 @@ class SchedulerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _scheduler_service_pb2.ListPostsRequest,
         context: _aio.ServicerContext[_scheduler_service_pb2.ListPostsRequest, _abc.Awaitable[_scheduler_service_pb2.ListPostsResponse]],
     ) -> _abc.Awaitable[_scheduler_service_pb2.ListPostsResponse]:
-        """Lists the posts of a persona by their time, latest first unless `order_by` says otherwise.
-        `personas/-` lists those of all personas.
+        """Lists the posts of a persona by their time, latest first unless `order_by` says otherwise. One
+        without a time stands where it was created. `personas/-` lists those of all personas.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,1 @@
+"""Texts as words, and how alike two texts are."""

@@ -1,0 +1,1 @@
+"""A library of the older shape, as the older program would have left it."""
