@@ -26,7 +26,8 @@ _IMAGE_SUFFIXES = (
 )
 _NOT_AN_IMAGE = "UNSUPPORTED_IMAGE"
 _NOT_KNOWN = "HASH_MISMATCH"
-_COMPLETED = "IMPORT_COMPLETED"
+# What is wrong with the persona or the import is wrong with every file.
+_ENDS_ALL = frozenset({"IMPORT_COMPLETED", "NO_PILLARS", "ARCHIVED"})
 
 
 class Result(StrEnum):
@@ -109,8 +110,8 @@ async def send_files(
     """Uploads what ``feed`` gives, several files at a time, none of them whole in memory if large.
 
     A file that fails does not stop the others. Raises Unavailable when the suite goes away, and
-    FailedPrecondition when somebody else completes the import; what was imported stays, and the
-    same call again goes on from there.
+    FailedPrecondition when the persona is archived or has no pillar, or somebody else completes
+    the import; what was imported stays, and the same call again goes on from there.
     """
     sender = _Sender(suite, to)
 
@@ -217,7 +218,7 @@ class _Sender:
         except (Unavailable, DeadlineExceeded):
             raise
         except ColonnadeError as error:
-            if error.reason == _COMPLETED:
+            if error.reason in _ENDS_ALL:
                 raise
             return _refused(found, error, empty=reading.is_empty)
         except OSError as error:

@@ -5,12 +5,13 @@ import os
 import platform
 import sys
 import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tests.bench import embeddings, imports, lists, reads, starts
 from tests.bench.report import Fact, Row, markdown
 
-BENCHES = {
+BENCHES: Mapping[str, Callable[[Path], Sequence[Row | Fact]]] = {
     "imports": imports.measure,
     "embeddings": embeddings.measure,
     "reads": reads.measure,

@@ -55,6 +55,10 @@ _COUNTS = """
     FROM catalog.photos WHERE persona_id = %s GROUP BY 1, 2, 3, 4
 """
 
+_TAGS = """
+    SELECT tag, count(*) FROM catalog.photos, unnest(tags) AS tag WHERE persona_id = %s GROUP BY 1
+"""
+
 
 def measure(data: Path) -> list[Row | Fact]:
     """Rows for pages and the report, and how the time for a page grows with the library."""
@@ -86,8 +90,25 @@ async def _measure(address: str, url: str) -> list[Row | Fact]:
                 found.append(Row(what, mine, other, "/s", "the same page in plain SQL"))
                 calls.append(ours)
             found += await _growth(where, *calls)
+        found += await _tags(stub, plain, large)
         found += await _report(stub, plain)
     return found
+
+
+async def _tags(
+    stub: CatalogServiceStub, plain: psycopg.AsyncConnection, persona: str
+) -> list[Row | Fact]:
+    request = catalog.ListPhotoTagsRequest(parent=persona)
+
+    async def ours() -> object:
+        return await stub.ListPhotoTags(request)
+
+    async def bare() -> object:
+        return await (await plain.execute(_TAGS, [persona.partition("/")[2]])).fetchall()
+
+    what = f"ListPhotoTags, {LARGE:,} photos of 2 tags"
+    mine, other = await _paired(ours, bare)
+    return [Row(what, mine, other, "/s", "one plain GROUP BY over the same tags")]
 
 
 async def _report(stub: CatalogServiceStub, plain: psycopg.AsyncConnection) -> list[Row | Fact]:

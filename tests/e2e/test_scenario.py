@@ -213,7 +213,11 @@ async def a_post_that_is_due_goes_out_once(
     story: Story, buffer: Admin, web: httpx.AsyncClient
 ) -> Post:
     # Instagram takes pictures from 4:5 to 1.91:1; the library has narrower ones too.
-    photo = next(p for p in story.photos.values() if 0.8 <= p.width / p.height <= 1.91)
+    narrow = next(p for p in story.photos.values() if p.width / p.height < 0.8)
+    with pytest.raises(FailedPrecondition) as refused:
+        await work.schedule(story.api, narrow.name, timedelta(seconds=1))
+    assert refused.value.reason == "PHOTO_RATIO"
+    photo = next(p for p in story.photos.values() if work.is_postable(p.width, p.height))
     made = await work.schedule(story.api, photo.name, timedelta(seconds=1))
     request = scheduler.WatchPostRequest(name=made.name)
     post = [answer.post async for answer in story.api.scheduler.WatchPost(request)][-1]
@@ -235,7 +239,8 @@ async def a_photo_is_scheduled_once_unless_its_post_is_called_off(story: Story, 
         await work.schedule(story.api, post.photo, timedelta(days=2))
     assert refused.value.reason == "PHOTO_ALREADY_SCHEDULED"
     assert (refused.value.name, refused.value.metadata["state"]) == (post.name, "POSTED")
-    other = next(p for p in story.photos.values() if p.name != post.photo)
+    postable = (p for p in story.photos.values() if work.is_postable(p.width, p.height))
+    other = next(p for p in postable if p.name != post.photo)
     waiting = await work.schedule(story.api, other.name, timedelta(days=2))
     await usage_becomes(story, other.name, Photo.USAGE_SCHEDULED)
     await story.api.scheduler.CancelPost(scheduler.CancelPostRequest(name=waiting.name))

@@ -90,7 +90,9 @@ def translate_run(run: LegacyRun, persona: str, pillar: str, id: str, now: datet
 def numbered(text: str, number: int, limit: int, form: str) -> str:
     """``text`` as the ``number``-th of its kind, at most ``limit`` characters long."""
     suffix = form.format(number) if number > 1 else ""
-    return text[: limit - len(suffix)].rstrip("- ") + suffix
+    cut = text[: limit - len(suffix)]
+    # What is left of a name may be nothing but signs.
+    return (cut.rstrip("- ") or cut) + suffix if suffix or cut != text else text
 
 
 class _Names:

@@ -56,7 +56,9 @@ def _noting() -> sa.Executable:
         _C.dry_run == sa.func.coalesce(sa.bindparam("dry_run"), _C.dry_run),
         _OPEN,
     )
-    target = sa.select(_C.id).where(which).with_for_update(read=True).cte("target")
+    # The lock that the foreign key takes anyway; ``locked`` waits for it.
+    held = sa.select(_C.id).where(which).with_for_update(read=True, key_share=True)
+    target = held.cte("target")
     rows = sa.select(target.c.id, *given.c).select_from(target.join(given, sa.true()))
     statement = insert(PHOTO_IMPORT_ITEMS).from_select(["import_id", *_ITEM_COLUMNS], rows)
     new = statement.excluded

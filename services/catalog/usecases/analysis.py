@@ -77,14 +77,12 @@ class AnalysisCases:
             if key.persona != persona or key.id not in photos:
                 raise no_photo(*key)
         now = self._clock.now()
-        repeated = []
-        for photo in photos.values():
-            again = to_repeat(photo.picture.measures, measures)
-            if again != photo.picture.measures:
-                repeated.append(touched(_with(photo, again), now))
-        await tx.photos.save_all(repeated)
-        await tx.photos.make_due([photo.id for photo in repeated], now)
-        return len(repeated)
+        again = [_with(p, to_repeat(p.picture.measures, measures)) for p in photos.values()]
+        changed = [photo for photo in again if photo != photos[photo.id]]
+        due = [photo.id for photo in again if pending(photo.picture.measures)]
+        await tx.photos.save_all([touched(photo, now) for photo in changed])
+        await tx.photos.make_due(due, now)
+        return len(due)
 
 
 class Analysis:

@@ -156,6 +156,18 @@ async def test_photos_from_before_a_measure_existed_get_it(lib: Library) -> None
     assert (await get(lib, name)).analysis == before.analysis
 
 
+async def test_photos_whose_measures_nobody_waits_for_can_be_named(lib: Library) -> None:
+    persona, _ = await lib.place()
+    name = (await lib.photo(persona)).name
+    before = await get(lib, name)
+    await with_measures(lib, name, [])
+    await work(lib)
+    assert (await states(lib, name))["sharpness"] == PENDING, "as rows from elsewhere may be"
+    assert await ask(lib, persona, names=[name]) == 1
+    await work(lib)
+    assert (await get(lib, name)).analysis == before.analysis
+
+
 async def test_requests_that_are_refused(lib: Library) -> None:
     persona, pillar = await lib.place()
     _, foreign = await lib.place()

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
+import httpx
 import pytest
 from colonnade.catalog.v1 import catalog_service_pb2 as pb
 from colonnade.catalog.v1 import photo_pb2
@@ -12,10 +13,20 @@ from colonnade.events.v1 import event_pb2
 from google.rpc import code_pb2, error_details_pb2
 from google.rpc.status_pb2 import Status
 
+from gateway.app import build_app
+from gateway.module import UPLOAD
+from gateway.openapi import ApiInfo, build_document
+from gateway.routes import build_bindings
+from gateway.upload import UploadAdapter
 from libs.errors import AlreadyExists, InvalidArgument, NotFound
+from libs.rpc.channels import open_channel
 from services.catalog.domain.photo import Filing, FilingState, Proposal, Usage
+from services.catalog.module import CATALOG
 from tests.integration.catalog.library import Library
+from tests.integration.catalog.test_photos_cli import Shell
+from tests.integration.catalog.test_photos_cli import shell as shell
 
+SERVICE = CATALOG[0]
 OK, INVALID = code_pb2.OK, code_pb2.INVALID_ARGUMENT
 UNKNOWN, REFUSED = code_pb2.NOT_FOUND, code_pb2.FAILED_PRECONDITION
 
@@ -217,3 +228,35 @@ async def test_the_world_is_told_of_rights_and_state(lib: Library) -> None:
         (3, True, True),
         (4, True, False),
     ]
+
+
+async def test_over_rest_a_batch_is_a_success_with_a_code_for_each(
+    shell: Shell, lib: Library
+) -> None:
+    persona, pillar = await lib.place()
+    good = (await lib.shelve(pillar)).name
+    full = (await lib.shelve(pillar, tags=tuple(f"t{n}" for n in range(20)))).name
+    uploads = {UPLOAD: UploadAdapter(1000, file_name="file_name")}
+    bindings = build_bindings([SERVICE], uploads=[UPLOAD])
+    channel = open_channel(shell.address, [SERVICE])
+    app = build_app(
+        bindings=bindings,
+        channels={SERVICE.full_name: channel},
+        document=build_document(bindings, ApiInfo("T", "1"), uploads=uploads),
+        ready=lambda: True,
+        uploads=uploads,
+    )
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+        body = {"names": [good, "holiday.jpg", full], "addTags": ["sea"]}
+        answer = await client.post(f"/v1/{persona}/photos:batchTag", json=body)
+        assert answer.status_code == 200
+        results = answer.json()["results"]
+        assert [r["name"] for r in results] == body["names"]
+        assert [r["status"]["code"] for r in results] == [OK, INVALID, REFUSED]
+        assert results[0]["photo"]["tags"] == ["sea"]
+        assert results[2]["status"]["details"][0]["reason"] == "TOO_MANY_TAGS"
+        many = {"names": [f"{persona}/photos/{uuid.uuid4()}" for _ in range(201)]}
+        answer = await client.post(f"/v1/{persona}/photos:batchTag", json=many)
+        assert answer.status_code == 400
+    await channel.close()

@@ -62,10 +62,10 @@ def test_migrations_can_be_undone_and_repeated(database_url: str) -> None:
     require_current(database_url, SCHEMA, MIGRATIONS)
 
 
-def test_photos_that_are_there_get_their_quality_and_are_measured_again(
-    database_url: str,
-) -> None:
-    upgrade(database_url, SCHEMA, MIGRATIONS, "0001")
+def test_photos_that_are_there_get_their_quality_and_are_measured_again(databases: Any) -> None:
+    database_url = databases.fresh()
+    assert upgrade(database_url, SCHEMA, MIGRATIONS, "0001")
+    assert current(database_url, SCHEMA) == "0001"
     engine = create_engine(database_url, poolclass=NullPool)
     with engine.begin() as connection:
         connection.execute(text(_OLD_ROWS))

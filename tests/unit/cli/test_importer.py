@@ -38,7 +38,7 @@ class CountingCatalog(CatalogServiceServicer):
         self.running = 0
         self.most_running = 0
         self.away_after = 1_000_000
-        self.completed = False
+        self.refuses_all = ""
 
     async def UploadPhoto(
         self,
@@ -60,8 +60,8 @@ class CountingCatalog(CatalogServiceServicer):
         chunks = [message.chunk for message in received[1:]]
         if len(self.headers) >= self.away_after:
             raise Unavailable("the database does not answer")
-        if self.completed:
-            raise FailedPrecondition("it is complete", reason="IMPORT_COMPLETED")
+        if self.refuses_all:
+            raise FailedPrecondition("nothing comes in", reason=self.refuses_all)
         self.headers.append(received[0].header)
         self.chunks.append([len(chunk) for chunk in chunks])
         content = b"".join(chunks)
@@ -216,10 +216,11 @@ async def test_a_stopped_feed_lets_what_is_on_its_way_arrive(
     assert 3 <= len(seen) == len(servicer.headers) <= 6
 
 
-async def test_an_import_that_is_completed_meanwhile_ends(
-    suite: Suite, servicer: CountingCatalog, tmp_path: Path
+@pytest.mark.parametrize("reason", ["IMPORT_COMPLETED", "NO_PILLARS", "ARCHIVED"])
+async def test_what_is_wrong_with_every_file_ends_the_import(
+    suite: Suite, servicer: CountingCatalog, tmp_path: Path, reason: str
 ) -> None:
-    servicer.completed = True
+    servicer.refuses_all = reason
     with pytest.raises(FailedPrecondition):
         await import_files(suite, files_in(tmp_path, a__jpg=b"one"), Destination(PERSONA))
 

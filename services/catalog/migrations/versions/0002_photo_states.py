@@ -10,7 +10,7 @@ SCHEMA = "catalog"
 
 _CHECK = "photos_state_check"
 _LISTED = ["create_time", "id"]
-_INDEXES = {
+_INDEXES: dict[str, list[str | sa.TextClause]] = {
     "photos_of_state": ["persona_id", "state", *_LISTED],
     # One expression, so that a page of photos that have no quality can follow one of those that do.
     "photos_by_quality": ["persona_id", sa.text("coalesce(quality, -1)"), *_LISTED],
