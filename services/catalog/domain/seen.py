@@ -31,20 +31,21 @@ class Orientation(StrEnum):
 
 @dataclass(frozen=True)
 class Seen:
-    """A photo in words. ``width`` and ``height`` are in pixels when upright."""
+    """A photo in words. ``path`` is what its file came as, with its folders; ``width`` and
+    ``height`` are in pixels when upright."""
 
     id: str
     tags: tuple[str, ...] = ()
     caption: str = ""
     alt_text: str = ""
-    file_name: str = ""
+    path: str = ""
     width: int = 0
     height: int = 0
 
     @cached_property
     def stems(self) -> tuple[str, ...]:
-        """The stems of all its words: tags, caption, alternative text, name of its file."""
-        name = stems(re.sub(r"[_\-.]+", " ", _EXTENSION.sub("", self.file_name)))
+        """The stems of all its words: tags, caption, alternative text, file and folders."""
+        name = stems(re.sub(r"[_\-./]+", " ", _EXTENSION.sub("", self.path)))
         named = [word for word in name if word not in _CAMERA and not _NUMBER.search(word)]
         return (*stems(" ".join((*self.tags, self.caption, self.alt_text))), *named)
 

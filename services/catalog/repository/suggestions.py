@@ -101,6 +101,7 @@ class SuggestionRepository:
             photo.caption,
             photo.alt_text,
             photo.file_name,
+            photo.source_path,
             photo.width,
             photo.height,
         )
@@ -216,7 +217,7 @@ def _seen(row: Any) -> Seen:
         tags=tuple(row.tags),
         caption=row.caption,
         alt_text=row.alt_text,
-        file_name=row.file_name,
+        path=row.source_path or row.file_name,
         width=row.width,
         height=row.height,
     )

@@ -3,10 +3,10 @@
 from services.catalog.domain.seen import Orientation, Seen, common_tag, nearest, shapes, showing
 
 
-def test_a_photo_says_what_its_tags_texts_and_file_name_say() -> None:
-    photo = Seen("1", ("Red door",), "At noon", "A cat", "IMG_2034-old-harbour_2.jpeg")
-    assert set(photo.stems) == {"red", "door", "noon", "cat", "old", "harbour"}
-    assert Seen("1", file_name="DSC01234.JPG").stems == ()
+def test_a_photo_says_what_its_tags_texts_file_and_folders_say() -> None:
+    photo = Seen("1", ("Red door",), "At noon", "A cat", "Trips/IMG_2034-old-harbour_2.jpeg")
+    assert set(photo.stems) == {"red", "door", "noon", "cat", "trip", "old", "harbour"}
+    assert Seen("1", path="DSC01234.JPG").stems == ()
 
 
 def test_showing_counts_whole_phrases() -> None:
@@ -21,7 +21,7 @@ def test_nearest_are_those_that_share_most_and_rare_words() -> None:
         Seen("plain", ("coffee",)),
         Seen("best", ("coffee", "window", "steam")),
         Seen("far", ("sea",)),
-        Seen("wordless", file_name="IMG_1.jpg"),
+        Seen("wordless", path="IMG_1.jpg"),
         Seen("long", ("coffee",), "one two three four five six seven eight nine ten"),
     ]
     assert nearest("Coffee with steam by the window", seen, 5) == ["best", "plain", "long"]
