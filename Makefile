@@ -31,10 +31,10 @@ demo: .venv/run.stamp ## The main job on a sample library. PHOTOS=dir takes your
 run: .venv/run.stamp ## Starts the suite alone, on $(DATA)/suite.
 	@$(BIN)/python -m services --target=all --data $(DATA)/suite
 
-test: .venv/dev.stamp ## All tests: rules, contracts, every part on real engines, whole suites.
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(ARGS)
+test: .venv/dev.stamp ## The tests: rules, contracts, and every part on real engines.
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/e2e $(ARGS)
 
-e2e: .venv/dev.stamp ## Of these, only whole suites as processes: the main job in two shapes, kills, security, the demo.
+e2e: .venv/dev.stamp ## Whole suites as processes: the main job in two shapes, kills, security, the demo.
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/e2e $(ARGS)
 
 bench: .venv/dev.stamp ## Benchmarks, each beside its bare limit; prints the tables of docs/benchmarks.md.
