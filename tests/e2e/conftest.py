@@ -27,6 +27,13 @@ SETTINGS = {
 }
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder starts processes."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.processes)
+
+
 class Suites:
     """The suites that tests share, one of each shape, started when first asked for.
 

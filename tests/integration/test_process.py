@@ -16,6 +16,8 @@ from libs.embedded.engine import free_port
 from services.__main__ import main
 from tests.support.harness import ROOT, Part
 
+pytestmark = pytest.mark.processes
+
 SECRET = "correct-horse-battery-staple"
 DATABASE = f"postgresql+psycopg://catalog:{SECRET}@127.0.0.1:1/colonnade"
 

@@ -18,6 +18,8 @@ from tests.support.engines import Databases
 from tests.support.legacy import sample
 from tests.support.legacy.database import LegacyDatabase
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).parents[4]
 
 
