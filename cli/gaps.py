@@ -18,7 +18,8 @@ from cli.run import with_suite
 from libs.errors import InvalidArgument
 
 _CHANGE = re.compile(r"([^=]+)=(?:(\d{1,4})|(\d{1,4}|-)/week|(on|off))")
-_YEAR = timedelta(days=365)
+# From here on a day without its year could be taken for one that is over.
+_FAR = timedelta(days=180)
 _HISTORY = 50
 _STATES = ("usable", "pending", "unsorted", "held", "scheduled", "spent")
 
@@ -199,10 +200,10 @@ def _pair(before: str, after: str) -> str:
 
 
 def _until(gap: PillarGap, as_of: Timestamp) -> str:
-    """The day on which the usable photos run out, with the year once it is a year away."""
+    """The day on which the usable photos run out, with the year once it is half a year away."""
     if not gap.HasField("run_out_time"):
         return "-"
     end, start = gap.run_out_time.ToDatetime(UTC), as_of.ToDatetime(UTC)
     if not gap.supply.usable:
         return "empty"
-    return f"{end:%b %Y}" if end - start >= _YEAR else f"{end.day} {end:%b}"
+    return f"{end:%b %Y}" if end - start >= _FAR else f"{end.day} {end:%b}"
