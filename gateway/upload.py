@@ -26,6 +26,7 @@ from gateway.request import PathField, as_invalid_argument, parse_query
 from gateway.response import Reply
 from gateway.routes import Binding, RouteError
 from gateway.scalars import Mismatch
+from libs.rpc.outcome import Outcome
 
 _EXPECTED = "the file itself (image/* or application/octet-stream) or multipart/form-data"
 _FORM_OVERHEAD = 2**20
@@ -80,9 +81,10 @@ class UploadEndpoint:
             metadata=call_metadata(exchange.headers, exchange.request_id),
             timeout=call_timeout(exchange.headers, self._rpc, self._limits),
         )
+        outcome = Outcome(call)
         try:
             await _until_ended(call, self._write(call, header, data))
-            return await while_connected(exchange.receive, call)
+            return await while_connected(exchange.receive, outcome.response())
         finally:
             call.cancel()
 

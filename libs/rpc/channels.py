@@ -9,6 +9,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from libs.errors import DeadlineExceeded
 from libs.rpc.call import current_call
+from libs.rpc.outcome import Outcome
 from libs.rpc.policy import MAX_MESSAGE_BYTES, Policy, policies_of
 from libs.rpc.status import from_rpc_error
 
@@ -70,7 +71,12 @@ class ServiceChannel:
 
     def stream_unary(self, method: str, *args: Any, **kwargs: Any) -> Callable[..., Any]:
         """A callable that sends messages and answers one."""
-        return self._single(method, self._channel.stream_unary(method, *args, **kwargs))
+        callable_ = self._channel.stream_unary(method, *args, **kwargs)
+
+        async def answered(requests: Any, **options: Any) -> Any:
+            return await Outcome(callable_(requests, **options)).response()
+
+        return self._single(method, answered)
 
     def unary_stream(self, method: str, *args: Any, **kwargs: Any) -> Callable[..., Any]:
         """A callable that sends a message and answers with an iterator."""

@@ -305,13 +305,14 @@ async def test_a_bucket_is_read_like_a_folder(lib: Library, suite: Suite) -> Non
 
 
 async def test_memory_does_not_grow_over_a_thousand_files(lib: Library, suite: Suite) -> None:
-    """Client and service together, looked at every hundred files, when nothing is left to free."""
+    """Client and service together. What is on its way at a look differs from look to look, so the
+    least of many looks counts."""
     persona, _ = await lib.place()
     held: list[int] = []
 
     def files() -> Iterator[Candidate]:
         for number in range(COUNT):
-            if number % 100 == 0:
+            if number % 20 == 0:
                 gc.collect()
                 held.append(tracemalloc.get_traced_memory()[0])
             yield _Made(number)
@@ -323,7 +324,8 @@ async def test_memory_does_not_grow_over_a_thousand_files(lib: Library, suite: S
     finally:
         tracemalloc.stop()
     assert counted(imported) == (COUNT // 3, 0, COUNT // 2, COUNT // 6)
-    assert min(held[-3:]) - min(held[3:6]) < 150_000, held
+    early, late = held[10:25], held[-15:]
+    assert min(late) - min(early) < 150_000, held
 
 
 class _Made:
