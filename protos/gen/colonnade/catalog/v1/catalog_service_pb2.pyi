@@ -9,6 +9,7 @@ from colonnade.catalog.v1 import persona_pb2 as _persona_pb2
 from colonnade.catalog.v1 import photo_pb2 as _photo_pb2
 from colonnade.catalog.v1 import pillar_pb2 as _pillar_pb2
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -1334,6 +1335,160 @@ class ReadPhotoMediaResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
 
 Global___ReadPhotoMediaResponse: _TypeAlias = ReadPhotoMediaResponse  # noqa: Y015
+
+@_typing.final
+class SignPhotoUrlsRequest(_message.Message):
+    """Asks for CatalogService.SignPhotoUrls."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    NAMES_FIELD_NUMBER: _builtins.int
+    RENDITION_FIELD_NUMBER: _builtins.int
+    TTL_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """The persona, `personas/{persona}`."""
+    rendition: Global___ReadPhotoMediaRequest.Rendition.ValueType
+    """Which form of them."""
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The photos, `personas/{persona}/photos/{photo}`, all of this persona; 1 to 200."""
+
+    @_builtins.property
+    def ttl(self) -> _duration_pb2.Duration:
+        """How long the addresses work, from a second to 7 days. Unset: an hour."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+        rendition: Global___ReadPhotoMediaRequest.Rendition.ValueType = ...,
+        ttl: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ttl", b"ttl"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["names", b"names", "parent", b"parent", "rendition", b"rendition", "ttl", b"ttl"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignPhotoUrlsRequest: _TypeAlias = SignPhotoUrlsRequest  # noqa: Y015
+
+@_typing.final
+class SignPhotoUrlsResponse(_message.Message):
+    """Answers CatalogService.SignPhotoUrls."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    URLS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def urls(self) -> _containers.RepeatedCompositeFieldContainer[Global___SignedPhotoUrl]:
+        """The addresses, in the order of the names."""
+
+    def __init__(
+        self,
+        *,
+        urls: _abc.Iterable[Global___SignedPhotoUrl] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["urls", b"urls"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignPhotoUrlsResponse: _TypeAlias = SignPhotoUrlsResponse  # noqa: Y015
+
+@_typing.final
+class SignedPhotoUrl(_message.Message):
+    """Holds the address of a photo for whoever has no key."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PHOTO_FIELD_NUMBER: _builtins.int
+    URI_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    photo: _builtins.str
+    """The photo."""
+    uri: _builtins.str
+    """Where the gateway serves it, as a path."""
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When the address stops working."""
+
+    def __init__(
+        self,
+        *,
+        photo: _builtins.str = ...,
+        uri: _builtins.str = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "photo", b"photo", "uri", b"uri"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignedPhotoUrl: _TypeAlias = SignedPhotoUrl  # noqa: Y015
+
+@_typing.final
+class ReadSignedPhotoMediaRequest(_message.Message):
+    """Asks for CatalogService.ReadSignedPhotoMedia."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    OFFSET_FIELD_NUMBER: _builtins.int
+    LENGTH_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """The token from the address."""
+    offset: _builtins.int
+    """The first byte to send."""
+    length: _builtins.int
+    """How many bytes to send; 0 means all that follow. To learn only what there is, ask for 1."""
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        offset: _builtins.int = ...,
+        length: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["length", b"length", "offset", b"offset", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadSignedPhotoMediaRequest: _TypeAlias = ReadSignedPhotoMediaRequest  # noqa: Y015
+
+@_typing.final
+class ReadSignedPhotoMediaResponse(_message.Message):
+    """Answers CatalogService.ReadSignedPhotoMedia: first what there is, then the bytes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INFO_FIELD_NUMBER: _builtins.int
+    CHUNK_FIELD_NUMBER: _builtins.int
+    chunk: _builtins.bytes
+    """The bytes that follow, in order."""
+    @_builtins.property
+    def info(self) -> Global___MediaInfo:
+        """The first message."""
+
+    def __init__(
+        self,
+        *,
+        info: Global___MediaInfo | None = ...,
+        chunk: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "info", b"info", "payload", b"payload"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "info", b"info", "payload", b"payload"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["info", "chunk"]  # noqa: Y015
+    _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
+
+Global___ReadSignedPhotoMediaResponse: _TypeAlias = ReadSignedPhotoMediaResponse  # noqa: Y015
 
 @_typing.final
 class MediaInfo(_message.Message):

@@ -169,6 +169,16 @@ class CatalogServiceStub:
                 request_serializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.ReadPhotoMediaRequest.SerializeToString,
                 response_deserializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.ReadPhotoMediaResponse.FromString,
                 _registered_method=True)
+        self.SignPhotoUrls = channel.unary_unary(
+                '/colonnade.catalog.v1.CatalogService/SignPhotoUrls',
+                request_serializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.SignPhotoUrlsRequest.SerializeToString,
+                response_deserializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.SignPhotoUrlsResponse.FromString,
+                _registered_method=True)
+        self.ReadSignedPhotoMedia = channel.unary_stream(
+                '/colonnade.catalog.v1.CatalogService/ReadSignedPhotoMedia',
+                request_serializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.ReadSignedPhotoMediaRequest.SerializeToString,
+                response_deserializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.ReadSignedPhotoMediaResponse.FromString,
+                _registered_method=True)
         self.AnalyzeGaps = channel.unary_unary(
                 '/colonnade.catalog.v1.CatalogService/AnalyzeGaps',
                 request_serializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.AnalyzeGapsRequest.SerializeToString,
@@ -365,6 +375,23 @@ class CatalogServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SignPhotoUrls(self, request, context):
+        """Makes addresses under which the gateway serves photos for a while to whoever has them, without a
+        key: for a page, a colleague, a language model that fetches. Photos that do not exist are left
+        out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadSignedPhotoMedia(self, request, context):
+        """Streams the photo of a signed address. The token in the address is the permission; the gateway
+        serves it at `/p/{token}`, so there is no rule here.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def AnalyzeGaps(self, request, context):
         """Compares each pillar's target with what can be used and what was posted.
         """
@@ -504,6 +531,16 @@ def add_CatalogServiceServicer_to_server(servicer, server):
                     servicer.ReadPhotoMedia,
                     request_deserializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.ReadPhotoMediaRequest.FromString,
                     response_serializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.ReadPhotoMediaResponse.SerializeToString,
+            ),
+            'SignPhotoUrls': grpc.unary_unary_rpc_method_handler(
+                    servicer.SignPhotoUrls,
+                    request_deserializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.SignPhotoUrlsRequest.FromString,
+                    response_serializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.SignPhotoUrlsResponse.SerializeToString,
+            ),
+            'ReadSignedPhotoMedia': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadSignedPhotoMedia,
+                    request_deserializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.ReadSignedPhotoMediaRequest.FromString,
+                    response_serializer=colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.ReadSignedPhotoMediaResponse.SerializeToString,
             ),
             'AnalyzeGaps': grpc.unary_unary_rpc_method_handler(
                     servicer.AnalyzeGaps,
@@ -1214,6 +1251,60 @@ class CatalogService:
             '/colonnade.catalog.v1.CatalogService/ReadPhotoMedia',
             colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.ReadPhotoMediaRequest.SerializeToString,
             colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.ReadPhotoMediaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SignPhotoUrls(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/colonnade.catalog.v1.CatalogService/SignPhotoUrls',
+            colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.SignPhotoUrlsRequest.SerializeToString,
+            colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.SignPhotoUrlsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadSignedPhotoMedia(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/colonnade.catalog.v1.CatalogService/ReadSignedPhotoMedia',
+            colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.ReadSignedPhotoMediaRequest.SerializeToString,
+            colonnade_dot_catalog_dot_v1_dot_catalog__service__pb2.ReadSignedPhotoMediaResponse.FromString,
             options,
             channel_credentials,
             insecure,

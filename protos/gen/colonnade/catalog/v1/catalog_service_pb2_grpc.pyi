@@ -78,6 +78,15 @@ class CatalogServiceStub:
     """Streams the bytes of a photo or of a rendition of it. The gateway serves them over HTTP, with
     ranges, at the photo's `content_uri` and `thumbnail_uri`, so there is no rule here.
     """
+    SignPhotoUrls: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.SignPhotoUrlsRequest, _catalog_service_pb2.SignPhotoUrlsResponse]
+    """Makes addresses under which the gateway serves photos for a while to whoever has them, without a
+    key: for a page, a colleague, a language model that fetches. Photos that do not exist are left
+    out.
+    """
+    ReadSignedPhotoMedia: _aio.UnaryStreamMultiCallable[_catalog_service_pb2.ReadSignedPhotoMediaRequest, _catalog_service_pb2.ReadSignedPhotoMediaResponse]
+    """Streams the photo of a signed address. The token in the address is the permission; the gateway
+    serves it at `/p/{token}`, so there is no rule here.
+    """
     AnalyzeGaps: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.AnalyzeGapsRequest, _catalog_service_pb2.AnalyzeGapsResponse]
     """Compares each pillar's target with what can be used and what was posted."""
 
@@ -296,6 +305,27 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.AsyncIterator[_catalog_service_pb2.ReadPhotoMediaResponse]:
         """Streams the bytes of a photo or of a rendition of it. The gateway serves them over HTTP, with
         ranges, at the photo's `content_uri` and `thumbnail_uri`, so there is no rule here.
+        """
+
+    @_abc_1.abstractmethod
+    def SignPhotoUrls(
+        self,
+        request: _catalog_service_pb2.SignPhotoUrlsRequest,
+        context: _aio.ServicerContext[_catalog_service_pb2.SignPhotoUrlsRequest, _abc.Awaitable[_catalog_service_pb2.SignPhotoUrlsResponse]],
+    ) -> _abc.Awaitable[_catalog_service_pb2.SignPhotoUrlsResponse]:
+        """Makes addresses under which the gateway serves photos for a while to whoever has them, without a
+        key: for a page, a colleague, a language model that fetches. Photos that do not exist are left
+        out.
+        """
+
+    @_abc_1.abstractmethod
+    def ReadSignedPhotoMedia(
+        self,
+        request: _catalog_service_pb2.ReadSignedPhotoMediaRequest,
+        context: _aio.ServicerContext[_catalog_service_pb2.ReadSignedPhotoMediaRequest, _abc.AsyncIterator[_catalog_service_pb2.ReadSignedPhotoMediaResponse]],
+    ) -> _abc.AsyncIterator[_catalog_service_pb2.ReadSignedPhotoMediaResponse]:
+        """Streams the photo of a signed address. The token in the address is the permission; the gateway
+        serves it at `/p/{token}`, so there is no rule here.
         """
 
     @_abc_1.abstractmethod

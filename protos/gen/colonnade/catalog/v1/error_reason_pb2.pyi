@@ -66,6 +66,24 @@ class _CatalogErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Ca
     """In a suggestion batch: what a pillar wants avoided leaves nothing to show."""
     CATALOG_ERROR_REASON_WORKER_LOST: _CatalogErrorReason.ValueType  # 22
     """In a suggestion batch: its worker was lost, more than once."""
+    CATALOG_ERROR_REASON_URL_EXPIRED: _CatalogErrorReason.ValueType  # 23
+    """The time of a signed address is over."""
+    CATALOG_ERROR_REASON_RUN_CLOSED: _CatalogErrorReason.ValueType  # 30
+    """The run has a winner, or was cancelled."""
+    CATALOG_ERROR_REASON_CANDIDATE_REJECTED: _CatalogErrorReason.ValueType  # 31
+    """The candidate was rejected, which is final."""
+    CATALOG_ERROR_REASON_NO_WINNER: _CatalogErrorReason.ValueType  # 32
+    """The run has no winner yet."""
+    CATALOG_ERROR_REASON_WINNER_PLACED: _CatalogErrorReason.ValueType  # 33
+    """The winner of the run is a photo already."""
+    CATALOG_ERROR_REASON_NO_PILLAR: _CatalogErrorReason.ValueType  # 34
+    """The run has no pillar, and none was named."""
+    CATALOG_ERROR_REASON_TOO_MANY_CANDIDATES: _CatalogErrorReason.ValueType  # 35
+    """The run has as many candidates as it may."""
+    CATALOG_ERROR_REASON_VOTING: _CatalogErrorReason.ValueType  # 36
+    """Voting goes on, and scores are hidden until it is over."""
+    CATALOG_ERROR_REASON_NO_VOTE: _CatalogErrorReason.ValueType  # 37
+    """There is no vote of this caller that could be taken back."""
 
 class CatalogErrorReason(_CatalogErrorReason, metaclass=_CatalogErrorReasonEnumTypeWrapper):
     """Lists the reasons that errors of the catalog carry in `google.rpc.ErrorInfo.reason`, without the
@@ -116,4 +134,22 @@ CATALOG_ERROR_REASON_NOTHING_TO_SAY: CatalogErrorReason.ValueType  # 21
 """In a suggestion batch: what a pillar wants avoided leaves nothing to show."""
 CATALOG_ERROR_REASON_WORKER_LOST: CatalogErrorReason.ValueType  # 22
 """In a suggestion batch: its worker was lost, more than once."""
+CATALOG_ERROR_REASON_URL_EXPIRED: CatalogErrorReason.ValueType  # 23
+"""The time of a signed address is over."""
+CATALOG_ERROR_REASON_RUN_CLOSED: CatalogErrorReason.ValueType  # 30
+"""The run has a winner, or was cancelled."""
+CATALOG_ERROR_REASON_CANDIDATE_REJECTED: CatalogErrorReason.ValueType  # 31
+"""The candidate was rejected, which is final."""
+CATALOG_ERROR_REASON_NO_WINNER: CatalogErrorReason.ValueType  # 32
+"""The run has no winner yet."""
+CATALOG_ERROR_REASON_WINNER_PLACED: CatalogErrorReason.ValueType  # 33
+"""The winner of the run is a photo already."""
+CATALOG_ERROR_REASON_NO_PILLAR: CatalogErrorReason.ValueType  # 34
+"""The run has no pillar, and none was named."""
+CATALOG_ERROR_REASON_TOO_MANY_CANDIDATES: CatalogErrorReason.ValueType  # 35
+"""The run has as many candidates as it may."""
+CATALOG_ERROR_REASON_VOTING: CatalogErrorReason.ValueType  # 36
+"""Voting goes on, and scores are hidden until it is over."""
+CATALOG_ERROR_REASON_NO_VOTE: CatalogErrorReason.ValueType  # 37
+"""There is no vote of this caller that could be taken back."""
 Global___CatalogErrorReason: _TypeAlias = CatalogErrorReason  # noqa: Y015

@@ -273,7 +273,7 @@ class Supply(_message.Message):
     pending: _builtins.int
     """Waiting for their embedding."""
     awaiting_vote: _builtins.int
-    """Candidates that wait for votes."""
+    """Runs whose candidates wait for votes or a winner; each gives one photo at most."""
     scheduled: _builtins.int
     """In a post that is not out yet."""
     spent: _builtins.int

@@ -397,6 +397,8 @@ class LibraryStats(_message.Message):
     SCHEDULED_FIELD_NUMBER: _builtins.int
     POSTED_FIELD_NUMBER: _builtins.int
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    AWAITING_VOTE_FIELD_NUMBER: _builtins.int
+    WINNERS_WITHOUT_PHOTO_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, `personas/{persona}/libraryStats`."""
     photos: _builtins.int
@@ -415,6 +417,10 @@ class LibraryStats(_message.Message):
     """Photos that a post has used."""
     size_bytes: _builtins.int
     """Bytes of the originals."""
+    awaiting_vote: _builtins.int
+    """Runs whose candidates wait for votes or a winner."""
+    winners_without_photo: _builtins.int
+    """Runs whose winner is no photo yet."""
     def __init__(
         self,
         *,
@@ -427,10 +433,12 @@ class LibraryStats(_message.Message):
         scheduled: _builtins.int = ...,
         posted: _builtins.int = ...,
         size_bytes: _builtins.int = ...,
+        awaiting_vote: _builtins.int = ...,
+        winners_without_photo: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedding_failed", b"embedding_failed", "embedding_pending", b"embedding_pending", "embedding_ready", b"embedding_ready", "name", b"name", "photos", b"photos", "posted", b"posted", "scheduled", b"scheduled", "size_bytes", b"size_bytes", "unused", b"unused"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaiting_vote", b"awaiting_vote", "embedding_failed", b"embedding_failed", "embedding_pending", b"embedding_pending", "embedding_ready", b"embedding_ready", "name", b"name", "photos", b"photos", "posted", b"posted", "scheduled", b"scheduled", "size_bytes", b"size_bytes", "unused", b"unused", "winners_without_photo", b"winners_without_photo"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

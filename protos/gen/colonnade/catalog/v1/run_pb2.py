@@ -29,7 +29,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63olonnade/catalog/v1/run.proto\x12\x14\x63olonnade.catalog.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"\xe9\x06\n\x03Run\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12!\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18\x64\x12-\n\x06pillar\x18\x03 \x01(\tB\x1d\xe2\x41\x01\x01\xfa\x41\x16\n\x14\x63olonnade.dev/Pillar\x12\x15\n\x07\x63luster\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x35\n\nsuggestion\x18\x05 \x01(\tB!\xe2\x41\x01\x01\xfa\x41\x1a\n\x18\x63olonnade.dev/Suggestion\x12\x16\n\x08pipeline\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x06prompt\x18\x07 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xa0\x1f\x12\x41\n\tvariables\x18\x08 \x03(\x0b\x32(.colonnade.catalog.v1.Run.VariablesEntryB\x04\xe2\x41\x01\x01\x12\x34\n\x05state\x18\t \x01(\x0e\x32\x1f.colonnade.catalog.v1.Run.StateB\x04\xe2\x41\x01\x03\x12\x30\n\x06winner\x18\n \x01(\tB \xe2\x41\x01\x03\xfa\x41\x19\n\x17\x63olonnade.dev/Candidate\x12+\n\x05photo\x18\x0b \x01(\tB\x1c\xe2\x41\x01\x03\xfa\x41\x15\n\x13\x63olonnade.dev/Photo\x12\'\n\x05\x65rror\x18\x0c \x01(\x0b\x32\x12.google.rpc.StatusB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x0f \x01(\tB\x04\xe2\x41\x01\x01\x1a\x30\n\x0eVariablesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x80\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_RUNNING\x10\x01\x12\x11\n\rSTATE_WAITING\x10\x02\x12\x13\n\x0fSTATE_COMPLETED\x10\x03\x12\x10\n\x0cSTATE_FAILED\x10\x04\x12\x13\n\x0fSTATE_CANCELLED\x10\x05:@\xea\x41=\n\x11\x63olonnade.dev/Run\x12\x1dpersonas/{persona}/runs/{run}*\x04runs2\x03run\"\xe5\x04\n\tCandidate\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x12\n\x04step\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x1e\n\x10parent_candidate\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12:\n\x05state\x18\x04 \x01(\x0e\x32%.colonnade.catalog.v1.Candidate.StateB\x04\xe2\x41\x01\x03\x12\x14\n\x06sha256\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x13\n\x05width\x18\x06 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06height\x18\x07 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x19\n\x0b\x63ontent_uri\x18\x08 \x01(\tB\x04\xe2\x41\x01\x03\x12\x13\n\x05score\x18\t \x01(\x01\x42\x04\xe2\x41\x01\x03\x12\x18\n\nvote_count\x18\n \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\'\n\x05\x65rror\x18\x0b \x01(\x0b\x32\x12.google.rpc.StatusB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"~\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10STATE_GENERATING\x10\x01\x12\x10\n\x0cSTATE_ACTIVE\x10\x02\x12\x12\n\x0eSTATE_REJECTED\x10\x03\x12\x10\n\x0cSTATE_FAILED\x10\x04\x12\x10\n\x0cSTATE_WINNER\x10\x05:i\xea\x41\x66\n\x17\x63olonnade.dev/Candidate\x12\x34personas/{persona}/runs/{run}/candidates/{candidate}*\ncandidates2\tcandidateb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63olonnade/catalog/v1/run.proto\x12\x14\x63olonnade.catalog.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"\xe4\x07\n\x03Run\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12!\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18\x64\x12-\n\x06pillar\x18\x03 \x01(\tB\x1d\xe2\x41\x01\x01\xfa\x41\x16\n\x14\x63olonnade.dev/Pillar\x12\x8f\x01\n\x07\x63luster\x18\x04 \x01(\tB~\xe2\x41\x01\x01\xbaHwrr2p^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/clusters/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$\xd8\x01\x01\x12\x35\n\nsuggestion\x18\x05 \x01(\tB!\xe2\x41\x01\x05\xfa\x41\x1a\n\x18\x63olonnade.dev/Suggestion\x12\x16\n\x08pipeline\x18\x06 \x01(\tB\x04\xe2\x41\x01\x05\x12\x1c\n\x06prompt\x18\x07 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xa0\x1f\x12\x41\n\tvariables\x18\x08 \x03(\x0b\x32(.colonnade.catalog.v1.Run.VariablesEntryB\x04\xe2\x41\x01\x05\x12\x34\n\x05state\x18\t \x01(\x0e\x32\x1f.colonnade.catalog.v1.Run.StateB\x04\xe2\x41\x01\x03\x12\x30\n\x06winner\x18\n \x01(\tB \xe2\x41\x01\x03\xfa\x41\x19\n\x17\x63olonnade.dev/Candidate\x12+\n\x05photo\x18\x0b \x01(\tB\x1c\xe2\x41\x01\x03\xfa\x41\x15\n\x13\x63olonnade.dev/Photo\x12\'\n\x05\x65rror\x18\x0c \x01(\x0b\x32\x12.google.rpc.StatusB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x0f \x01(\tB\x04\xe2\x41\x01\x01\x1a\x30\n\x0eVariablesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x80\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_RUNNING\x10\x01\x12\x11\n\rSTATE_WAITING\x10\x02\x12\x13\n\x0fSTATE_COMPLETED\x10\x03\x12\x10\n\x0cSTATE_FAILED\x10\x04\x12\x13\n\x0fSTATE_CANCELLED\x10\x05:@\xea\x41=\n\x11\x63olonnade.dev/Run\x12\x1dpersonas/{persona}/runs/{run}*\x04runs2\x03run\"\x9b\x05\n\tCandidate\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x12\n\x04step\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x1e\n\x10parent_candidate\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12:\n\x05state\x18\x04 \x01(\x0e\x32%.colonnade.catalog.v1.Candidate.StateB\x04\xe2\x41\x01\x03\x12\x14\n\x06sha256\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x13\n\x05width\x18\x06 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06height\x18\x07 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x19\n\x0b\x63ontent_uri\x18\x08 \x01(\tB\x04\xe2\x41\x01\x03\x12\x13\n\x05score\x18\t \x01(\x01\x42\x04\xe2\x41\x01\x03\x12\x18\n\nvote_count\x18\n \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\'\n\x05\x65rror\x18\x0b \x01(\x0b\x32\x12.google.rpc.StatusB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x17\n\tfile_name\x18\r \x01(\tB\x04\xe2\x41\x01\x03\x12\x1b\n\rthumbnail_uri\x18\x0e \x01(\tB\x04\xe2\x41\x01\x03\"~\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10STATE_GENERATING\x10\x01\x12\x10\n\x0cSTATE_ACTIVE\x10\x02\x12\x12\n\x0eSTATE_REJECTED\x10\x03\x12\x10\n\x0cSTATE_FAILED\x10\x04\x12\x10\n\x0cSTATE_WINNER\x10\x05:i\xea\x41\x66\n\x17\x63olonnade.dev/Candidate\x12\x34personas/{persona}/runs/{run}/candidates/{candidate}*\ncandidates2\tcandidateb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,15 +45,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RUN'].fields_by_name['pillar']._loaded_options = None
   _globals['_RUN'].fields_by_name['pillar']._serialized_options = b'\342A\001\001\372A\026\n\024colonnade.dev/Pillar'
   _globals['_RUN'].fields_by_name['cluster']._loaded_options = None
-  _globals['_RUN'].fields_by_name['cluster']._serialized_options = b'\342A\001\001'
+  _globals['_RUN'].fields_by_name['cluster']._serialized_options = b'\342A\001\001\272Hwrr2p^personas/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/clusters/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$\330\001\001'
   _globals['_RUN'].fields_by_name['suggestion']._loaded_options = None
-  _globals['_RUN'].fields_by_name['suggestion']._serialized_options = b'\342A\001\001\372A\032\n\030colonnade.dev/Suggestion'
+  _globals['_RUN'].fields_by_name['suggestion']._serialized_options = b'\342A\001\005\372A\032\n\030colonnade.dev/Suggestion'
   _globals['_RUN'].fields_by_name['pipeline']._loaded_options = None
-  _globals['_RUN'].fields_by_name['pipeline']._serialized_options = b'\342A\001\001'
+  _globals['_RUN'].fields_by_name['pipeline']._serialized_options = b'\342A\001\005'
   _globals['_RUN'].fields_by_name['prompt']._loaded_options = None
   _globals['_RUN'].fields_by_name['prompt']._serialized_options = b'\342A\001\001\272H\005r\003\030\240\037'
   _globals['_RUN'].fields_by_name['variables']._loaded_options = None
-  _globals['_RUN'].fields_by_name['variables']._serialized_options = b'\342A\001\001'
+  _globals['_RUN'].fields_by_name['variables']._serialized_options = b'\342A\001\005'
   _globals['_RUN'].fields_by_name['state']._loaded_options = None
   _globals['_RUN'].fields_by_name['state']._serialized_options = b'\342A\001\003'
   _globals['_RUN'].fields_by_name['winner']._loaded_options = None
@@ -94,16 +94,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CANDIDATE'].fields_by_name['error']._serialized_options = b'\342A\001\003'
   _globals['_CANDIDATE'].fields_by_name['create_time']._loaded_options = None
   _globals['_CANDIDATE'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
+  _globals['_CANDIDATE'].fields_by_name['file_name']._loaded_options = None
+  _globals['_CANDIDATE'].fields_by_name['file_name']._serialized_options = b'\342A\001\003'
+  _globals['_CANDIDATE'].fields_by_name['thumbnail_uri']._loaded_options = None
+  _globals['_CANDIDATE'].fields_by_name['thumbnail_uri']._serialized_options = b'\342A\001\003'
   _globals['_CANDIDATE']._loaded_options = None
   _globals['_CANDIDATE']._serialized_options = b'\352Af\n\027colonnade.dev/Candidate\0224personas/{persona}/runs/{run}/candidates/{candidate}*\ncandidates2\tcandidate'
   _globals['_RUN']._serialized_start=204
-  _globals['_RUN']._serialized_end=1077
-  _globals['_RUN_VARIABLESENTRY']._serialized_start=832
-  _globals['_RUN_VARIABLESENTRY']._serialized_end=880
-  _globals['_RUN_STATE']._serialized_start=883
-  _globals['_RUN_STATE']._serialized_end=1011
-  _globals['_CANDIDATE']._serialized_start=1080
-  _globals['_CANDIDATE']._serialized_end=1693
-  _globals['_CANDIDATE_STATE']._serialized_start=1460
-  _globals['_CANDIDATE_STATE']._serialized_end=1586
+  _globals['_RUN']._serialized_end=1200
+  _globals['_RUN_VARIABLESENTRY']._serialized_start=955
+  _globals['_RUN_VARIABLESENTRY']._serialized_end=1003
+  _globals['_RUN_STATE']._serialized_start=1006
+  _globals['_RUN_STATE']._serialized_end=1134
+  _globals['_CANDIDATE']._serialized_start=1203
+  _globals['_CANDIDATE']._serialized_end=1870
+  _globals['_CANDIDATE_STATE']._serialized_start=1637
+  _globals['_CANDIDATE_STATE']._serialized_end=1763
 # @@protoc_insertion_point(module_scope)

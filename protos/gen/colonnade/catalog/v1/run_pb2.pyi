@@ -38,11 +38,11 @@ class Run(_message.Message):
         STATE_UNSPECIFIED: Run._State.ValueType  # 0
         """Never set by a server."""
         STATE_RUNNING: Run._State.ValueType  # 1
-        """Gathers candidates."""
+        """Gathers candidates; none can be voted on yet."""
         STATE_WAITING: Run._State.ValueType  # 2
         """Waits for votes, an approval or a winner."""
         STATE_COMPLETED: Run._State.ValueType  # 3
-        """Its winner is chosen and placed."""
+        """Its winner is chosen: a photo of its pillar, if it has one."""
         STATE_FAILED: Run._State.ValueType  # 4
         """Ended by an error."""
         STATE_CANCELLED: Run._State.ValueType  # 5
@@ -54,11 +54,11 @@ class Run(_message.Message):
     STATE_UNSPECIFIED: Run.State.ValueType  # 0
     """Never set by a server."""
     STATE_RUNNING: Run.State.ValueType  # 1
-    """Gathers candidates."""
+    """Gathers candidates; none can be voted on yet."""
     STATE_WAITING: Run.State.ValueType  # 2
     """Waits for votes, an approval or a winner."""
     STATE_COMPLETED: Run.State.ValueType  # 3
-    """Its winner is chosen and placed."""
+    """Its winner is chosen: a photo of its pillar, if it has one."""
     STATE_FAILED: Run.State.ValueType  # 4
     """Ended by an error."""
     STATE_CANCELLED: Run.State.ValueType  # 5
@@ -217,6 +217,8 @@ class Candidate(_message.Message):
     VOTE_COUNT_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    FILE_NAME_FIELD_NUMBER: _builtins.int
+    THUMBNAIL_URI_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, `personas/{persona}/runs/{run}/candidates/{candidate}`."""
     step: _builtins.int
@@ -237,6 +239,10 @@ class Candidate(_message.Message):
     """Its ELO score; shown once voting on its step is over."""
     vote_count: _builtins.int
     """How many votes it took part in."""
+    file_name: _builtins.str
+    """The file name it came with."""
+    thumbnail_uri: _builtins.str
+    """Where the gateway serves a JPEG of at most 512 pixels a side, as a path."""
     @_builtins.property
     def error(self) -> _status_pb2.Status:
         """Why it failed."""
@@ -260,10 +266,12 @@ class Candidate(_message.Message):
         vote_count: _builtins.int = ...,
         error: _status_pb2.Status | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        file_name: _builtins.str = ...,
+        thumbnail_uri: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "error", b"error"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_uri", b"content_uri", "create_time", b"create_time", "error", b"error", "height", b"height", "name", b"name", "parent_candidate", b"parent_candidate", "score", b"score", "sha256", b"sha256", "state", b"state", "step", b"step", "vote_count", b"vote_count", "width", b"width"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_uri", b"content_uri", "create_time", b"create_time", "error", b"error", "file_name", b"file_name", "height", b"height", "name", b"name", "parent_candidate", b"parent_candidate", "score", b"score", "sha256", b"sha256", "state", b"state", "step", b"step", "thumbnail_uri", b"thumbnail_uri", "vote_count", b"vote_count", "width", b"width"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -358,7 +358,8 @@ class ClusteringServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def FindDuplicates(self, request, context):
-        """Finds groups of items that are near-duplicates of each other.
+        """Finds groups of items that are near-duplicates of each other by their vectors alone. For photos,
+        DuplicateService tells copies, edits and shots of one moment apart.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -84,7 +84,9 @@ class ClusteringServiceStub:
     SearchSimilar: _aio.UnaryUnaryMultiCallable[_clustering_service_pb2.SearchSimilarRequest, _clustering_service_pb2.SearchSimilarResponse]
     """Finds the items of a scope that are most similar to an item or a vector."""
     FindDuplicates: _aio.UnaryUnaryMultiCallable[_clustering_service_pb2.FindDuplicatesRequest, _clustering_service_pb2.FindDuplicatesResponse]
-    """Finds groups of items that are near-duplicates of each other."""
+    """Finds groups of items that are near-duplicates of each other by their vectors alone. For photos,
+    DuplicateService tells copies, edits and shots of one moment apart.
+    """
 
 class ClusteringServiceServicer(metaclass=_abc_1.ABCMeta):
     """Groups the items of a scope, and finds similar and duplicate ones. A scope is
@@ -309,6 +311,8 @@ class ClusteringServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _clustering_service_pb2.FindDuplicatesRequest,
         context: _aio.ServicerContext[_clustering_service_pb2.FindDuplicatesRequest, _abc.Awaitable[_clustering_service_pb2.FindDuplicatesResponse]],
     ) -> _abc.Awaitable[_clustering_service_pb2.FindDuplicatesResponse]:
-        """Finds groups of items that are near-duplicates of each other."""
+        """Finds groups of items that are near-duplicates of each other by their vectors alone. For photos,
+        DuplicateService tells copies, edits and shots of one moment apart.
+        """
 
 def add_ClusteringServiceServicer_to_server(servicer: ClusteringServiceServicer, server: _aio.Server) -> None: ...

@@ -46,6 +46,22 @@ class _ClusteringErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[
     """A later edit of the same clusters stands; undo that first; metadata `edit`."""
     CLUSTERING_ERROR_REASON_BAD_VECTOR: _ClusteringErrorReason.ValueType  # 11
     """The model made no finite vector of the item."""
+    CLUSTERING_ERROR_REASON_OTHER_GENERATION: _ClusteringErrorReason.ValueType  # 20
+    """The vector is of another model, revision or preprocessing than those in use; metadata `model`,
+    `revision`, `fingerprint`.
+    """
+    CLUSTERING_ERROR_REASON_GENERATION_INCOMPLETE: _ClusteringErrorReason.ValueType  # 21
+    """Too many photos have no vector in the generation yet; metadata `missing`."""
+    CLUSTERING_ERROR_REASON_GENERATION_STATE: _ClusteringErrorReason.ValueType  # 22
+    """The generation is in a state in which this cannot be done; metadata `state`."""
+    CLUSTERING_ERROR_REASON_GENERATION_FILLING: _ClusteringErrorReason.ValueType  # 23
+    """Another generation is being filled; metadata `generation`."""
+    CLUSTERING_ERROR_REASON_MODEL_CHANGED: _ClusteringErrorReason.ValueType  # 24
+    """The embedding service makes other vectors with the model by now; metadata `model`."""
+    CLUSTERING_ERROR_REASON_MODEL_NOT_READY: _ClusteringErrorReason.ValueType  # 25
+    """The embedding service is still loading the model, or cannot."""
+    CLUSTERING_ERROR_REASON_WORKER_LOST: _ClusteringErrorReason.ValueType  # 26
+    """Workers took a generation up again and again and were lost before a photo was done."""
 
 class ClusteringErrorReason(_ClusteringErrorReason, metaclass=_ClusteringErrorReasonEnumTypeWrapper):
     """Lists the reasons that errors of the clustering service carry in `google.rpc.ErrorInfo.reason`,
@@ -76,4 +92,20 @@ CLUSTERING_ERROR_REASON_EDIT_OVERLAID: ClusteringErrorReason.ValueType  # 10
 """A later edit of the same clusters stands; undo that first; metadata `edit`."""
 CLUSTERING_ERROR_REASON_BAD_VECTOR: ClusteringErrorReason.ValueType  # 11
 """The model made no finite vector of the item."""
+CLUSTERING_ERROR_REASON_OTHER_GENERATION: ClusteringErrorReason.ValueType  # 20
+"""The vector is of another model, revision or preprocessing than those in use; metadata `model`,
+`revision`, `fingerprint`.
+"""
+CLUSTERING_ERROR_REASON_GENERATION_INCOMPLETE: ClusteringErrorReason.ValueType  # 21
+"""Too many photos have no vector in the generation yet; metadata `missing`."""
+CLUSTERING_ERROR_REASON_GENERATION_STATE: ClusteringErrorReason.ValueType  # 22
+"""The generation is in a state in which this cannot be done; metadata `state`."""
+CLUSTERING_ERROR_REASON_GENERATION_FILLING: ClusteringErrorReason.ValueType  # 23
+"""Another generation is being filled; metadata `generation`."""
+CLUSTERING_ERROR_REASON_MODEL_CHANGED: ClusteringErrorReason.ValueType  # 24
+"""The embedding service makes other vectors with the model by now; metadata `model`."""
+CLUSTERING_ERROR_REASON_MODEL_NOT_READY: ClusteringErrorReason.ValueType  # 25
+"""The embedding service is still loading the model, or cannot."""
+CLUSTERING_ERROR_REASON_WORKER_LOST: ClusteringErrorReason.ValueType  # 26
+"""Workers took a generation up again and again and were lost before a photo was done."""
 Global___ClusteringErrorReason: _TypeAlias = ClusteringErrorReason  # noqa: Y015

@@ -31,7 +31,7 @@ from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.colonnade/embedding/v1/embedding_service.proto\x12\x16\x63olonnade.embedding.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\"colonnade/embedding/v1/model.proto\x1a\"colonnade/options/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x17google/rpc/status.proto\"\xd5\x02\n\x12\x45mbedImagesRequest\x12X\n\x05model\x18\x01 \x01(\tBI\xe2\x41\x01\x01\xfa\x41\x15\n\x13\x63olonnade.dev/Model\xbaH*r%2#^models/[a-z0-9][a-z0-9._-]{0,127}$\xd8\x01\x01\x12\x43\n\x06images\x18\x02 \x03(\x0b\x32#.colonnade.embedding.v1.ImageSourceB\x0e\xe2\x41\x01\x02\xbaH\x07\x92\x01\x04\x08\x01\x10@\x12Q\n\x07purpose\x18\x03 \x01(\x0e\x32\x32.colonnade.embedding.v1.EmbedImagesRequest.PurposeB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\"M\n\x07Purpose\x12\x17\n\x13PURPOSE_UNSPECIFIED\x10\x00\x12\x17\n\x13PURPOSE_INTERACTIVE\x10\x01\x12\x10\n\x0cPURPOSE_BULK\x10\x02\"Z\n\x0bImageSource\x12\x1a\n\x07\x63ontent\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02\x10\x01H\x00\x12\x1e\n\x08\x62lob_key\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04H\x00\x42\x0f\n\x06source\x12\x05\xbaH\x02\x08\x01\"K\n\x13\x45mbedImagesResponse\x12\x34\n\x07results\x18\x01 \x03(\x0b\x32#.colonnade.embedding.v1.ImageResult\"u\n\x0bImageResult\x12\x36\n\tembedding\x18\x01 \x01(\x0b\x32!.colonnade.embedding.v1.EmbeddingH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07outcome\"g\n\x0fGetModelRequest\x12T\n\x04name\x18\x01 \x01(\tBF\xe2\x41\x01\x02\xfa\x41\x15\n\x13\x63olonnade.dev/Model\xbaH\'r%2#^models/[a-z0-9][a-z0-9._-]{0,127}$\"M\n\x11ListModelsRequest\x12\x1e\n\tpage_size\x18\x01 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"\\\n\x12ListModelsResponse\x12-\n\x06models\x18\x01 \x03(\x0b\x32\x1d.colonnade.embedding.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xca\x03\n\x10\x45mbeddingService\x12\x9d\x01\n\x0b\x45mbedImages\x12*.colonnade.embedding.v1.EmbedImagesRequest\x1a+.colonnade.embedding.v1.EmbedImagesResponse\"5\xaa\xd4\x18\x16\n\x0e\x65mbedding.read\x10\x01\x1a\x02\x08<\x82\xd3\xe4\x93\x02\x15\"\x10/v1/images:embed:\x01*\x12\x85\x01\n\x08GetModel\x12\'.colonnade.embedding.v1.GetModelRequest\x1a\x1d.colonnade.embedding.v1.Model\"1\xaa\xd4\x18\x12\n\x0e\x65mbedding.read\x10\x01\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/{name=models/*}\x12\x8d\x01\n\nListModels\x12).colonnade.embedding.v1.ListModelsRequest\x1a*.colonnade.embedding.v1.ListModelsResponse\"(\xaa\xd4\x18\x12\n\x0e\x65mbedding.read\x10\x01\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/modelsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.colonnade/embedding/v1/embedding_service.proto\x12\x16\x63olonnade.embedding.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\"colonnade/embedding/v1/model.proto\x1a\"colonnade/options/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x17google/rpc/status.proto\"\xfb\x02\n\x12\x45mbedImagesRequest\x12X\n\x05model\x18\x01 \x01(\tBI\xe2\x41\x01\x01\xfa\x41\x15\n\x13\x63olonnade.dev/Model\xbaH*r%2#^models/[a-z0-9][a-z0-9._-]{0,127}$\xd8\x01\x01\x12\x43\n\x06images\x18\x02 \x03(\x0b\x32#.colonnade.embedding.v1.ImageSourceB\x0e\xe2\x41\x01\x02\xbaH\x07\x92\x01\x04\x08\x01\x10@\x12Q\n\x07purpose\x18\x03 \x01(\x0e\x32\x32.colonnade.embedding.v1.EmbedImagesRequest.PurposeB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12$\n\x0e\x66\x61ir_share_key\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x02\"M\n\x07Purpose\x12\x17\n\x13PURPOSE_UNSPECIFIED\x10\x00\x12\x17\n\x13PURPOSE_INTERACTIVE\x10\x01\x12\x10\n\x0cPURPOSE_BULK\x10\x02\"Z\n\x0bImageSource\x12\x1a\n\x07\x63ontent\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02\x10\x01H\x00\x12\x1e\n\x08\x62lob_key\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04H\x00\x42\x0f\n\x06source\x12\x05\xbaH\x02\x08\x01\"K\n\x13\x45mbedImagesResponse\x12\x34\n\x07results\x18\x01 \x03(\x0b\x32#.colonnade.embedding.v1.ImageResult\"\xb6\x01\n\x0bImageResult\x12\x36\n\tembedding\x18\x01 \x01(\x0b\x32!.colonnade.embedding.v1.EmbeddingH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x12?\n\x0fperceptual_hash\x18\x03 \x01(\x0b\x32&.colonnade.embedding.v1.PerceptualHashB\t\n\x07outcome\"1\n\x0ePerceptualHash\x12\x11\n\talgorithm\x18\x01 \x01(\t\x12\x0c\n\x04\x62its\x18\x02 \x01(\x0c\"\x90\x02\n\x11\x45mbedTextsRequest\x12X\n\x05model\x18\x01 \x01(\tBI\xe2\x41\x01\x01\xfa\x41\x15\n\x13\x63olonnade.dev/Model\xbaH*r%2#^models/[a-z0-9][a-z0-9._-]{0,127}$\xd8\x01\x01\x12(\n\x05texts\x18\x02 \x03(\tB\x19\xe2\x41\x01\x02\xbaH\x12\x92\x01\x0f\x08\x01\x10\x80\x02\"\x08r\x06\x10\x01\x18\x80\x80\x02\x12Q\n\x07purpose\x18\x03 \x01(\x0e\x32\x32.colonnade.embedding.v1.EmbedImagesRequest.PurposeB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12$\n\x0e\x66\x61ir_share_key\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x02\"I\n\x12\x45mbedTextsResponse\x12\x33\n\x07results\x18\x01 \x03(\x0b\x32\".colonnade.embedding.v1.TextResult\"\x87\x01\n\nTextResult\x12\x36\n\tembedding\x18\x01 \x01(\x0b\x32!.colonnade.embedding.v1.EmbeddingH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x12\x11\n\ttruncated\x18\x03 \x01(\x08\x42\t\n\x07outcome\"\xc8\x02\n\x17StreamEmbeddingsRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12>\n\x05image\x18\x02 \x01(\x0b\x32#.colonnade.embedding.v1.ImageSourceB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12X\n\x05model\x18\x03 \x01(\tBI\xe2\x41\x01\x01\xfa\x41\x15\n\x13\x63olonnade.dev/Model\xbaH*r%2#^models/[a-z0-9][a-z0-9._-]{0,127}$\xd8\x01\x01\x12Q\n\x07purpose\x18\x04 \x01(\x0e\x32\x32.colonnade.embedding.v1.EmbedImagesRequest.PurposeB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12$\n\x0e\x66\x61ir_share_key\x18\x05 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x02\"[\n\x18StreamEmbeddingsResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\x33\n\x06result\x18\x02 \x01(\x0b\x32#.colonnade.embedding.v1.ImageResult\"g\n\x0fGetModelRequest\x12T\n\x04name\x18\x01 \x01(\tBF\xe2\x41\x01\x02\xfa\x41\x15\n\x13\x63olonnade.dev/Model\xbaH\'r%2#^models/[a-z0-9][a-z0-9._-]{0,127}$\"M\n\x11ListModelsRequest\x12\x1e\n\tpage_size\x18\x01 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"\\\n\x12ListModelsResponse\x12-\n\x06models\x18\x01 \x03(\x0b\x32\x1d.colonnade.embedding.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"h\n\x10LoadModelRequest\x12T\n\x04name\x18\x01 \x01(\tBF\xe2\x41\x01\x02\xfa\x41\x15\n\x13\x63olonnade.dev/Model\xbaH\'r%2#^models/[a-z0-9][a-z0-9._-]{0,127}$\"A\n\x11LoadModelResponse\x12,\n\x05model\x18\x01 \x01(\x0b\x32\x1d.colonnade.embedding.v1.Model\"j\n\x12UnloadModelRequest\x12T\n\x04name\x18\x01 \x01(\tBF\xe2\x41\x01\x02\xfa\x41\x15\n\x13\x63olonnade.dev/Model\xbaH\'r%2#^models/[a-z0-9][a-z0-9._-]{0,127}$\"C\n\x13UnloadModelResponse\x12,\n\x05model\x18\x01 \x01(\x0b\x32\x1d.colonnade.embedding.v1.Model2\xcd\x08\n\x10\x45mbeddingService\x12\x9d\x01\n\x0b\x45mbedImages\x12*.colonnade.embedding.v1.EmbedImagesRequest\x1a+.colonnade.embedding.v1.EmbedImagesResponse\"5\xaa\xd4\x18\x16\n\x0e\x65mbedding.read\x10\x01\x1a\x02\x08<\x82\xd3\xe4\x93\x02\x15\"\x10/v1/images:embed:\x01*\x12\x99\x01\n\nEmbedTexts\x12).colonnade.embedding.v1.EmbedTextsRequest\x1a*.colonnade.embedding.v1.EmbedTextsResponse\"4\xaa\xd4\x18\x16\n\x0e\x65mbedding.read\x10\x01\x1a\x02\x08<\x82\xd3\xe4\x93\x02\x14\"\x0f/v1/texts:embed:\x01*\x12\x96\x01\n\x10StreamEmbeddings\x12/.colonnade.embedding.v1.StreamEmbeddingsRequest\x1a\x30.colonnade.embedding.v1.StreamEmbeddingsResponse\"\x1b\xaa\xd4\x18\x17\n\x0e\x65mbedding.read\x10\x01\x1a\x03\x08\x90\x1c(\x01\x30\x01\x12\x85\x01\n\x08GetModel\x12\'.colonnade.embedding.v1.GetModelRequest\x1a\x1d.colonnade.embedding.v1.Model\"1\xaa\xd4\x18\x12\n\x0e\x65mbedding.read\x10\x01\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/{name=models/*}\x12\x8d\x01\n\nListModels\x12).colonnade.embedding.v1.ListModelsRequest\x1a*.colonnade.embedding.v1.ListModelsResponse\"(\xaa\xd4\x18\x12\n\x0e\x65mbedding.read\x10\x01\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/models\x12\xa0\x01\n\tLoadModel\x12(.colonnade.embedding.v1.LoadModelRequest\x1a).colonnade.embedding.v1.LoadModelResponse\">\xaa\xd4\x18\x17\n\x0f\x65mbedding.write\x10\x01\x1a\x02\x08x\x82\xd3\xe4\x93\x02\x1d\"\x18/v1/{name=models/*}:load:\x01*\x12\xa8\x01\n\x0bUnloadModel\x12*.colonnade.embedding.v1.UnloadModelRequest\x1a+.colonnade.embedding.v1.UnloadModelResponse\"@\xaa\xd4\x18\x17\n\x0f\x65mbedding.write\x10\x01\x1a\x02\x08<\x82\xd3\xe4\x93\x02\x1f\"\x1a/v1/{name=models/*}:unload:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,40 +44,92 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EMBEDIMAGESREQUEST'].fields_by_name['images']._serialized_options = b'\342A\001\002\272H\007\222\001\004\010\001\020@'
   _globals['_EMBEDIMAGESREQUEST'].fields_by_name['purpose']._loaded_options = None
   _globals['_EMBEDIMAGESREQUEST'].fields_by_name['purpose']._serialized_options = b'\342A\001\001\272H\005\202\001\002\020\001'
+  _globals['_EMBEDIMAGESREQUEST'].fields_by_name['fair_share_key']._loaded_options = None
+  _globals['_EMBEDIMAGESREQUEST'].fields_by_name['fair_share_key']._serialized_options = b'\342A\001\001\272H\005r\003\030\200\002'
   _globals['_IMAGESOURCE'].oneofs_by_name['source']._loaded_options = None
   _globals['_IMAGESOURCE'].oneofs_by_name['source']._serialized_options = b'\272H\002\010\001'
   _globals['_IMAGESOURCE'].fields_by_name['content']._loaded_options = None
   _globals['_IMAGESOURCE'].fields_by_name['content']._serialized_options = b'\272H\004z\002\020\001'
   _globals['_IMAGESOURCE'].fields_by_name['blob_key']._loaded_options = None
   _globals['_IMAGESOURCE'].fields_by_name['blob_key']._serialized_options = b'\272H\007r\005\020\001\030\200\004'
+  _globals['_EMBEDTEXTSREQUEST'].fields_by_name['model']._loaded_options = None
+  _globals['_EMBEDTEXTSREQUEST'].fields_by_name['model']._serialized_options = b'\342A\001\001\372A\025\n\023colonnade.dev/Model\272H*r%2#^models/[a-z0-9][a-z0-9._-]{0,127}$\330\001\001'
+  _globals['_EMBEDTEXTSREQUEST'].fields_by_name['texts']._loaded_options = None
+  _globals['_EMBEDTEXTSREQUEST'].fields_by_name['texts']._serialized_options = b'\342A\001\002\272H\022\222\001\017\010\001\020\200\002\"\010r\006\020\001\030\200\200\002'
+  _globals['_EMBEDTEXTSREQUEST'].fields_by_name['purpose']._loaded_options = None
+  _globals['_EMBEDTEXTSREQUEST'].fields_by_name['purpose']._serialized_options = b'\342A\001\001\272H\005\202\001\002\020\001'
+  _globals['_EMBEDTEXTSREQUEST'].fields_by_name['fair_share_key']._loaded_options = None
+  _globals['_EMBEDTEXTSREQUEST'].fields_by_name['fair_share_key']._serialized_options = b'\342A\001\001\272H\005r\003\030\200\002'
+  _globals['_STREAMEMBEDDINGSREQUEST'].fields_by_name['id']._loaded_options = None
+  _globals['_STREAMEMBEDDINGSREQUEST'].fields_by_name['id']._serialized_options = b'\342A\001\002\272H\007r\005\020\001\030\200\001'
+  _globals['_STREAMEMBEDDINGSREQUEST'].fields_by_name['image']._loaded_options = None
+  _globals['_STREAMEMBEDDINGSREQUEST'].fields_by_name['image']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
+  _globals['_STREAMEMBEDDINGSREQUEST'].fields_by_name['model']._loaded_options = None
+  _globals['_STREAMEMBEDDINGSREQUEST'].fields_by_name['model']._serialized_options = b'\342A\001\001\372A\025\n\023colonnade.dev/Model\272H*r%2#^models/[a-z0-9][a-z0-9._-]{0,127}$\330\001\001'
+  _globals['_STREAMEMBEDDINGSREQUEST'].fields_by_name['purpose']._loaded_options = None
+  _globals['_STREAMEMBEDDINGSREQUEST'].fields_by_name['purpose']._serialized_options = b'\342A\001\001\272H\005\202\001\002\020\001'
+  _globals['_STREAMEMBEDDINGSREQUEST'].fields_by_name['fair_share_key']._loaded_options = None
+  _globals['_STREAMEMBEDDINGSREQUEST'].fields_by_name['fair_share_key']._serialized_options = b'\342A\001\001\272H\005r\003\030\200\002'
   _globals['_GETMODELREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_GETMODELREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\025\n\023colonnade.dev/Model\272H\'r%2#^models/[a-z0-9][a-z0-9._-]{0,127}$'
   _globals['_LISTMODELSREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTMODELSREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001\272H\004\032\002(\000'
   _globals['_LISTMODELSREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTMODELSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001'
+  _globals['_LOADMODELREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_LOADMODELREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\025\n\023colonnade.dev/Model\272H\'r%2#^models/[a-z0-9][a-z0-9._-]{0,127}$'
+  _globals['_UNLOADMODELREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_UNLOADMODELREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\025\n\023colonnade.dev/Model\272H\'r%2#^models/[a-z0-9][a-z0-9._-]{0,127}$'
   _globals['_EMBEDDINGSERVICE'].methods_by_name['EmbedImages']._loaded_options = None
   _globals['_EMBEDDINGSERVICE'].methods_by_name['EmbedImages']._serialized_options = b'\252\324\030\026\n\016embedding.read\020\001\032\002\010<\202\323\344\223\002\025\"\020/v1/images:embed:\001*'
+  _globals['_EMBEDDINGSERVICE'].methods_by_name['EmbedTexts']._loaded_options = None
+  _globals['_EMBEDDINGSERVICE'].methods_by_name['EmbedTexts']._serialized_options = b'\252\324\030\026\n\016embedding.read\020\001\032\002\010<\202\323\344\223\002\024\"\017/v1/texts:embed:\001*'
+  _globals['_EMBEDDINGSERVICE'].methods_by_name['StreamEmbeddings']._loaded_options = None
+  _globals['_EMBEDDINGSERVICE'].methods_by_name['StreamEmbeddings']._serialized_options = b'\252\324\030\027\n\016embedding.read\020\001\032\003\010\220\034'
   _globals['_EMBEDDINGSERVICE'].methods_by_name['GetModel']._loaded_options = None
   _globals['_EMBEDDINGSERVICE'].methods_by_name['GetModel']._serialized_options = b'\252\324\030\022\n\016embedding.read\020\001\202\323\344\223\002\025\022\023/v1/{name=models/*}'
   _globals['_EMBEDDINGSERVICE'].methods_by_name['ListModels']._loaded_options = None
   _globals['_EMBEDDINGSERVICE'].methods_by_name['ListModels']._serialized_options = b'\252\324\030\022\n\016embedding.read\020\001\202\323\344\223\002\014\022\n/v1/models'
+  _globals['_EMBEDDINGSERVICE'].methods_by_name['LoadModel']._loaded_options = None
+  _globals['_EMBEDDINGSERVICE'].methods_by_name['LoadModel']._serialized_options = b'\252\324\030\027\n\017embedding.write\020\001\032\002\010x\202\323\344\223\002\035\"\030/v1/{name=models/*}:load:\001*'
+  _globals['_EMBEDDINGSERVICE'].methods_by_name['UnloadModel']._loaded_options = None
+  _globals['_EMBEDDINGSERVICE'].methods_by_name['UnloadModel']._serialized_options = b'\252\324\030\027\n\017embedding.write\020\001\032\002\010<\202\323\344\223\002\037\"\032/v1/{name=models/*}:unload:\001*'
   _globals['_EMBEDIMAGESREQUEST']._serialized_start=291
-  _globals['_EMBEDIMAGESREQUEST']._serialized_end=632
-  _globals['_EMBEDIMAGESREQUEST_PURPOSE']._serialized_start=555
-  _globals['_EMBEDIMAGESREQUEST_PURPOSE']._serialized_end=632
-  _globals['_IMAGESOURCE']._serialized_start=634
-  _globals['_IMAGESOURCE']._serialized_end=724
-  _globals['_EMBEDIMAGESRESPONSE']._serialized_start=726
-  _globals['_EMBEDIMAGESRESPONSE']._serialized_end=801
-  _globals['_IMAGERESULT']._serialized_start=803
-  _globals['_IMAGERESULT']._serialized_end=920
-  _globals['_GETMODELREQUEST']._serialized_start=922
-  _globals['_GETMODELREQUEST']._serialized_end=1025
-  _globals['_LISTMODELSREQUEST']._serialized_start=1027
-  _globals['_LISTMODELSREQUEST']._serialized_end=1104
-  _globals['_LISTMODELSRESPONSE']._serialized_start=1106
-  _globals['_LISTMODELSRESPONSE']._serialized_end=1198
-  _globals['_EMBEDDINGSERVICE']._serialized_start=1201
-  _globals['_EMBEDDINGSERVICE']._serialized_end=1659
+  _globals['_EMBEDIMAGESREQUEST']._serialized_end=670
+  _globals['_EMBEDIMAGESREQUEST_PURPOSE']._serialized_start=593
+  _globals['_EMBEDIMAGESREQUEST_PURPOSE']._serialized_end=670
+  _globals['_IMAGESOURCE']._serialized_start=672
+  _globals['_IMAGESOURCE']._serialized_end=762
+  _globals['_EMBEDIMAGESRESPONSE']._serialized_start=764
+  _globals['_EMBEDIMAGESRESPONSE']._serialized_end=839
+  _globals['_IMAGERESULT']._serialized_start=842
+  _globals['_IMAGERESULT']._serialized_end=1024
+  _globals['_PERCEPTUALHASH']._serialized_start=1026
+  _globals['_PERCEPTUALHASH']._serialized_end=1075
+  _globals['_EMBEDTEXTSREQUEST']._serialized_start=1078
+  _globals['_EMBEDTEXTSREQUEST']._serialized_end=1350
+  _globals['_EMBEDTEXTSRESPONSE']._serialized_start=1352
+  _globals['_EMBEDTEXTSRESPONSE']._serialized_end=1425
+  _globals['_TEXTRESULT']._serialized_start=1428
+  _globals['_TEXTRESULT']._serialized_end=1563
+  _globals['_STREAMEMBEDDINGSREQUEST']._serialized_start=1566
+  _globals['_STREAMEMBEDDINGSREQUEST']._serialized_end=1894
+  _globals['_STREAMEMBEDDINGSRESPONSE']._serialized_start=1896
+  _globals['_STREAMEMBEDDINGSRESPONSE']._serialized_end=1987
+  _globals['_GETMODELREQUEST']._serialized_start=1989
+  _globals['_GETMODELREQUEST']._serialized_end=2092
+  _globals['_LISTMODELSREQUEST']._serialized_start=2094
+  _globals['_LISTMODELSREQUEST']._serialized_end=2171
+  _globals['_LISTMODELSRESPONSE']._serialized_start=2173
+  _globals['_LISTMODELSRESPONSE']._serialized_end=2265
+  _globals['_LOADMODELREQUEST']._serialized_start=2267
+  _globals['_LOADMODELREQUEST']._serialized_end=2371
+  _globals['_LOADMODELRESPONSE']._serialized_start=2373
+  _globals['_LOADMODELRESPONSE']._serialized_end=2438
+  _globals['_UNLOADMODELREQUEST']._serialized_start=2440
+  _globals['_UNLOADMODELREQUEST']._serialized_end=2546
+  _globals['_UNLOADMODELRESPONSE']._serialized_start=2548
+  _globals['_UNLOADMODELRESPONSE']._serialized_end=2615
+  _globals['_EMBEDDINGSERVICE']._serialized_start=2618
+  _globals['_EMBEDDINGSERVICE']._serialized_end=3719
 # @@protoc_insertion_point(module_scope)

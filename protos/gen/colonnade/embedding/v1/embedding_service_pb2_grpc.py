@@ -41,6 +41,16 @@ class EmbeddingServiceStub:
                 request_serializer=colonnade_dot_embedding_dot_v1_dot_embedding__service__pb2.EmbedImagesRequest.SerializeToString,
                 response_deserializer=colonnade_dot_embedding_dot_v1_dot_embedding__service__pb2.EmbedImagesResponse.FromString,
                 _registered_method=True)
+        self.EmbedTexts = channel.unary_unary(
+                '/colonnade.embedding.v1.EmbeddingService/EmbedTexts',
+                request_serializer=colonnade_dot_embedding_dot_v1_dot_embedding__service__pb2.EmbedTextsRequest.SerializeToString,
+                response_deserializer=colonnade_dot_embedding_dot_v1_dot_embedding__service__pb2.EmbedTextsResponse.FromString,
+                _registered_method=True)
+        self.StreamEmbeddings = channel.stream_stream(
+                '/colonnade.embedding.v1.EmbeddingService/StreamEmbeddings',
+                request_serializer=colonnade_dot_embedding_dot_v1_dot_embedding__service__pb2.StreamEmbeddingsRequest.SerializeToString,
+                response_deserializer=colonnade_dot_embedding_dot_v1_dot_embedding__service__pb2.StreamEmbeddingsResponse.FromString,
+                _registered_method=True)
         self.GetModel = channel.unary_unary(
                 '/colonnade.embedding.v1.EmbeddingService/GetModel',
                 request_serializer=colonnade_dot_embedding_dot_v1_dot_embedding__service__pb2.GetModelRequest.SerializeToString,
@@ -51,6 +61,16 @@ class EmbeddingServiceStub:
                 request_serializer=colonnade_dot_embedding_dot_v1_dot_embedding__service__pb2.ListModelsRequest.SerializeToString,
                 response_deserializer=colonnade_dot_embedding_dot_v1_dot_embedding__service__pb2.ListModelsResponse.FromString,
                 _registered_method=True)
+        self.LoadModel = channel.unary_unary(
+                '/colonnade.embedding.v1.EmbeddingService/LoadModel',
+                request_serializer=colonnade_dot_embedding_dot_v1_dot_embedding__service__pb2.LoadModelRequest.SerializeToString,
+                response_deserializer=colonnade_dot_embedding_dot_v1_dot_embedding__service__pb2.LoadModelResponse.FromString,
+                _registered_method=True)
+        self.UnloadModel = channel.unary_unary(
+                '/colonnade.embedding.v1.EmbeddingService/UnloadModel',
+                request_serializer=colonnade_dot_embedding_dot_v1_dot_embedding__service__pb2.UnloadModelRequest.SerializeToString,
+                response_deserializer=colonnade_dot_embedding_dot_v1_dot_embedding__service__pb2.UnloadModelResponse.FromString,
+                _registered_method=True)
 
 
 class EmbeddingServiceServicer:
@@ -59,6 +79,22 @@ class EmbeddingServiceServicer:
 
     def EmbedImages(self, request, context):
         """Embeds up to 64 images. Each has its own result: one bad image does not fail the others.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EmbedTexts(self, request, context):
+        """Embeds up to 256 texts. Each has its own result: one bad text does not fail the others.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamEmbeddings(self, request_iterator, context):
+        """Embeds images as they are sent, for as long as the caller sends; each answer carries the id of
+        its request, and answers come as they are ready. A caller who sends faster than images are
+        embedded is slowed down.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -78,6 +114,22 @@ class EmbeddingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def LoadModel(self, request, context):
+        """Loads a model now, instead of at the first call that uses it, and answers when a real inference
+        has passed. Other models that nobody uses may be unloaded for it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnloadModel(self, request, context):
+        """Gives the memory of a model back when the calls that use it have ended; the next call that uses
+        it loads it again. The default model stays loaded: FAILED_PRECONDITION, reason DEFAULT_MODEL.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EmbeddingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -85,6 +137,16 @@ def add_EmbeddingServiceServicer_to_server(servicer, server):
                     servicer.EmbedImages,
                     request_deserializer=colonnade_dot_embedding_dot_v1_dot_embedding__service__pb2.EmbedImagesRequest.FromString,
                     response_serializer=colonnade_dot_embedding_dot_v1_dot_embedding__service__pb2.EmbedImagesResponse.SerializeToString,
+            ),
+            'EmbedTexts': grpc.unary_unary_rpc_method_handler(
+                    servicer.EmbedTexts,
+                    request_deserializer=colonnade_dot_embedding_dot_v1_dot_embedding__service__pb2.EmbedTextsRequest.FromString,
+                    response_serializer=colonnade_dot_embedding_dot_v1_dot_embedding__service__pb2.EmbedTextsResponse.SerializeToString,
+            ),
+            'StreamEmbeddings': grpc.stream_stream_rpc_method_handler(
+                    servicer.StreamEmbeddings,
+                    request_deserializer=colonnade_dot_embedding_dot_v1_dot_embedding__service__pb2.StreamEmbeddingsRequest.FromString,
+                    response_serializer=colonnade_dot_embedding_dot_v1_dot_embedding__service__pb2.StreamEmbeddingsResponse.SerializeToString,
             ),
             'GetModel': grpc.unary_unary_rpc_method_handler(
                     servicer.GetModel,
@@ -95,6 +157,16 @@ def add_EmbeddingServiceServicer_to_server(servicer, server):
                     servicer.ListModels,
                     request_deserializer=colonnade_dot_embedding_dot_v1_dot_embedding__service__pb2.ListModelsRequest.FromString,
                     response_serializer=colonnade_dot_embedding_dot_v1_dot_embedding__service__pb2.ListModelsResponse.SerializeToString,
+            ),
+            'LoadModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.LoadModel,
+                    request_deserializer=colonnade_dot_embedding_dot_v1_dot_embedding__service__pb2.LoadModelRequest.FromString,
+                    response_serializer=colonnade_dot_embedding_dot_v1_dot_embedding__service__pb2.LoadModelResponse.SerializeToString,
+            ),
+            'UnloadModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnloadModel,
+                    request_deserializer=colonnade_dot_embedding_dot_v1_dot_embedding__service__pb2.UnloadModelRequest.FromString,
+                    response_serializer=colonnade_dot_embedding_dot_v1_dot_embedding__service__pb2.UnloadModelResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -125,6 +197,60 @@ class EmbeddingService:
             '/colonnade.embedding.v1.EmbeddingService/EmbedImages',
             colonnade_dot_embedding_dot_v1_dot_embedding__service__pb2.EmbedImagesRequest.SerializeToString,
             colonnade_dot_embedding_dot_v1_dot_embedding__service__pb2.EmbedImagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EmbedTexts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/colonnade.embedding.v1.EmbeddingService/EmbedTexts',
+            colonnade_dot_embedding_dot_v1_dot_embedding__service__pb2.EmbedTextsRequest.SerializeToString,
+            colonnade_dot_embedding_dot_v1_dot_embedding__service__pb2.EmbedTextsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamEmbeddings(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/colonnade.embedding.v1.EmbeddingService/StreamEmbeddings',
+            colonnade_dot_embedding_dot_v1_dot_embedding__service__pb2.StreamEmbeddingsRequest.SerializeToString,
+            colonnade_dot_embedding_dot_v1_dot_embedding__service__pb2.StreamEmbeddingsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -179,6 +305,60 @@ class EmbeddingService:
             '/colonnade.embedding.v1.EmbeddingService/ListModels',
             colonnade_dot_embedding_dot_v1_dot_embedding__service__pb2.ListModelsRequest.SerializeToString,
             colonnade_dot_embedding_dot_v1_dot_embedding__service__pb2.ListModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LoadModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/colonnade.embedding.v1.EmbeddingService/LoadModel',
+            colonnade_dot_embedding_dot_v1_dot_embedding__service__pb2.LoadModelRequest.SerializeToString,
+            colonnade_dot_embedding_dot_v1_dot_embedding__service__pb2.LoadModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnloadModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/colonnade.embedding.v1.EmbeddingService/UnloadModel',
+            colonnade_dot_embedding_dot_v1_dot_embedding__service__pb2.UnloadModelRequest.SerializeToString,
+            colonnade_dot_embedding_dot_v1_dot_embedding__service__pb2.UnloadModelResponse.FromString,
             options,
             channel_credentials,
             insecure,

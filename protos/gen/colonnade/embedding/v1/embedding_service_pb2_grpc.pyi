@@ -19,10 +19,25 @@ class EmbeddingServiceStub:
     def __init__(self, channel: _aio.Channel) -> None: ...
     EmbedImages: _aio.UnaryUnaryMultiCallable[_embedding_service_pb2.EmbedImagesRequest, _embedding_service_pb2.EmbedImagesResponse]
     """Embeds up to 64 images. Each has its own result: one bad image does not fail the others."""
+    EmbedTexts: _aio.UnaryUnaryMultiCallable[_embedding_service_pb2.EmbedTextsRequest, _embedding_service_pb2.EmbedTextsResponse]
+    """Embeds up to 256 texts. Each has its own result: one bad text does not fail the others."""
+    StreamEmbeddings: _aio.StreamStreamMultiCallable[_embedding_service_pb2.StreamEmbeddingsRequest, _embedding_service_pb2.StreamEmbeddingsResponse]
+    """Embeds images as they are sent, for as long as the caller sends; each answer carries the id of
+    its request, and answers come as they are ready. A caller who sends faster than images are
+    embedded is slowed down.
+    """
     GetModel: _aio.UnaryUnaryMultiCallable[_embedding_service_pb2.GetModelRequest, _model_pb2.Model]
     """Gets a model."""
     ListModels: _aio.UnaryUnaryMultiCallable[_embedding_service_pb2.ListModelsRequest, _embedding_service_pb2.ListModelsResponse]
     """Lists the models, the default one first."""
+    LoadModel: _aio.UnaryUnaryMultiCallable[_embedding_service_pb2.LoadModelRequest, _embedding_service_pb2.LoadModelResponse]
+    """Loads a model now, instead of at the first call that uses it, and answers when a real inference
+    has passed. Other models that nobody uses may be unloaded for it.
+    """
+    UnloadModel: _aio.UnaryUnaryMultiCallable[_embedding_service_pb2.UnloadModelRequest, _embedding_service_pb2.UnloadModelResponse]
+    """Gives the memory of a model back when the calls that use it have ended; the next call that uses
+    it loads it again. The default model stays loaded: FAILED_PRECONDITION, reason DEFAULT_MODEL.
+    """
 
 class EmbeddingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Turns images into vectors."""
@@ -34,6 +49,25 @@ class EmbeddingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_embedding_service_pb2.EmbedImagesRequest, _abc.Awaitable[_embedding_service_pb2.EmbedImagesResponse]],
     ) -> _abc.Awaitable[_embedding_service_pb2.EmbedImagesResponse]:
         """Embeds up to 64 images. Each has its own result: one bad image does not fail the others."""
+
+    @_abc_1.abstractmethod
+    def EmbedTexts(
+        self,
+        request: _embedding_service_pb2.EmbedTextsRequest,
+        context: _aio.ServicerContext[_embedding_service_pb2.EmbedTextsRequest, _abc.Awaitable[_embedding_service_pb2.EmbedTextsResponse]],
+    ) -> _abc.Awaitable[_embedding_service_pb2.EmbedTextsResponse]:
+        """Embeds up to 256 texts. Each has its own result: one bad text does not fail the others."""
+
+    @_abc_1.abstractmethod
+    def StreamEmbeddings(
+        self,
+        request_iterator: _abc.AsyncIterator[_embedding_service_pb2.StreamEmbeddingsRequest],
+        context: _aio.ServicerContext[_abc.AsyncIterator[_embedding_service_pb2.StreamEmbeddingsRequest], _abc.AsyncIterator[_embedding_service_pb2.StreamEmbeddingsResponse]],
+    ) -> _abc.AsyncIterator[_embedding_service_pb2.StreamEmbeddingsResponse]:
+        """Embeds images as they are sent, for as long as the caller sends; each answer carries the id of
+        its request, and answers come as they are ready. A caller who sends faster than images are
+        embedded is slowed down.
+        """
 
     @_abc_1.abstractmethod
     def GetModel(
@@ -50,5 +84,25 @@ class EmbeddingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_embedding_service_pb2.ListModelsRequest, _abc.Awaitable[_embedding_service_pb2.ListModelsResponse]],
     ) -> _abc.Awaitable[_embedding_service_pb2.ListModelsResponse]:
         """Lists the models, the default one first."""
+
+    @_abc_1.abstractmethod
+    def LoadModel(
+        self,
+        request: _embedding_service_pb2.LoadModelRequest,
+        context: _aio.ServicerContext[_embedding_service_pb2.LoadModelRequest, _abc.Awaitable[_embedding_service_pb2.LoadModelResponse]],
+    ) -> _abc.Awaitable[_embedding_service_pb2.LoadModelResponse]:
+        """Loads a model now, instead of at the first call that uses it, and answers when a real inference
+        has passed. Other models that nobody uses may be unloaded for it.
+        """
+
+    @_abc_1.abstractmethod
+    def UnloadModel(
+        self,
+        request: _embedding_service_pb2.UnloadModelRequest,
+        context: _aio.ServicerContext[_embedding_service_pb2.UnloadModelRequest, _abc.Awaitable[_embedding_service_pb2.UnloadModelResponse]],
+    ) -> _abc.Awaitable[_embedding_service_pb2.UnloadModelResponse]:
+        """Gives the memory of a model back when the calls that use it have ended; the next call that uses
+        it loads it again. The default model stays loaded: FAILED_PRECONDITION, reason DEFAULT_MODEL.
+        """
 
 def add_EmbeddingServiceServicer_to_server(servicer: EmbeddingServiceServicer, server: _aio.Server) -> None: ...

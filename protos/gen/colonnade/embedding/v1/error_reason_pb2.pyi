@@ -40,6 +40,12 @@ class _EmbeddingErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_
     """The description of the model is wrong; told by the log and the readiness of the service."""
     EMBEDDING_ERROR_REASON_GPU_REQUIRED: _EmbeddingErrorReason.ValueType  # 8
     """The settings demand a GPU and there is none; told by the log and the readiness of the service."""
+    EMBEDDING_ERROR_REASON_WRONG_MODALITY: _EmbeddingErrorReason.ValueType  # 9
+    """The model embeds images only, or texts only, and was asked for the other."""
+    EMBEDDING_ERROR_REASON_DEFAULT_MODEL: _EmbeddingErrorReason.ValueType  # 10
+    """The default model cannot be unloaded."""
+    EMBEDDING_ERROR_REASON_NO_DETAIL: _EmbeddingErrorReason.ValueType  # 11
+    """The picture has too little detail for what was asked; told in the result of one task."""
 
 class EmbeddingErrorReason(_EmbeddingErrorReason, metaclass=_EmbeddingErrorReasonEnumTypeWrapper):
     """Lists the reasons that errors of the embedding service carry in `google.rpc.ErrorInfo.reason`,
@@ -64,4 +70,10 @@ EMBEDDING_ERROR_REASON_INVALID_MODEL_CARD: EmbeddingErrorReason.ValueType  # 7
 """The description of the model is wrong; told by the log and the readiness of the service."""
 EMBEDDING_ERROR_REASON_GPU_REQUIRED: EmbeddingErrorReason.ValueType  # 8
 """The settings demand a GPU and there is none; told by the log and the readiness of the service."""
+EMBEDDING_ERROR_REASON_WRONG_MODALITY: EmbeddingErrorReason.ValueType  # 9
+"""The model embeds images only, or texts only, and was asked for the other."""
+EMBEDDING_ERROR_REASON_DEFAULT_MODEL: EmbeddingErrorReason.ValueType  # 10
+"""The default model cannot be unloaded."""
+EMBEDDING_ERROR_REASON_NO_DETAIL: EmbeddingErrorReason.ValueType  # 11
+"""The picture has too little detail for what was asked; told in the result of one task."""
 Global___EmbeddingErrorReason: _TypeAlias = EmbeddingErrorReason  # noqa: Y015

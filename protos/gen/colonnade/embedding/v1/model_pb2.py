@@ -25,10 +25,11 @@ _sym_db = _symbol_database.Default()
 from colonnade.type.v1 import vector_pb2 as colonnade_dot_type_dot_v1_dot_vector__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"colonnade/embedding/v1/model.proto\x12\x16\x63olonnade.embedding.v1\x1a\x1e\x63olonnade/type/v1/vector.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x17google/rpc/status.proto\"\xbb\x05\n\x05Model\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x1a\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08revision\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tdimension\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12>\n\x08modality\x18\x05 \x01(\x0e\x32&.colonnade.embedding.v1.Model.ModalityB\x04\xe2\x41\x01\x03\x12\x38\n\x05state\x18\x06 \x01(\x0e\x32#.colonnade.embedding.v1.Model.StateB\x04\xe2\x41\x01\x03\x12\'\n\x05\x65rror\x18\x07 \x01(\x0b\x32\x12.google.rpc.StatusB\x04\xe2\x41\x01\x03\x12\x19\n\x0b\x66ingerprint\x18\x08 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07licence\x18\t \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08provider\x18\n \x01(\tB\x04\xe2\x41\x01\x03\x12!\n\x13\x64uplicate_threshold\x18\x0b \x01(\x01\x42\x04\xe2\x41\x01\x03\x12\x1d\n\x0fscene_threshold\x18\x0c \x01(\x01\x42\x04\xe2\x41\x01\x03\x12\x15\n\x07\x64\x65\x66\x61ult\x18\r \x01(\x08\x42\x04\xe2\x41\x01\x03\"h\n\x08Modality\x12\x18\n\x14MODALITY_UNSPECIFIED\x10\x00\x12\x12\n\x0eMODALITY_IMAGE\x10\x01\x12\x11\n\rMODALITY_TEXT\x10\x02\x12\x1b\n\x17MODALITY_IMAGE_AND_TEXT\x10\x03\"h\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_LOADING\x10\x01\x12\x0f\n\x0bSTATE_READY\x10\x02\x12\x10\n\x0cSTATE_FAILED\x10\x03\x12\x12\n\x0eSTATE_UNLOADED\x10\x04:7\xea\x41\x34\n\x13\x63olonnade.dev/Model\x12\x0emodels/{model}*\x06models2\x05model\"l\n\tEmbedding\x12)\n\x06vector\x18\x01 \x01(\x0b\x32\x19.colonnade.type.v1.Vector\x12\r\n\x05model\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x04 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"colonnade/embedding/v1/model.proto\x12\x16\x63olonnade.embedding.v1\x1a\x1e\x63olonnade/type/v1/vector.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"\x96\x07\n\x05Model\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x1a\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08revision\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tdimension\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12>\n\x08modality\x18\x05 \x01(\x0e\x32&.colonnade.embedding.v1.Model.ModalityB\x04\xe2\x41\x01\x03\x12\x38\n\x05state\x18\x06 \x01(\x0e\x32#.colonnade.embedding.v1.Model.StateB\x04\xe2\x41\x01\x03\x12\'\n\x05\x65rror\x18\x07 \x01(\x0b\x32\x12.google.rpc.StatusB\x04\xe2\x41\x01\x03\x12\x19\n\x0b\x66ingerprint\x18\x08 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07licence\x18\t \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08provider\x18\n \x01(\tB\x04\xe2\x41\x01\x03\x12!\n\x13\x64uplicate_threshold\x18\x0b \x01(\x01\x42\x04\xe2\x41\x01\x03\x12\x1d\n\x0fscene_threshold\x18\x0c \x01(\x01\x42\x04\xe2\x41\x01\x03\x12\x15\n\x07\x64\x65\x66\x61ult\x18\r \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x1a\n\x0ctext_default\x18\x0e \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x1d\n\x0fmax_text_tokens\x18\x0f \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x19\n\x0binput_width\x18\x10 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x1a\n\x0cinput_height\x18\x11 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x37\n\rlast_use_time\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x18\n\nsize_bytes\x18\x13 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06notice\x18\x14 \x01(\tB\x04\xe2\x41\x01\x03\"h\n\x08Modality\x12\x18\n\x14MODALITY_UNSPECIFIED\x10\x00\x12\x12\n\x0eMODALITY_IMAGE\x10\x01\x12\x11\n\rMODALITY_TEXT\x10\x02\x12\x1b\n\x17MODALITY_IMAGE_AND_TEXT\x10\x03\"h\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_LOADING\x10\x01\x12\x0f\n\x0bSTATE_READY\x10\x02\x12\x10\n\x0cSTATE_FAILED\x10\x03\x12\x12\n\x0eSTATE_UNLOADED\x10\x04:7\xea\x41\x34\n\x13\x63olonnade.dev/Model\x12\x0emodels/{model}*\x06models2\x05model\"~\n\tEmbedding\x12)\n\x06vector\x18\x01 \x01(\x0b\x32\x19.colonnade.type.v1.Vector\x12\r\n\x05model\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x04 \x01(\t\x12\x10\n\x08provider\x18\x05 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -61,14 +62,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MODEL'].fields_by_name['scene_threshold']._serialized_options = b'\342A\001\003'
   _globals['_MODEL'].fields_by_name['default']._loaded_options = None
   _globals['_MODEL'].fields_by_name['default']._serialized_options = b'\342A\001\003'
+  _globals['_MODEL'].fields_by_name['text_default']._loaded_options = None
+  _globals['_MODEL'].fields_by_name['text_default']._serialized_options = b'\342A\001\003'
+  _globals['_MODEL'].fields_by_name['max_text_tokens']._loaded_options = None
+  _globals['_MODEL'].fields_by_name['max_text_tokens']._serialized_options = b'\342A\001\003'
+  _globals['_MODEL'].fields_by_name['input_width']._loaded_options = None
+  _globals['_MODEL'].fields_by_name['input_width']._serialized_options = b'\342A\001\003'
+  _globals['_MODEL'].fields_by_name['input_height']._loaded_options = None
+  _globals['_MODEL'].fields_by_name['input_height']._serialized_options = b'\342A\001\003'
+  _globals['_MODEL'].fields_by_name['last_use_time']._loaded_options = None
+  _globals['_MODEL'].fields_by_name['last_use_time']._serialized_options = b'\342A\001\003'
+  _globals['_MODEL'].fields_by_name['size_bytes']._loaded_options = None
+  _globals['_MODEL'].fields_by_name['size_bytes']._serialized_options = b'\342A\001\003'
+  _globals['_MODEL'].fields_by_name['notice']._loaded_options = None
+  _globals['_MODEL'].fields_by_name['notice']._serialized_options = b'\342A\001\003'
   _globals['_MODEL']._loaded_options = None
   _globals['_MODEL']._serialized_options = b'\352A4\n\023colonnade.dev/Model\022\016models/{model}*\006models2\005model'
-  _globals['_MODEL']._serialized_start=180
-  _globals['_MODEL']._serialized_end=879
-  _globals['_MODEL_MODALITY']._serialized_start=612
-  _globals['_MODEL_MODALITY']._serialized_end=716
-  _globals['_MODEL_STATE']._serialized_start=718
-  _globals['_MODEL_STATE']._serialized_end=822
-  _globals['_EMBEDDING']._serialized_start=881
-  _globals['_EMBEDDING']._serialized_end=989
+  _globals['_MODEL']._serialized_start=213
+  _globals['_MODEL']._serialized_end=1131
+  _globals['_MODEL_MODALITY']._serialized_start=864
+  _globals['_MODEL_MODALITY']._serialized_end=968
+  _globals['_MODEL_STATE']._serialized_start=970
+  _globals['_MODEL_STATE']._serialized_end=1074
+  _globals['_EMBEDDING']._serialized_start=1133
+  _globals['_EMBEDDING']._serialized_end=1259
 # @@protoc_insertion_point(module_scope)

@@ -6,6 +6,7 @@ isort:skip_file
 from colonnade.type.v1 import vector_pb2 as _vector_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.rpc import status_pb2 as _status_pb2
 import builtins as _builtins
@@ -96,6 +97,13 @@ class Model(_message.Message):
     DUPLICATE_THRESHOLD_FIELD_NUMBER: _builtins.int
     SCENE_THRESHOLD_FIELD_NUMBER: _builtins.int
     DEFAULT_FIELD_NUMBER: _builtins.int
+    TEXT_DEFAULT_FIELD_NUMBER: _builtins.int
+    MAX_TEXT_TOKENS_FIELD_NUMBER: _builtins.int
+    INPUT_WIDTH_FIELD_NUMBER: _builtins.int
+    INPUT_HEIGHT_FIELD_NUMBER: _builtins.int
+    LAST_USE_TIME_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    NOTICE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, `models/{model}`."""
     display_name: _builtins.str
@@ -121,10 +129,28 @@ class Model(_message.Message):
     scene_threshold: _builtins.float
     """Photos of one scene usually reach this cosine."""
     default: _builtins.bool
-    """Whether requests that name no model use it."""
+    """Whether requests with images that name no model use it."""
+    text_default: _builtins.bool
+    """Whether requests with texts that name no model use it."""
+    max_text_tokens: _builtins.int
+    """How many tokens of a text it reads, those that frame the text included; 0: it reads no texts,
+    or all of each.
+    """
+    input_width: _builtins.int
+    """The width of the pictures that it sees, in pixels; 0: it sees none."""
+    input_height: _builtins.int
+    """The height of the pictures that it sees, in pixels; 0: it sees none."""
+    size_bytes: _builtins.int
+    """How large its files are, in bytes; 0: unknown, or it has none."""
+    notice: _builtins.str
+    """What people should know of it, such as that its file has gone since it was loaded."""
     @_builtins.property
     def error(self) -> _status_pb2.Status:
         """Why it cannot be used."""
+
+    @_builtins.property
+    def last_use_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was last used; unset: not since it was loaded."""
 
     def __init__(
         self,
@@ -142,10 +168,17 @@ class Model(_message.Message):
         duplicate_threshold: _builtins.float = ...,
         scene_threshold: _builtins.float = ...,
         default: _builtins.bool = ...,
+        text_default: _builtins.bool = ...,
+        max_text_tokens: _builtins.int = ...,
+        input_width: _builtins.int = ...,
+        input_height: _builtins.int = ...,
+        last_use_time: _timestamp_pb2.Timestamp | None = ...,
+        size_bytes: _builtins.int = ...,
+        notice: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "last_use_time", b"last_use_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["default", b"default", "dimension", b"dimension", "display_name", b"display_name", "duplicate_threshold", b"duplicate_threshold", "error", b"error", "fingerprint", b"fingerprint", "licence", b"licence", "modality", b"modality", "name", b"name", "provider", b"provider", "revision", b"revision", "scene_threshold", b"scene_threshold", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["default", b"default", "dimension", b"dimension", "display_name", b"display_name", "duplicate_threshold", b"duplicate_threshold", "error", b"error", "fingerprint", b"fingerprint", "input_height", b"input_height", "input_width", b"input_width", "last_use_time", b"last_use_time", "licence", b"licence", "max_text_tokens", b"max_text_tokens", "modality", b"modality", "name", b"name", "notice", b"notice", "provider", b"provider", "revision", b"revision", "scene_threshold", b"scene_threshold", "size_bytes", b"size_bytes", "state", b"state", "text_default", b"text_default"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -161,12 +194,15 @@ class Embedding(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     FINGERPRINT_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """The model, `models/{model}`."""
     revision: _builtins.str
     """The revision of the model."""
     fingerprint: _builtins.str
     """The preprocessing fingerprint."""
+    provider: _builtins.str
+    """What computed it, such as `CPUExecutionProvider`."""
     @_builtins.property
     def vector(self) -> _vector_pb2.Vector:
         """The vector, of unit length."""
@@ -178,10 +214,11 @@ class Embedding(_message.Message):
         model: _builtins.str = ...,
         revision: _builtins.str = ...,
         fingerprint: _builtins.str = ...,
+        provider: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["vector", b"vector"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fingerprint", b"fingerprint", "model", b"model", "revision", b"revision", "vector", b"vector"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fingerprint", b"fingerprint", "model", b"model", "provider", b"provider", "revision", b"revision", "vector", b"vector"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -43,6 +43,7 @@ class PhotoCreated(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     CLUSTER_FIELD_NUMBER: _builtins.int
     SUGGESTION_FIELD_NUMBER: _builtins.int
+    TAKEN_TIME_FIELD_NUMBER: _builtins.int
     photo: _builtins.str
     """The photo, `personas/{persona}/photos/{photo}`."""
     pillar: _builtins.str
@@ -75,6 +76,10 @@ class PhotoCreated(_message.Message):
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it came in."""
 
+    @_builtins.property
+    def taken_time(self) -> _timestamp_pb2.Timestamp:
+        """When the picture was taken, where its file says so."""
+
     def __init__(
         self,
         *,
@@ -92,10 +97,11 @@ class PhotoCreated(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         cluster: _builtins.str = ...,
         suggestion: _builtins.str = ...,
+        taken_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_quality", b"_quality", "create_time", b"create_time", "quality", b"quality"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_quality", b"_quality", "create_time", b"create_time", "quality", b"quality", "taken_time", b"taken_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_quality", b"_quality", "cluster", b"cluster", "create_time", b"create_time", "file_name", b"file_name", "height", b"height", "photo", b"photo", "pillar", b"pillar", "pillar_display_name", b"pillar_display_name", "quality", b"quality", "sha256", b"sha256", "source_path", b"source_path", "suggestion", b"suggestion", "tags", b"tags", "thumbnail_key", b"thumbnail_key", "width", b"width"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_quality", b"_quality", "cluster", b"cluster", "create_time", b"create_time", "file_name", b"file_name", "height", b"height", "photo", b"photo", "pillar", b"pillar", "pillar_display_name", b"pillar_display_name", "quality", b"quality", "sha256", b"sha256", "source_path", b"source_path", "suggestion", b"suggestion", "tags", b"tags", "taken_time", b"taken_time", "thumbnail_key", b"thumbnail_key", "width", b"width"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__quality: _TypeAlias = _typing.Literal["quality"]  # noqa: Y015
     _WhichOneofArgType__quality: _TypeAlias = _typing.Literal["_quality", b"_quality"]  # noqa: Y015

@@ -29,7 +29,7 @@ from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$colonnade/scheduler/v1/channel.proto\x12\x16\x63olonnade.scheduler.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\"colonnade/options/v1/options.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd8\x06\n\x07\x43hannel\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12!\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18\x64\x12I\n\x08provider\x18\x03 \x01(\x0e\x32(.colonnade.scheduler.v1.Channel.ProviderB\r\xe2\x41\x02\x02\x05\xbaH\x05\x82\x01\x02\x10\x01\x12\"\n\x08\x65ndpoint\x18\x04 \x01(\tB\x10\xe2\x41\x02\x01\x05\xbaH\x08r\x03\x88\x01\x01\xd8\x01\x01\x12*\n\x13provider_channel_id\x18\x05 \x01(\tB\r\xe2\x41\x02\x02\x05\xbaH\x05r\x03\x18\x80\x02\x12&\n\x0c\x61\x63\x63\x65ss_token\x18\x06 \x01(\tB\x10\xe2\x41\x01\x04\xbaH\x05r\x03\x18\x80 \xb0\xd4\x18\x01\x12\x15\n\x07service\x18\x07 \x01(\tB\x04\xe2\x41\x01\x03\x12:\n\x05state\x18\x08 \x01(\x0e\x32%.colonnade.scheduler.v1.Channel.StateB\x04\xe2\x41\x01\x03\x12\x1a\n\x0cstate_reason\x18\t \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x0c \x01(\tB\x04\xe2\x41\x01\x01\"\xa9\x01\n\x08Provider\x12\x18\n\x14PROVIDER_UNSPECIFIED\x10\x00\x12\x13\n\x0fPROVIDER_BUFFER\x10\x01\x12\x15\n\x11PROVIDER_MASTODON\x10\x02\x12\x14\n\x10PROVIDER_BLUESKY\x10\x03\x12\x14\n\x10PROVIDER_WEBHOOK\x10\x04\x12\x13\n\x0fPROVIDER_POSTIZ\x10\x05\x12\x16\n\x12PROVIDER_INSTAGRAM\x10\x06\"`\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x13\n\x0fSTATE_CONNECTED\x10\x01\x12\x10\n\x0cSTATE_PAUSED\x10\x02\x12\x19\n\x15STATE_NEEDS_ATTENTION\x10\x03:T\xea\x41Q\n\x15\x63olonnade.dev/Channel\x12%personas/{persona}/channels/{channel}*\x08\x63hannels2\x07\x63hannelb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$colonnade/scheduler/v1/channel.proto\x12\x16\x63olonnade.scheduler.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\"colonnade/options/v1/options.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x95\x07\n\x07\x43hannel\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12!\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18\x64\x12I\n\x08provider\x18\x03 \x01(\x0e\x32(.colonnade.scheduler.v1.Channel.ProviderB\r\xe2\x41\x02\x02\x05\xbaH\x05\x82\x01\x02\x10\x01\x12\"\n\x08\x65ndpoint\x18\x04 \x01(\tB\x10\xe2\x41\x02\x01\x05\xbaH\x08r\x03\x88\x01\x01\xd8\x01\x01\x12*\n\x13provider_channel_id\x18\x05 \x01(\tB\r\xe2\x41\x02\x02\x05\xbaH\x05r\x03\x18\x80\x02\x12&\n\x0c\x61\x63\x63\x65ss_token\x18\x06 \x01(\tB\x10\xe2\x41\x01\x04\xbaH\x05r\x03\x18\x80 \xb0\xd4\x18\x01\x12\x15\n\x07service\x18\x07 \x01(\tB\x04\xe2\x41\x01\x03\x12:\n\x05state\x18\x08 \x01(\x0e\x32%.colonnade.scheduler.v1.Channel.StateB\x04\xe2\x41\x01\x03\x12\x1a\n\x0cstate_reason\x18\t \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x0c \x01(\tB\x04\xe2\x41\x01\x01\x12;\n\x11token_expire_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"\xa9\x01\n\x08Provider\x12\x18\n\x14PROVIDER_UNSPECIFIED\x10\x00\x12\x13\n\x0fPROVIDER_BUFFER\x10\x01\x12\x15\n\x11PROVIDER_MASTODON\x10\x02\x12\x14\n\x10PROVIDER_BLUESKY\x10\x03\x12\x14\n\x10PROVIDER_WEBHOOK\x10\x04\x12\x13\n\x0fPROVIDER_POSTIZ\x10\x05\x12\x16\n\x12PROVIDER_INSTAGRAM\x10\x06\"`\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x13\n\x0fSTATE_CONNECTED\x10\x01\x12\x10\n\x0cSTATE_PAUSED\x10\x02\x12\x19\n\x15STATE_NEEDS_ATTENTION\x10\x03:T\xea\x41Q\n\x15\x63olonnade.dev/Channel\x12%personas/{persona}/channels/{channel}*\x08\x63hannels2\x07\x63hannelb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -60,12 +60,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHANNEL'].fields_by_name['update_time']._serialized_options = b'\342A\001\003'
   _globals['_CHANNEL'].fields_by_name['etag']._loaded_options = None
   _globals['_CHANNEL'].fields_by_name['etag']._serialized_options = b'\342A\001\001'
+  _globals['_CHANNEL'].fields_by_name['token_expire_time']._loaded_options = None
+  _globals['_CHANNEL'].fields_by_name['token_expire_time']._serialized_options = b'\342A\001\003'
   _globals['_CHANNEL']._loaded_options = None
   _globals['_CHANNEL']._serialized_options = b'\352AQ\n\025colonnade.dev/Channel\022%personas/{persona}/channels/{channel}*\010channels2\007channel'
   _globals['_CHANNEL']._serialized_start=223
-  _globals['_CHANNEL']._serialized_end=1079
-  _globals['_CHANNEL_PROVIDER']._serialized_start=726
-  _globals['_CHANNEL_PROVIDER']._serialized_end=895
-  _globals['_CHANNEL_STATE']._serialized_start=897
-  _globals['_CHANNEL_STATE']._serialized_end=993
+  _globals['_CHANNEL']._serialized_end=1140
+  _globals['_CHANNEL_PROVIDER']._serialized_start=787
+  _globals['_CHANNEL_PROVIDER']._serialized_end=956
+  _globals['_CHANNEL_STATE']._serialized_start=958
+  _globals['_CHANNEL_STATE']._serialized_end=1054
 # @@protoc_insertion_point(module_scope)

@@ -102,6 +102,7 @@ class Channel(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    TOKEN_EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, `personas/{persona}/channels/{channel}`."""
     display_name: _builtins.str
@@ -109,11 +110,18 @@ class Channel(_message.Message):
     provider: Global___Channel.Provider.ValueType
     """The kind of provider."""
     endpoint: _builtins.str
-    """The address of the provider's API. Unset: the provider's public one."""
+    """The address of the provider's API. Unset: the provider's public one. Required for a Mastodon
+    server and for a receiver of webhooks.
+    """
     provider_channel_id: _builtins.str
-    """The id of the account at the provider."""
+    """The id of the account at the provider, or a name by which the provider knows it: at Mastodon
+    `@user@server`, at Bluesky the handle. For a webhook, any name that its receiver knows.
+    """
     access_token: _builtins.str
-    """The key with which to call the provider. Written, never read back."""
+    """The key with which to call the provider: a token, at Bluesky an app password, for a webhook its
+    signing secret (while it is being changed the new and the old one, with a space between).
+    Written, never read back.
+    """
     service: _builtins.str
     """The network behind the provider, such as `instagram`; told by the provider."""
     state: Global___Channel.State.ValueType
@@ -130,6 +138,12 @@ class Channel(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When it last changed."""
 
+    @_builtins.property
+    def token_expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When the key ends; it is renewed before, if the provider lets it be. Unset if it does not end,
+        or as long as the provider has not told.
+        """
+
     def __init__(
         self,
         *,
@@ -145,10 +159,11 @@ class Channel(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
+        token_expire_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "token_expire_time", b"token_expire_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "create_time", b"create_time", "display_name", b"display_name", "endpoint", b"endpoint", "etag", b"etag", "name", b"name", "provider", b"provider", "provider_channel_id", b"provider_channel_id", "service", b"service", "state", b"state", "state_reason", b"state_reason", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "create_time", b"create_time", "display_name", b"display_name", "endpoint", b"endpoint", "etag", b"etag", "name", b"name", "provider", b"provider", "provider_channel_id", b"provider_channel_id", "service", b"service", "state", b"state", "state_reason", b"state_reason", "token_expire_time", b"token_expire_time", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -62,6 +62,8 @@ class _SchedulerErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_
     """The text mentions more accounts than the network takes."""
     SCHEDULER_ERROR_REASON_SERVICE_UNSUPPORTED: _SchedulerErrorReason.ValueType  # 18
     """Posts to the network behind the channel are not supported."""
+    SCHEDULER_ERROR_REASON_PLAN_CHANGED: _SchedulerErrorReason.ValueType  # 19
+    """A plan is not the one that was shown any more."""
 
 class SchedulerErrorReason(_SchedulerErrorReason, metaclass=_SchedulerErrorReasonEnumTypeWrapper):
     """Lists the reasons that errors of the scheduler carry in `google.rpc.ErrorInfo.reason`, without
@@ -108,4 +110,6 @@ SCHEDULER_ERROR_REASON_TOO_MANY_MENTIONS: SchedulerErrorReason.ValueType  # 17
 """The text mentions more accounts than the network takes."""
 SCHEDULER_ERROR_REASON_SERVICE_UNSUPPORTED: SchedulerErrorReason.ValueType  # 18
 """Posts to the network behind the channel are not supported."""
+SCHEDULER_ERROR_REASON_PLAN_CHANGED: SchedulerErrorReason.ValueType  # 19
+"""A plan is not the one that was shown any more."""
 Global___SchedulerErrorReason: _TypeAlias = SchedulerErrorReason  # noqa: Y015
