@@ -1,20 +1,16 @@
 """``colonnade migrate``: moves a library in that hangs its photos on clusters."""
 
-import json as jsons
 import os
-import subprocess
-import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
+from cli.child import result_of, run_child
 from cli.connection import Target
-from cli.output import JsonOption, err, line, print_json, table
-from cli.run import INTERRUPTED
+from cli.output import JsonOption, line, print_json, table
 
 app = typer.Typer(
     help="Moves in a library that hangs its photos on clusters; see docs/migrating.md.",
@@ -190,22 +186,8 @@ def _step(
 
     Exits with the code of a step that is refused.
     """
-    command = [sys.executable, "-m", "services.legacy", *suite, *step]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env=_environment(source)
-    ) as child:
-        assert child.stdout is not None
-        try:
-            answer = _listen(child.stdout, quiet=quiet)
-        except KeyboardInterrupt:
-            child.wait()
-            raise typer.Exit(INTERRUPTED) from None
-    if "result" in answer:
-        return child.returncode, answer["result"]
-    if error := answer.get("error"):
-        reason = error["reason"].lower().replace("_", " ")
-        err.print(f"[red]{escape(reason)}[/red]: {escape(error['message'])}")
-    raise typer.Exit(child.returncode or 1)
+    code, answer = run_child("services.legacy", [*suite, *step], _environment(source), quiet=quiet)
+    return code, result_of(code, answer)
 
 
 def _environment(source: str) -> dict[str, str]:
@@ -213,22 +195,6 @@ def _environment(source: str) -> dict[str, str]:
     target = Target.from_environment()
     peers = {f"COLONNADE_PEERS__{name.upper()}": at for name, at in target.addresses.items()}
     return {**os.environ, **peers, "COLONNADE_LEGACY_SOURCE": source}
-
-
-def _listen(lines: Iterable[str], *, quiet: bool) -> dict[str, Any]:
-    """The last line that the step says; a bar moves along with its progress."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    answer: dict[str, Any] = {}
-    with Progress(*columns, console=err, disable=quiet) as bar:
-        tasks: dict[str, TaskID] = {}
-        for text in lines:
-            answer = jsons.loads(text)
-            if told := answer.get("progress"):
-                phase = told["phase"].replace("_", " ")
-                if phase not in tasks:
-                    tasks[phase] = bar.add_task(phase)
-                bar.update(tasks[phase], completed=told["done"], total=told["total"])
-    return answer
 
 
 def _show_audit(report: Mapping[str, Any]) -> None:

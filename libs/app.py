@@ -97,6 +97,7 @@ class App(Generic[S]):
         self._started: list[Loop] = []
         self._drained: list[Loop] = []
         self._failures: dict[str, str] = {}
+        self._warnings: list[Callable[[], Mapping[str, str]]] = []
 
     def share(self, value: object) -> None:
         """Lets later modules ``need`` this value by its type."""
@@ -125,10 +126,24 @@ class App(Generic[S]):
         """Readiness of ``name`` (a service's full name, or a part's) needs ``check()`` to pass."""
         self._probes[name] = check
 
+    def warn(self, tell: Callable[[], Mapping[str, str]]) -> None:
+        """``tell()`` names what does not work as it should, while the process as such is ready."""
+        self._warnings.append(tell)
+
+    @property
+    def warnings(self) -> Mapping[str, str]:
+        """What does not work as it should, and why; empty when all does."""
+        return {name: why for tell in self._warnings for name, why in tell().items()}
+
     @property
     def failures(self) -> Mapping[str, str]:
         """The parts that are not ready and why; empty when all are."""
         return self._failures
+
+    @property
+    def working(self) -> list[str]:
+        """The parts whose latest probe passed."""
+        return [name for name in self._probes if name not in self._failures]
 
     async def run(
         self,

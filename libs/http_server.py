@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import uvicorn
@@ -18,19 +18,33 @@ log = logging.getLogger(__name__)
 AsgiApp = Callable[..., Any]
 Check = Callable[[], bool]
 Failures = Callable[[], Mapping[str, str]]
+Names = Callable[[], Sequence[str]]
 Render = Callable[[], bytes]
 
 
-def operations_routes(ready: Check, failures: Failures, metrics: Render) -> list[Route]:
-    """``/healthz`` (alive), ``/readyz`` (every probe passed) and ``/metrics`` (Prometheus)."""
+def operations_routes(
+    ready: Check,
+    failures: Failures,
+    metrics: Render,
+    warnings: Failures = dict,
+    working: Names = tuple,
+) -> list[Route]:
+    """``/healthz`` (alive), ``/readyz`` (every probe passed) and ``/metrics`` (Prometheus).
+
+    ``/readyz`` names the ``failures`` and what is ``working`` in spite of them, and the
+    ``warnings`` that keep nothing from being ready.
+    """
 
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
     async def readyz(_: Request) -> Response:
+        told: dict[str, Any] = {"warnings": dict(warnings())} if warnings() else {}
         if ready():
-            return JSONResponse({"status": "ready"})
-        return JSONResponse({"status": "not ready", "failures": dict(failures())}, 503)
+            return JSONResponse({"status": "ready", **told})
+        parts = {"working": list(working())} if working() else {}
+        told = {"failures": dict(failures()), **parts, **told}
+        return JSONResponse({"status": "not ready", **told}, 503)
 
     async def show_metrics(_: Request) -> Response:
         return Response(metrics(), media_type=CONTENT_TYPE_LATEST)

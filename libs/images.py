@@ -30,6 +30,10 @@ _TRANSPOSITIONS = {
     8: Image.Transpose.ROTATE_90,
 }
 _FIRST_SIDEWAYS = 5
+# Which orientations turn the far end of a stored picture to the left, or to the top.
+_FAR_END_LEFT, _FAR_END_TOP = (2, 3, 6, 7), (3, 4, 7, 8)
+
+Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +92,29 @@ def open_upright(
     shrink to: the picture may then come smaller than stored, which is much faster, but with either
     side at least twice the target's where the stored one was. Raises what ``inspect`` raises.
     """
+    return open_shrunk(data, limits, target)[0]
+
+
+def open_shrunk(
+    data: bytes, limits: ImageLimits, target: tuple[int, int] | None
+) -> tuple[Image.Image, Box]:
+    """What ``open_upright`` answers, and which part of it (left, top, right, bottom) is picture.
+
+    Sides are divided by whole numbers, so that of the last pixel of a row only a part may be
+    picture. Whoever resizes without ``box`` shifts the picture by up to that pixel.
+    """
     with _opened(data, limits) as (_, image):
         orientation = _orientation(image)
         if target is not None and not _upright(image, orientation):
             target = target[::-1]
         # Pillow turns TIFF pages upright by itself while loading.
-        turn = None if isinstance(image, TiffImageFile) else _TRANSPOSITIONS.get(orientation)
-        pixels = to_srgb(_loaded(image, target), image.info.get("icc_profile"))
+        turned = 1 if isinstance(image, TiffImageFile) else orientation
+        plain, extent = _loaded(image, target)
+        pixels = to_srgb(plain, image.info.get("icc_profile"))
         pixels.info = {}
-        return pixels if turn is None else pixels.transpose(turn)
+        if turned != 1:
+            pixels = pixels.transpose(_TRANSPOSITIONS[turned])
+        return pixels, _box(pixels.size, extent, turned)
 
 
 def thumbnail_jpeg(data: bytes, max_side: int, quality: int, limits: ImageLimits) -> bytes:
@@ -106,9 +124,9 @@ def thumbnail_jpeg(data: bytes, max_side: int, quality: int, limits: ImageLimits
     """
     info = inspect(data, limits)
     size = fitted(info.width, info.height, max_side)
-    image = open_upright(data, limits, size)
+    image, box = open_shrunk(data, limits, size)
     if image.size != size:
-        image = image.resize(size, Image.Resampling.BICUBIC)
+        image = image.resize(size, Image.Resampling.BICUBIC, box)
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
@@ -179,17 +197,33 @@ def _frames(image: ImageFile.ImageFile) -> int:
     return int(getattr(image, "n_frames", 1))
 
 
-def _loaded(image: ImageFile.ImageFile, target: tuple[int, int] | None) -> Image.Image:
-    """The pixels as stored, at 8 bits, at about ``_OVERSAMPLING`` times ``target`` if larger."""
+def _loaded(
+    image: ImageFile.ImageFile, target: tuple[int, int] | None
+) -> tuple[Image.Image, tuple[float, float]]:
+    """The pixels as stored, at 8 bits, at about ``_OVERSAMPLING`` times ``target`` if larger.
+
+    And how far to the right and down they are picture.
+    """
     if target is None:
         image.load()
-        return to_eight_bits(image)
+        return to_eight_bits(image), image.size
     width, height = target[0] * _OVERSAMPLING, target[1] * _OVERSAMPLING
-    image.draft("RGB", (width, height))
+    drafted = image.draft("RGB", (width, height))
     image.load()
+    across, down = drafted[1][2:] if drafted else image.size
     factor = min(image.width // width, image.height // height)
     plain = to_eight_bits(image)
-    return plain.reduce(factor) if factor > 1 else plain
+    if factor <= 1:
+        return plain, (across, down)
+    return plain.reduce(factor), (across / factor, down / factor)
+
+
+def _box(size: tuple[int, int], extent: tuple[float, float], turned: int) -> Box:
+    """Where the picture is after turning what had ``extent`` at its upper left; ``size`` is now."""
+    width, height = extent if turned < _FIRST_SIDEWAYS else extent[::-1]
+    left = size[0] - width if turned in _FAR_END_LEFT else 0.0
+    top = size[1] - height if turned in _FAR_END_TOP else 0.0
+    return left, top, min(left + width, size[0]), min(top + height, size[1])
 
 
 def fitted(width: int, height: int, max_side: int) -> tuple[int, int]:

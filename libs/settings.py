@@ -8,6 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 ENV_PREFIX = "COLONNADE_"
 
 
+class UnusableSettings(ValueError):
+    """The settings ask for what this machine does not have; the process ends with exit code 2."""
+
+
 class Part(BaseModel):
     """A group of settings. Frozen; an unknown name is an error, so a typing mistake is found."""
 

@@ -21,7 +21,7 @@ from libs.embedded.supervise import supervise
 from libs.errors import ColonnadeError
 from libs.rpc.auth import Authenticator, read_keys
 from libs.rpc.server import RpcServer
-from libs.settings import differences
+from libs.settings import UnusableSettings, differences
 from libs.telemetry import Metrics, set_up_logging
 from services.engines import Engines, engines, given_engines
 from services.migrate import migrate
@@ -54,6 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     _spare_memory()
     try:
         return _run(arguments.target, settings)
+    except UnusableSettings as error:
+        return _refuse(str(error))
     except (EngineError, OSError, ValueError, ColonnadeError) as error:
         return _refuse(str(error), code=1)
 

@@ -21,7 +21,13 @@ from services.settings import Settings
 async def open_http(app: App[Settings]) -> AsyncIterator[None]:
     """Serves health, readiness and metrics, unless the settings give no port for it."""
     listen = app.settings.http
-    routes = operations_routes(app.ready.is_set, lambda: app.failures, app.metrics.render)
+    routes = operations_routes(
+        app.ready.is_set,
+        lambda: app.failures,
+        app.metrics.render,
+        lambda: app.warnings,
+        lambda: app.working,
+    )
     server = HttpServer(
         listen.host, listen.port or 0, Starlette(routes=routes), grace=app.settings.grace
     )

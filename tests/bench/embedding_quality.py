@@ -1,8 +1,8 @@
 """How good a model is on the shared photos: `python -m tests.bench.embedding_quality [CARD]`.
 
-Without a card it measures the built-in model. Retrieval on the labelled themes (kNN of 5, recall at
-1, mean average precision), the cosines that unrelated pairs reach, and the cosines of copies and of
-shots of one scene.
+Without a card it measures the built-in model: what `colonnade eval embedding` measures on the
+labelled themes, and what the thresholds of a card are made of: the cosines that unrelated pairs
+reach, and those of copies and of shots of one scene.
 """
 
 import asyncio
@@ -10,15 +10,14 @@ import csv
 import sys
 import tempfile
 from collections import defaultdict
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.embedding.model import Embedding, open_embedder
 from services.embedding.repository import ModelRepository, StoredModel
+from services.embedding.scores import retrieval
 from tests.support.shared import SHARED
 
 THEMES = ("clothing", "food", "plants", "objects")
@@ -28,41 +27,20 @@ Vectors = NDArray[np.float32]
 Row = dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Retrieval:
-    """Shares between 0 and 1."""
-
-    knn5: float
-    recall1: float
-    mean_average_precision: float
-
-
 def labelled_photos(themes: tuple[str, ...] = THEMES) -> list[Row]:
     """Rows of the table of labels with one of the ``themes``."""
     return [row for row in _table("labels.csv") if row["theme"] in themes]
 
 
-def retrieval(vectors: Vectors, labels: NDArray[Any]) -> Retrieval:
-    """Each photo looks for its like among all others; neighbours vote with their cosine."""
-    cosines = vectors @ vectors.T
-    np.fill_diagonal(cosines, -np.inf)
-    order = np.argsort(-cosines, axis=1, kind="stable")[:, :-1]
-    votes, firsts, precisions = [], [], []
-    for row, ranked in enumerate(order):
-        tally: defaultdict[Any, float] = defaultdict(float)
-        for other in ranked[:5]:
-            tally[labels[other]] += float(cosines[row, other])
-        hits = labels[ranked] == labels[row]
-        votes.append(max(tally, key=lambda label: tally[label]) == labels[row])
-        firsts.append(hits[0])
-        precisions.append((np.cumsum(hits) / np.arange(1, len(hits) + 1))[hits].mean())
-    return Retrieval(*(float(np.mean(values)) for values in (votes, firsts, precisions)))
-
-
 async def embed_files(model: StoredModel, names: list[str]) -> Vectors:
     """The vectors of shared photos, [n, dimension]."""
+    return await embed_bytes(model, [_photo(name) for name in names])
+
+
+async def embed_bytes(model: StoredModel, files: list[bytes]) -> Vectors:
+    """The vectors of image files, [n, dimension]."""
     async with open_embedder(model) as embedder:
-        results = await embedder.embed_images([_photo(name) for name in names])
+        results = await embedder.embed_images(files)
     failed = [result for result in results if not isinstance(result, Embedding)]
     assert not failed, failed
     return np.stack([result.vector for result in results if isinstance(result, Embedding)])
@@ -119,8 +97,7 @@ def main() -> None:
     print(model.card.id, model.card.revision, model.notice)
     for themes in (THEMES, *((theme,) for theme in THEMES)):
         chosen = [i for i, row in enumerate(rows) if row["theme"] in themes]
-        labels = np.array([rows[i]["label"] for i in chosen])
-        print(themes, len(chosen), retrieval(vectors[chosen], labels))
+        print(themes, len(chosen), retrieval(vectors[chosen], [rows[i]["label"] for i in chosen]))
     _print_unrelated(rows, vectors)
     _print_copies({name: i for i, name in enumerate(names)}, vectors)
     _print_scenes(rows, vectors)

@@ -21,10 +21,16 @@ class Operations:
 
     def __init__(self) -> None:
         self.problems: dict[str, str] = {}
+        self.warnings: dict[str, str] = {}
+        self.working: list[str] = []
 
     def server(self) -> HttpServer:
         routes = operations_routes(
-            lambda: not self.problems, lambda: self.problems, lambda: b"metric 1\n"
+            lambda: not self.problems,
+            lambda: self.problems,
+            lambda: b"metric 1\n",
+            lambda: self.warnings,
+            lambda: self.working,
         )
         return HttpServer(HOST, 0, Starlette(routes=routes), grace=5)
 
@@ -46,13 +52,31 @@ async def web(operations: Operations) -> AsyncIterator[httpx.AsyncClient]:
 async def test_health_readiness_and_metrics(web: httpx.AsyncClient, operations: Operations) -> None:
     assert (await web.get("/healthz")).status_code == 200
     assert (await web.get("/readyz")).json() == {"status": "ready"}
-    operations.problems = {"relay": "Redis is away"}
+    operations.problems, operations.working = {"relay": "Redis is away"}, ["catalog"]
     answer = await web.get("/readyz")
     assert answer.status_code == 503
-    assert answer.json() == {"status": "not ready", "failures": {"relay": "Redis is away"}}
+    assert answer.json() == {
+        "status": "not ready",
+        "failures": {"relay": "Redis is away"},
+        "working": ["catalog"],
+    }
     assert (await web.get("/healthz")).status_code == 200, "it lives all the same"
     metrics = await web.get("/metrics")
     assert (metrics.text, metrics.headers["content-type"][:10]) == ("metric 1\n", "text/plain")
+
+
+async def test_what_does_not_work_as_it_should_is_told_beside_readiness(
+    web: httpx.AsyncClient, operations: Operations
+) -> None:
+    operations.warnings = {"models/other": "its file is damaged"}
+    answer = await web.get("/readyz")
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {"status": "ready", "warnings": operations.warnings},
+    )
+    operations.problems = {"relay": "Redis is away"}
+    answer = await web.get("/readyz")
+    assert (answer.status_code, answer.json()["warnings"]) == (503, operations.warnings)
 
 
 async def test_a_port_that_is_taken_is_named(operations: Operations) -> None:

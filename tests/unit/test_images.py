@@ -12,10 +12,13 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageCms
+from PIL import Image
 
 from libs.errors import ColonnadeError, InvalidArgument, OutOfQuota
 from libs.images import ImageLimits, inspect, open_upright, thumbnail_jpeg
+from tests.support.golden_files import FILES, is_lossy, picture_in, pixels_of
+from tests.support.pictures import png_of, raw_png
+from tests.support.profiles import contrary_inks, linear_grey, swapped_primaries
 from tests.support.shared import SHARED, needs_shared
 
 LIMITS = ImageLimits()
@@ -160,6 +163,54 @@ def test_sixteen_bit_grey_is_scaled_and_not_clipped() -> None:
         assert np.array_equal(np.asarray(opened)[0, :, 0], np.arange(256))
 
 
+@pytest.mark.parametrize("channels", [2, 3, 4])
+def test_sixteen_bit_channels_are_scaled_too(channels: int) -> None:
+    ramp = np.linspace(0, 65535, 256, dtype=np.uint16)[None, :, None].repeat(channels, axis=2)
+    if channels in (2, 4):
+        ramp[:, :, -1] = 65535
+    opened = np.asarray(open_upright(raw_png(ramp), LIMITS))
+    assert np.array_equal(opened[0], np.arange(256)[:, None].repeat(3, axis=1))
+
+
+def grey_tiff(values: np.ndarray[Any, Any], photometric: int) -> bytes:
+    """A row of grey, in which 0 is white if ``photometric`` is 0."""
+    body = values.tobytes()
+    entries = [
+        (256, values.size),
+        (257, 1),
+        (258, values.itemsize * 8),
+        (259, 1),
+        (262, photometric),
+        (273, 8),
+        (277, 1),
+        (278, 1),
+        (279, len(body)),
+    ]
+    directory = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries)
+    return (
+        b"II*\0"
+        + struct.pack("<I", 8 + len(body))
+        + body
+        + struct.pack("<H", len(entries))
+        + directory
+        + bytes(4)
+    )
+
+
+@pytest.mark.parametrize("type", ["<u1", "<u2"])
+def test_a_scan_in_which_zero_is_white_is_no_negative(type: str) -> None:
+    ramp = (np.arange(256) * (257 if type == "<u2" else 1)).astype(type)
+    for photometric, expected in [(0, np.arange(256)[::-1]), (1, np.arange(256))]:
+        opened = open_upright(grey_tiff(ramp, photometric), LIMITS)
+        assert np.array_equal(np.asarray(opened)[0, :, 0], expected)
+
+
+def test_big_endian_grey_is_read_as_such() -> None:
+    ramp = (np.arange(256) * 257).astype(">u2")[None, :]
+    opened = open_upright(encoded(Image.fromarray(ramp), "TIFF"), LIMITS)
+    assert np.array_equal(np.asarray(opened)[0, :, 0], np.arange(256))
+
+
 def test_float_grey_is_scaled_by_its_range() -> None:
     for top in (1.0, 255.0):
         ramp = np.linspace(0, top, 256, dtype=np.float32)[None, :]
@@ -176,15 +227,45 @@ def test_other_colour_models_become_rgb(mode: str) -> None:
     assert np.abs(pixels(opened) - pixels(image.convert("RGB"))).mean() < 3.0
 
 
-def swapped_profile() -> bytes:
-    """sRGB with the red and the blue primary exchanged, under another name."""
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    profile = profile.replace("sRGB".encode("utf-16-be"), "test".encode("utf-16-be"))
-    return profile.replace(b"rXYZ", b"tmp_").replace(b"bXYZ", b"rXYZ").replace(b"tmp_", b"bXYZ")
+@pytest.mark.parametrize(("mode", "colour"), [("LAB", (255, 128, 128)), ("YCbCr", (255, 128, 128))])
+def test_rarer_colour_models_become_rgb(mode: str, colour: tuple[int, int, int]) -> None:
+    opened = open_upright(encoded(Image.new(mode, (8, 8), colour), "TIFF"), LIMITS)
+    assert min(opened.getpixel((4, 4))) > 250  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("mode", "transparency"), [("1", 0), ("L", 0), ("RGB", (0, 0, 0)), ("P", 0)]
+)
+def test_a_colour_that_stands_for_transparency_becomes_white(mode: str, transparency: Any) -> None:
+    data = encoded(Image.new(mode, (8, 8), 0), "PNG", transparency=transparency)
+    assert open_upright(data, LIMITS).getpixel((4, 4)) == (255, 255, 255)
+
+
+def test_half_transparent_grey_is_mixed_with_white() -> None:
+    data = encoded(Image.new("LA", (8, 8), (100, 128)), "PNG")
+    assert open_upright(data, LIMITS).getpixel((4, 4)) == (177, 177, 177)
+
+
+@pytest.mark.parametrize(("mode", "colour"), [("L", 128), ("LA", (128, 255))])
+def test_a_profile_of_grey_is_applied_to_grey(mode: str, colour: Any) -> None:
+    plain = Image.new(mode, (16, 16), colour)
+    assert open_upright(encoded(plain, "PNG"), LIMITS).getpixel((4, 4)) == (128, 128, 128)
+    data = encoded(plain, "PNG", icc_profile=linear_grey())
+    # Half of the light is 188 in sRGB.
+    assert open_upright(data, LIMITS).getpixel((4, 4)) == (188, 188, 188)
+
+
+@pytest.mark.parametrize("format", ["JPEG", "TIFF"])
+def test_inks_are_mixed_by_their_profile_or_else_by_the_plain_formula(format: str) -> None:
+    cyan = Image.new("CMYK", (16, 16), (255, 0, 0, 0))
+    assert open_upright(encoded(cyan, format), LIMITS).getpixel((4, 4)) == (0, 255, 255)
+    data = encoded(cyan, format, icc_profile=contrary_inks())
+    red, green, blue = open_upright(data, LIMITS).getpixel((4, 4))  # type: ignore[misc]
+    assert (red > 240, green < 20, blue < 20) == (True, True, True)
 
 
 def test_a_colour_profile_is_applied() -> None:
-    data = encoded(Image.new("RGB", (32, 32), (200, 0, 0)), "PNG", icc_profile=swapped_profile())
+    data = encoded(Image.new("RGB", (32, 32), (200, 0, 0)), "PNG", icc_profile=swapped_primaries())
     red, _, blue = open_upright(data, LIMITS).getpixel((5, 5))  # type: ignore[misc]
     assert (red < 40, blue > 180) == (True, True)
 
@@ -196,7 +277,7 @@ def test_a_useless_colour_profile_is_ignored(profile: bytes) -> None:
 
 
 def test_a_profile_of_another_colour_model_is_ignored() -> None:
-    data = encoded(picture().convert("L"), "PNG", icc_profile=swapped_profile())
+    data = encoded(picture().convert("L"), "PNG", icc_profile=swapped_primaries())
     assert open_upright(data, LIMITS).getpixel((5, 5)) == (255, 255, 255)
 
 
@@ -207,6 +288,31 @@ def test_only_the_first_of_several_frames_is_used(format: str) -> None:
     data = encoded(picture(), format, save_all=True, append_images=[second], **options)
     assert inspect(data, LIMITS).frames == 2
     assert corners(open_upright(data, LIMITS)) == UPRIGHT_CORNERS
+
+
+def test_a_default_picture_outside_of_an_animation_is_the_one_that_is_used() -> None:
+    frames = [Image.new("RGB", (64, 48), colour) for colour in ("black", "navy")]
+    data = encoded(picture(), "PNG", save_all=True, default_image=True, append_images=frames)
+    assert corners(open_upright(data, LIMITS)) == UPRIGHT_CORNERS
+
+
+def test_a_first_frame_smaller_than_its_screen_lies_on_white() -> None:
+    first = Image.new("P", (20, 20), 1)
+    first.putpalette([0, 0, 0, 200, 0, 0])
+    data = bytearray(encoded(first, "GIF", transparency=0, optimize=False))
+    data[6:10] = struct.pack("<HH", 60, 40)  # the screen, larger than the frame at its corner
+    opened = open_upright(bytes(data), LIMITS)
+    assert opened.size == (60, 40)
+    assert opened.getpixel((5, 5)) == (200, 0, 0)
+    assert opened.getpixel((50, 30)) == (255, 255, 255)
+
+
+def test_a_frame_larger_than_its_screen_is_refused_before_decoding() -> None:
+    data = bytearray(encoded(Image.new("P", (8, 8)), "GIF"))
+    at = data.index(b"\x2c")
+    data[at + 5 : at + 9] = struct.pack("<HH", 5000, 3000)
+    small = ImageLimits(max_pixels=1_000_000)
+    assert reason_of(lambda: open_upright(bytes(data), small)) == "IMAGE_TOO_LARGE"
 
 
 def test_an_opened_picture_carries_no_metadata() -> None:
@@ -279,19 +385,8 @@ def test_too_many_bytes_are_refused() -> None:
 
 def lying_png(width: int, height: int) -> bytes:
     """A PNG header that promises far more than its few bytes of data hold."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-        )
-
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(bytes(1000)))
-        + chunk(b"IEND", b"")
-    )
+    return png_of((b"IHDR", header), (b"IDAT", zlib.compress(bytes(1000))), (b"IEND", b""))
 
 
 def test_too_many_pixels_are_refused_before_decoding() -> None:
@@ -316,7 +411,7 @@ def test_a_thumbnail_is_small_upright_and_bare() -> None:
     exif[ORIENTATION] = 6
     exif[0x010E] = "a secret place"
     stored = picture(900, 600).transpose(Image.Transpose.ROTATE_90)
-    data = encoded(stored, "JPEG", exif=exif, comment=b"a secret", icc_profile=swapped_profile())
+    data = encoded(stored, "JPEG", exif=exif, comment=b"a secret", icc_profile=swapped_primaries())
     thumbnail = thumbnail_jpeg(data, 300, 80, LIMITS)
     with Image.open(io.BytesIO(thumbnail)) as image:
         assert (image.format, image.size) == ("JPEG", (300, 200))
@@ -330,6 +425,18 @@ def test_a_thumbnail_is_never_enlarged_nor_flattened_to_nothing() -> None:
         thumbnail = thumbnail_jpeg(encoded(Image.new("RGB", size), "PNG"), 300, 80, LIMITS)
         assert inspect(thumbnail, LIMITS).width == expected[0]
         assert inspect(thumbnail, LIMITS).height == expected[1]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_files_of_every_kind_show_what_was_drawn(name: str) -> None:
+    drawn = pixels_of(picture_in(name))
+    opened = pixels(open_upright(FILES[name](), LIMITS))
+    assert opened.shape == drawn.shape
+    off = np.abs(opened - drawn)
+    if is_lossy(name):
+        assert off.mean() < 3.0
+    else:
+        assert off.max() <= 1.0
 
 
 def awkward_files() -> list[tuple[str, str]]:

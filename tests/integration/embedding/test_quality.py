@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from services.embedding.repository import StoredModel
-from tests.bench.embedding_quality import THEMES, embed_files, labelled_photos, retrieval
+from services.embedding.scores import retrieval
+from tests.bench.embedding_quality import THEMES, embed_files, labelled_photos
 from tests.support.shared import SHARED, needs_shared
 
 pytestmark = needs_shared
@@ -25,7 +26,7 @@ async def test_labelled_photos_find_their_like(
     rows = labelled_photos(themes)
     model: StoredModel = request.getfixturevalue(name)
     vectors = await embed_files(model, [row["file"] for row in rows])
-    found = retrieval(vectors, np.array([row["label"] for row in rows]))
+    found = retrieval(vectors, [row["label"] for row in rows])
     shares = (found.knn5, found.recall1, found.mean_average_precision)
     assert shares == pytest.approx(expected, abs=0.02)
 

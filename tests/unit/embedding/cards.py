@@ -4,7 +4,8 @@ import copy
 import json
 from typing import Any
 
-from services.embedding.card import ModelCard, parse_card
+from services.embedding.card import ImageCard, ModelCard
+from services.embedding.card_file import parse_card
 
 DOCUMENT: dict[str, Any] = {
     "name": "A test model",
@@ -33,20 +34,54 @@ DOCUMENT: dict[str, Any] = {
     },
     "same_scene_cosine": 0.7,
 }
+TEXT: dict[str, Any] = {
+    "file": "test-text.onnx",
+    "sha256": "ab" * 32,
+    "tokenizer": {"file": "tokenizer.json", "sha256": "cd" * 32},
+    "inputs": {"ids": "input_ids", "mask": "attention_mask"},
+    "max_tokens": 77,
+    "pooling": "output",
+    "output": "text_embeds",
+    "dim": 4,
+}
+_OF_ANY = ("name", "id", "licence", "source", "normalise", "metric")
 
 
-def document(**changes: Any) -> dict[str, Any]:
-    """A valid card with the values at dotted paths (``input__mean``) replaced."""
-    changed = copy.deepcopy(DOCUMENT)
+def changed(card: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """A copy of ``card`` with the values at dotted paths (``input__mean``) replaced."""
+    result = copy.deepcopy(card)
     for path, value in changes.items():
         *parents, last = path.split("__")
-        target = changed
+        target = result
         for parent in parents:
             target = target[parent]
         target[last] = value
-    return changed
+    return result
 
 
-def card(**changes: Any) -> ModelCard:
-    """The same, parsed."""
-    return parse_card(json.dumps(document(**changes)))
+def document(**changes: Any) -> dict[str, Any]:
+    """A valid card of a model for images."""
+    return changed(DOCUMENT, **changes)
+
+
+def dual(**changes: Any) -> dict[str, Any]:
+    """A valid card of a model for images and texts."""
+    return changed({**DOCUMENT, "modality": "image_and_text", "text": TEXT}, **changes)
+
+
+def text_only(**changes: Any) -> dict[str, Any]:
+    """A valid card of a model for texts."""
+    shared = {key: DOCUMENT[key] for key in _OF_ANY}
+    return changed({**shared, "modality": "text", "text": TEXT}, **changes)
+
+
+def parsed(card: dict[str, Any]) -> ModelCard:
+    """The card as the service reads it."""
+    return parse_card(json.dumps(card))
+
+
+def card(**changes: Any) -> ImageCard:
+    """A card of a model for images, parsed."""
+    found = parsed(document(**changes)).image
+    assert found is not None
+    return found

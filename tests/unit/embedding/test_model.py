@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from libs.aio import BlockingPool
 from libs.errors import (
     ColonnadeError,
+    DeadlineExceeded,
     FailedPrecondition,
     InvalidArgument,
     NotFound,
@@ -20,8 +20,16 @@ from libs.errors import (
     Unavailable,
 )
 from libs.images import ImageLimits
-from services.embedding.batcher import Batcher, BatchLimits, Lane
-from services.embedding.model import Embedder, EmbedderOptions, Embedding
+from services.embedding.batcher import Batcher, BatchLimits, lane_pools
+from services.embedding.cache import ResultCache
+from services.embedding.fairness import Lane, Turn
+from services.embedding.model import (
+    Blob,
+    Embedder,
+    EmbedderOptions,
+    Embedding,
+    Workshop,
+)
 from services.embedding.session import Floats
 from tests.support.pictures import encoded
 from tests.support.wait import eventually
@@ -42,13 +50,17 @@ def session() -> Iterator[FakeSession]:
 async def embedding(
     session: FakeSession,
     run: Callable[[Floats], Floats] | None = None,
+    cache: ResultCache | None = None,
     **options: Any,
 ) -> AsyncIterator[Embedder]:
     chosen = EmbedderOptions(**options)
-    with closing(BlockingPool("decode", 2)) as decoding, closing(BlockingPool("run", 1)) as pool:
-        async with Batcher(run or session.run, pool, limits=chosen.batch) as batcher:
+    infer = run or session.run
+    with closing(Workshop(2, cache)) as workshop, lane_pools("run", 1) as pools:
+        async with Batcher(
+            lambda tensors: infer(np.stack(tensors)), pools, limits=chosen.batch
+        ) as batcher:
             try:
-                yield Embedder(CARD, session, batcher, decoding, chosen)
+                yield Embedder(CARD, session, batcher, workshop, chosen)
             finally:
                 session.gate.set()
 
@@ -69,7 +81,7 @@ async def test_an_embedding_has_unit_length_and_says_what_it_is(session: FakeSes
 async def test_results_come_in_the_order_of_the_images(session: FakeSession) -> None:
     levels = [(7 * position) % 256 for position in range(100)]
     async with embedding(session, batch=BatchLimits(max_batch=5)) as embedder:
-        results = await embedder.embed_images([red(level) for level in levels], Lane.BULK)
+        results = await embedder.embed_images([red(level) for level in levels], Turn(Lane.BULK))
         stats = embedder.stats
     vectors = np.stack([each.vector for each in results if isinstance(each, Embedding)])
     assert (vectors[:, 0] / vectors[:, 3] * 255).round().astype(int).tolist() == levels
@@ -123,7 +135,7 @@ async def test_a_large_call_does_not_fill_the_queue(session: FakeSession) -> Non
 
 async def test_a_cancelled_call_leaves_nothing_behind(session: FakeSession) -> None:
     session.gate.clear()
-    async with embedding(session, batch=BatchLimits(max_batch=2, queue_size=10)) as embedder:
+    async with embedding(session, batch=BatchLimits(max_batch=2, queue_size=40)) as embedder:
         call = asyncio.create_task(embedder.embed_images([red(level) for level in range(20)]))
 
         async def queued() -> bool:
@@ -207,7 +219,9 @@ async def test_sources_are_read_when_it_is_their_turn_and_few_at_a_time(
         raise NotFound("blob", "gone")
 
     async with embedding(session, batch=BatchLimits(max_batch=3)) as embedder:
-        calls = [embedder.embed_images([read] * 10 + [missing]) for _ in range(3)]
+        calls = [
+            embedder.embed_images([Blob("a", read)] * 10 + [Blob("b", missing)]) for _ in range(3)
+        ]
         answers = await asyncio.gather(*calls)
     assert most == 3
     for results in answers:
@@ -223,7 +237,106 @@ async def test_nothing_is_read_for_a_full_queue(session: FakeSession) -> None:
     async with embedding(session, batch=BatchLimits(max_batch=1, queue_size=1)) as embedder:
         call = asyncio.create_task(embedder.embed_image(red(1)))
         await asyncio.sleep(0)
-        (result,) = await embedder.embed_images([read])
+        (result,) = await embedder.embed_images([Blob("a", read)])
         assert isinstance(result, OutOfQuota) and result.reason == "QUEUE_FULL"
         session.gate.set()
         await call
+
+
+async def test_the_same_bytes_are_computed_once(session: FakeSession) -> None:
+    async with embedding(session, cache=ResultCache(1 << 20)) as embedder:
+        first = await embedder.embed_image(red(1))
+        again, other = await embedder.embed_images([red(1), red(2)])
+        assert again is first and isinstance(other, Embedding)
+    assert session.sizes == [1, 1]
+    with pytest.raises(ValueError, match="read-only"):
+        first.vector[0] = 0
+
+
+async def test_the_same_bytes_in_work_are_computed_once(session: FakeSession) -> None:
+    session.gate.clear()
+    async with embedding(session, cache=ResultCache(1 << 20)) as embedder:
+        calls = [asyncio.create_task(embedder.embed_images([red(1)] * 5)) for _ in range(3)]
+        await until(lambda: bool(session.sizes))
+        calls.pop().cancel()
+        session.gate.set()
+        results = [each for call in calls for each in await call]
+        assert len({id(each) for each in results}) == 1
+    assert session.sizes == [1]
+
+
+async def test_a_known_blob_is_not_read_again(session: FakeSession) -> None:
+    reads: list[str] = []
+
+    def blob(key: str, level: int) -> Blob:
+        async def read() -> bytes:
+            reads.append(key)
+            return red(level)
+
+        return Blob(key, read)
+
+    async with embedding(session, cache=ResultCache(1 << 20)) as embedder:
+        first = await embedder.embed_image(blob("a", 1))
+        assert await embedder.embed_image(blob("a", 1)) is first
+        assert await embedder.embed_image(red(1)) is first
+        assert await embedder.embed_image(blob("copy", 1)) is first
+        assert await embedder.embed_image(blob("other", 2)) is not first
+    assert reads == ["a", "copy", "other"]
+    assert session.sizes == [1, 1]
+
+
+async def test_errors_are_not_kept(session: FakeSession) -> None:
+    answers = iter([NotFound("blob", "a"), red(1)])
+
+    async def read() -> bytes:
+        answer = next(answers)
+        if isinstance(answer, bytes):
+            return answer
+        raise answer
+
+    async with embedding(session, cache=ResultCache(1 << 20)) as embedder:
+        with pytest.raises(NotFound):
+            await embedder.embed_image(Blob("a", read))
+        assert await embedder.embed_image(Blob("a", read))
+
+
+async def test_what_comes_too_late_is_neither_read_nor_decoded_nor_computed(
+    session: FakeSession,
+) -> None:
+    async def read() -> bytes:
+        raise AssertionError("was read")
+
+    async with embedding(session) as embedder:
+        late = Turn(deadline=time.monotonic())
+        for source in (b"no image", Blob("a", read)):
+            with pytest.raises(DeadlineExceeded):
+                await embedder.embed_image(source, late)
+    assert session.sizes == []
+
+
+async def test_a_model_that_breaks_is_found_out_although_it_just_worked() -> None:
+    broken = False
+    session = FakeSession()
+
+    def run(batch: Floats) -> Floats:
+        if broken:
+            raise RuntimeError("out of memory")
+        return session.run(batch)
+
+    async with embedding(session, run) as embedder:
+        await embedder.probe()
+        broken = True
+        await embedder.probe()  # it worked a moment ago
+        with pytest.raises(Unavailable):
+            await embedder.embed_image(red(1))
+        with pytest.raises(Unavailable):
+            await embedder.probe()
+        broken = False
+        await embedder.probe()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async def holds() -> bool:
+        return condition()
+
+    await eventually(holds)

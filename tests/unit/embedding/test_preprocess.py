@@ -1,17 +1,19 @@
 """From files to tensors: geometry, normalisation, and odd files."""
 
 import csv
+import io
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from libs.errors import ColonnadeError
 from libs.images import ImageLimits
 from services.embedding.card import Preprocessing
 from services.embedding.preprocess import tensor_of
-from tests.support.pictures import checkers, encoded, waves
+from tests.support.pictures import checkers, encoded, meadow, waves
+from tests.support.reference_pixels import cropped, letterboxed, resized
 from tests.support.shared import SHARED, needs_shared
 
 LIMITS = ImageLimits()
@@ -58,6 +60,60 @@ def test_the_centre_crop_cuts_the_middle_at_the_scale_of_the_short_side() -> Non
     wider = rules(mode="centre_crop", size=(50, 50), short_side=50)
     bright = tensor_of(encoded(image), wider, LIMITS)[0] > 128
     assert (bright.sum(), bool(bright[25, 25])) == (26 * 26, True)
+
+
+def test_padding_keeps_the_ratio_and_centres_the_picture_on_the_fill() -> None:
+    data = encoded(Image.new("RGB", (320, 120), "white"))
+    padded = rules(mode="pad", fill=(10.0, 20.0, 30.0), mean=(10.0, 0.0, 0.0))
+    tensor = tensor_of(data, padded, LIMITS)
+    assert tensor.shape == (3, 24, 32)
+    assert np.array_equal(tensor[:, 6:18].min(axis=(1, 2)), [245, 255, 255])
+    for border in (tensor[:, :6], tensor[:, 18:]):
+        assert np.array_equal(border.min(axis=(1, 2)), [0, 20, 30])
+        assert np.array_equal(border.max(axis=(1, 2)), [0, 20, 30])
+
+
+def test_padding_leaves_a_line_of_the_narrowest_picture() -> None:
+    data = encoded(Image.new("RGB", (1, 3000), "white"))
+    tensor = tensor_of(data, rules(mode="pad"), LIMITS)
+    assert np.array_equal(np.flatnonzero(tensor[0].max(axis=0)), [15])
+
+
+@pytest.mark.parametrize("filter", ["bilinear", "bicubic", "lanczos"])
+@pytest.mark.parametrize(("width", "height"), [(320, 240), (211, 401), (40, 30), (597, 503)])
+def test_pixels_are_those_of_the_reference(filter: str, width: int, height: int) -> None:
+    data, pixels = (part(meadow(width, height)) for part in (encoded, np.asarray))
+    stretched = tensor_of(data, rules(filter=filter), LIMITS)
+    padded = tensor_of(data, rules(filter=filter, mode="pad", fill=(9.0, 9.0, 9.0)), LIMITS)
+    expected = {
+        "stretch": (stretched, resized(pixels, (32, 24), filter)),
+        "pad": (padded, letterboxed(pixels, (32, 24), filter, (9.0, 9.0, 9.0))),
+    }
+    for mode, (tensor, reference) in expected.items():
+        assert np.abs(tensor - reference.transpose(2, 0, 1)).mean() < 1.0, mode
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_shrinking_at_load_shifts_nothing(format: str, orientation: int) -> None:
+    # Sides that no factor divides: a pixel more at one end would move all others by parts of one.
+    stored = meadow(607, 501) if orientation < 5 else meadow(501, 607)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"quality": 100, "subsampling": 0} if format == "JPEG" else {}
+    tensor = tensor_of(encoded(stored, format, exif=exif, **options), rules(), LIMITS)
+    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(encoded(stored, exif=exif))))
+    reference = resized(np.asarray(upright), (32, 24), "bicubic").transpose(2, 0, 1)
+    assert np.abs(tensor - reference).mean() < 1.0
+
+
+@pytest.mark.parametrize("filter", ["bilinear", "bicubic"])
+def test_the_crop_is_that_of_the_reference_but_for_parts_of_a_pixel(filter: str) -> None:
+    crop = rules(mode="centre_crop", size=(64, 64), short_side=72, filter=filter)
+    tensor = tensor_of(encoded(meadow()), crop, LIMITS)
+    reference = cropped(np.asarray(meadow()), (64, 64), 72, filter).transpose(2, 0, 1)
+    shifted = np.abs(tensor[:, :, 1:] - reference[:, :, :-1]).mean()
+    assert np.abs(tensor - reference).mean() < min(4.0, shifted / 2)
 
 
 @pytest.mark.parametrize("mode", ["stretch", "centre_crop"])
