@@ -1,18 +1,24 @@
 """The vector index and the blob store, as clustering runs see them."""
 
 import logging
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 
 import numpy as np
 
+from libs.aio import BlockingPool
 from libs.blobs.store import BlobStore
 from libs.errors import NotFound, Unavailable
 from libs.vectors.index import VectorFilter, VectorIndex
+from services.clustering.domain.verdict import Look
+from services.clustering.looking import hash_file, look_at
 from services.clustering.ports import Vector
+from services.clustering.usecases.comparing import Eyes
 
 log = logging.getLogger(__name__)
 
 _PAGE = 1000
+_KEPT = 64
 
 
 class IndexVectors:
@@ -58,3 +64,38 @@ class BlobSnapshots:
             await self._blobs.delete(key)
         except Unavailable as error:
             log.warning("%s stays behind: %s", key, error)
+
+
+class BlobPictures:
+    """Looks at the pictures in the blob store; see usecases.comparing.Eyes.
+
+    The last few are kept, because one picture is compared with several.
+    """
+
+    def __init__(self, blobs: BlobStore, pool: BlockingPool) -> None:
+        self._blobs = blobs
+        self._pool = pool
+        self._kept: OrderedDict[str, bytes] = OrderedDict()
+
+    @property
+    def eyes(self) -> Eyes:
+        """What use cases see of it."""
+        return Eyes(self._hash, self._look)
+
+    async def _hash(self, key: str) -> bytes | None:
+        return await self._pool.run(hash_file, await self._read(key))
+
+    async def _look(
+        self, first: str, second: str, distance: int | None, orientation: int
+    ) -> tuple[Look, int]:
+        one, other = await self._read(first), await self._read(second)
+        return await self._pool.run(look_at, one, other, distance, orientation)
+
+    async def _read(self, key: str) -> bytes:
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key]
+        data = self._kept[key] = await self._blobs.get(key)
+        if len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
+        return data

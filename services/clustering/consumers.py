@@ -4,18 +4,20 @@ from collections.abc import Sequence
 from datetime import UTC
 from typing import TypeVar
 
-from colonnade.events.v1.event_pb2 import PhotoCreated, PhotoDeleted, PhotoUpdated
+from colonnade.events.v1.event_pb2 import PhotoCreated, PhotoDeleted, PhotoUpdated, PostChanged
 from google.protobuf.message import DecodeError, Message
 
 from libs.clock import Clock
 from libs.errors import InvalidArgument, NotFound
 from libs.events.stream import Event, Outcome, Reject, Retry, Subscription, batched, each
 from libs.vectors.index import VectorIndex
+from services.clustering.domain.facts import usage_of_post
 from services.clustering.domain.item import Item, ItemKey
 from services.clustering.domain.words import words_of
-from services.clustering.ports import Embedder, Store
+from services.clustering.ports import Description, Embedder, Store
+from services.clustering.usecases.describing import describe_item, use_item
 from services.clustering.usecases.embedding import Arrival, embed_items
-from services.clustering.usecases.membership import describe_item, forget_item
+from services.clustering.usecases.membership import forget_item
 
 M = TypeVar("M", bound=Message)
 LAST_ATTEMPT = 5
@@ -52,14 +54,45 @@ class CatalogConsumer:
 
     async def _updated(self, event: Event) -> None:
         message = _parsed(PhotoUpdated(), event)
+        told = Description(
+            photo=message.photo,
+            pillar=message.pillar,
+            tags=tuple(message.tags),
+            archived=message.rights.archived,
+            time=event.time,
+            uses={},
+        )
         try:
-            await describe_item(self._store, message.photo, message.tags, (), event.time)
+            await describe_item(self._store, self._index, told)
         except NotFound as error:
             raise Retry(f"{message.photo} is not here yet") from error
 
     async def _deleted(self, event: Event) -> None:
         key = _key(_parsed(PhotoDeleted(), event).photo)
         await forget_item(self._store, self._index, self._clock, key)
+
+
+class PostConsumer:
+    """Handles the stream of the scheduler."""
+
+    def __init__(self, store: Store, index: VectorIndex) -> None:
+        self._store = store
+        self._index = index
+
+    def subscriptions(self) -> dict[str, Subscription]:
+        """Who handles which type of event."""
+        return {"post.changed": each(self._changed)}
+
+    async def _changed(self, event: Event) -> None:
+        message = _parsed(PostChanged(), event)
+        if not message.photo:
+            return
+        photo = _key(message.photo).name
+        usage = usage_of_post(message.state, posted=message.HasField("posted_time"))
+        try:
+            await use_item(self._store, self._index, photo, message.post, usage, message.version)
+        except NotFound as error:
+            raise Retry(f"{photo} is not here yet") from error
 
 
 def _arrival(event: Event) -> Arrival | Reject:
@@ -87,6 +120,10 @@ def _item(message: PhotoCreated, event: Event) -> Item:
         pixels=message.width * message.height,
         quality=message.quality if message.HasField("quality") else None,
         create_time=created.ToDatetime(UTC) if message.HasField("create_time") else event.time,
+        pillar=message.pillar,
+        tags=tuple(message.tags),
+        described=True,
+        taken_time=message.taken_time.ToDatetime(UTC) if message.HasField("taken_time") else None,
     )
 
 

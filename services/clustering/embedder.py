@@ -7,52 +7,91 @@ from colonnade.embedding.v1 import embedding_service_pb2 as api
 from colonnade.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
 from colonnade.embedding.v1.model_pb2 import Embedding, Model
 
-from libs.errors import ColonnadeError
+from libs.errors import ColonnadeError, InvalidArgument, NotFound, Unavailable
+from libs.image_hash import ALGORITHM
 from libs.rpc.status import from_status
 from services.clustering.domain.item import Collection
-from services.clustering.ports import Embedded
+from services.clustering.ports import Embedded, Vector
+
+_DEFAULT = "models/default"
+_UNUSABLE = (Model.STATE_LOADING, Model.STATE_FAILED)
 
 
 class RpcEmbedder:
-    """See ports.Embedder."""
+    """See ports.Embedder and ports.TextReader."""
 
     def __init__(self, stub: EmbeddingServiceStub, duplicate_floor: float) -> None:
         self._stub = stub
         self._duplicate_floor = duplicate_floor
-        self._models: dict[tuple[str, str], Model] = {}
+        self._modalities: dict[tuple[str, str], int] = {}
 
-    async def embed(self, blob_keys: Sequence[str]) -> list[Embedded | ColonnadeError]:
+    async def embed(self, blob_keys: Sequence[str], model: str) -> list[Embedded | ColonnadeError]:
         answer = await self._stub.EmbedImages(
             api.EmbedImagesRequest(
+                model=model,
                 images=[api.ImageSource(blob_key=key) for key in blob_keys],
                 purpose=api.EmbedImagesRequest.PURPOSE_BULK,
             )
         )
         return [
-            _embedded(result.embedding)
+            _embedded(result.embedding, _bits(result))
             if result.WhichOneof("outcome") == "embedding"
             else from_status(result.error)
             for result in answer.results
         ]
 
-    async def collection(self, embedded: Embedded) -> Collection:
-        key = (embedded.model, embedded.revision)
-        model = self._models.get(key)
-        if model is None:
-            model = await self._stub.GetModel(api.GetModelRequest(name=embedded.model))
-            self._models[key] = model
-        short = embedded.model.removeprefix("models/")
+    async def describe(self, model: str) -> Collection:
+        found = await self._stub.GetModel(api.GetModelRequest(name=model or _DEFAULT))
+        if found.state in _UNUSABLE or not found.dimension:
+            raise Unavailable(
+                found.error.message or f"{found.name} is not ready yet", reason="MODEL_NOT_READY"
+            )
+        if found.modality == Model.MODALITY_TEXT:
+            raise InvalidArgument.of("generation.model", f"{found.name} embeds no pictures")
+        short = found.name.removeprefix("models/")
         return Collection(
-            name=f"photos-{short}-{embedded.revision}-{embedded.fingerprint}",
-            model=embedded.model,
-            revision=embedded.revision,
-            fingerprint=embedded.fingerprint,
-            dimension=len(embedded.vector),
-            scene_threshold=model.scene_threshold,
-            duplicate_threshold=max(model.duplicate_threshold, self._duplicate_floor),
+            name=f"photos-{short}-{found.revision}-{found.fingerprint}",
+            model=found.name,
+            revision=found.revision,
+            fingerprint=found.fingerprint,
+            dimension=found.dimension,
+            scene_threshold=found.scene_threshold,
+            duplicate_threshold=max(found.duplicate_threshold, self._duplicate_floor),
         )
 
+    async def embed_text(self, collection: Collection, text: str) -> Vector | None:
+        if not await self._reads_texts(collection):
+            return None
+        answer = await self._stub.EmbedTexts(
+            api.EmbedTextsRequest(
+                model=collection.model,
+                texts=[text],
+                purpose=api.EmbedImagesRequest.PURPOSE_INTERACTIVE,
+            )
+        )
+        (result,) = answer.results
+        if result.WhichOneof("outcome") != "embedding":
+            raise from_status(result.error)
+        found = _embedded(result.embedding)
+        collection.require_same(found.model, found.revision, found.fingerprint)
+        return found.vector
 
-def _embedded(embedding: Embedding) -> Embedded:
+    async def _reads_texts(self, collection: Collection) -> bool:
+        key = (collection.model, collection.revision)
+        if key not in self._modalities:
+            try:
+                model = await self._stub.GetModel(api.GetModelRequest(name=collection.model))
+            except NotFound:
+                return False  # it was removed; its vectors are still searched
+            self._modalities[key] = model.modality
+        return self._modalities[key] == Model.MODALITY_IMAGE_AND_TEXT
+
+
+def _embedded(embedding: Embedding, bits: bytes | None = None) -> Embedded:
     vector = np.frombuffer(embedding.vector.data, dtype="<f4")
-    return Embedded(vector, embedding.model, embedding.revision, embedding.fingerprint)
+    return Embedded(vector, embedding.model, embedding.revision, embedding.fingerprint, bits)
+
+
+def _bits(result: api.ImageResult) -> bytes | None:
+    found = result.perceptual_hash
+    return found.bits if found.algorithm == ALGORITHM else None

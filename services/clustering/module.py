@@ -4,14 +4,28 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from colonnade.clustering.v1 import clustering_service_pb2
+from colonnade.clustering.v1 import (
+    clustering_service_pb2,
+    duplicate_service_pb2,
+    generation_service_pb2,
+    search_service_pb2,
+)
 from colonnade.clustering.v1.clustering_service_pb2_grpc import (
     add_ClusteringServiceServicer_to_server,
 )
+from colonnade.clustering.v1.duplicate_service_pb2_grpc import (
+    add_DuplicateServiceServicer_to_server,
+)
+from colonnade.clustering.v1.generation_service_pb2_grpc import (
+    add_GenerationServiceServicer_to_server,
+)
+from colonnade.clustering.v1.search_service_pb2_grpc import add_SearchServiceServicer_to_server
 from colonnade.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
 from redis.asyncio import Redis
 
+from libs.aio import BlockingPool
 from libs.app import App
+from libs.blobs.objects import ObjectBlobs
 from libs.db.migrate import require_current
 from libs.events.consumers import consumer_name
 from libs.events.names import group_name, stream_name
@@ -20,15 +34,27 @@ from libs.events.redis_streams import Consumer
 from libs.rpc.peers import Peers
 from libs.secrets import Secrets
 from libs.vectors.qdrant import QdrantIndex
-from services.clustering.consumers import LAST_ATTEMPT, CatalogConsumer
-from services.clustering.deps import MIGRATIONS, open_database, open_store
+from services.clustering.adapters import BlobPictures
+from services.clustering.consumers import LAST_ATTEMPT, CatalogConsumer, PostConsumer
+from services.clustering.deps import (
+    MIGRATIONS,
+    duplicate_thresholds,
+    open_database,
+    open_store,
+)
 from services.clustering.embedder import RpcEmbedder
 from services.clustering.servicer import ClusteringServicer
+from services.clustering.servicers.duplicates import DuplicateParts, DuplicateServicer
+from services.clustering.servicers.generations import GenerationParts, GenerationServicer
+from services.clustering.servicers.search import SearchServicer
 from services.clustering.tables import SCHEMA
 from services.jobs import Jobs
 from services.settings import Settings
 
 SERVICE = clustering_service_pb2.DESCRIPTOR.services_by_name["ClusteringService"]
+SEARCH = search_service_pb2.DESCRIPTOR.services_by_name["SearchService"]
+DUPLICATES = duplicate_service_pb2.DESCRIPTOR.services_by_name["DuplicateService"]
+GENERATIONS = generation_service_pb2.DESCRIPTOR.services_by_name["GenerationService"]
 
 
 @asynccontextmanager
@@ -47,6 +73,26 @@ async def open(app: App[Settings]) -> AsyncIterator[None]:
     stub = app.need(Peers).stub(EmbeddingServiceStub, "embedding")
     embedder = RpcEmbedder(stub, app.settings.clustering.duplicate_floor)
     settings = app.settings.clustering
+    searches = SearchServicer(store, index, embedder, tokens)
+    app.rpc.add(SEARCH, add_SearchServiceServicer_to_server, searches)
+    parts = GenerationParts(
+        store,
+        queue,
+        embedder,
+        app.clock,
+        tokens,
+        settings.keep_generations,
+        is_stopping=app.stopping.is_set,
+    )
+    generations = GenerationServicer(parts)
+    app.rpc.add(GENERATIONS, add_GenerationServiceServicer_to_server, generations)
+    pool = BlockingPool("pictures", 1)
+    eyes = BlobPictures(app.need(ObjectBlobs), pool).eyes
+    thresholds = duplicate_thresholds(settings)
+    duplicates = DuplicateServicer(
+        DuplicateParts(store, index, eyes, app.clock, tokens, thresholds)
+    )
+    app.rpc.add(DUPLICATES, add_DuplicateServiceServicer_to_server, duplicates)
     handlers = CatalogConsumer(store, index, embedder, app.clock, batch=settings.embed_batch)
     consumer = Consumer(
         app.need(Redis),
@@ -57,13 +103,23 @@ async def open(app: App[Settings]) -> AsyncIterator[None]:
         policy=Policy(attempts=LAST_ATTEMPT, concurrency=settings.embed_concurrency),
     )
     app.loop("clustering consumer of the catalog", consumer.run)
+    posts = Consumer(
+        app.need(Redis),
+        stream=stream_name(app.settings.env, "scheduler"),
+        group=group_name(SCHEMA),
+        consumer=consumer_name(SCHEMA),
+        subscriptions=PostConsumer(store, index).subscriptions(),
+    )
+    app.loop("clustering consumer of the scheduler", posts.run)
 
     async def ready() -> None:
         await database.ping()
         await index.ping()
 
-    app.probe(SERVICE.full_name, ready)
+    for service in (SERVICE, SEARCH, GENERATIONS, DUPLICATES):
+        app.probe(service.full_name, ready)
     try:
         yield
     finally:
+        await asyncio.to_thread(pool.close)
         await database.close()

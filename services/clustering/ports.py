@@ -16,32 +16,67 @@ from libs.rpc.paging import Page, PageRequest
 from services.clustering.domain.cluster import Cluster, Hero, Member, ScopeState
 from services.clustering.domain.curation import Curation
 from services.clustering.domain.edit import Before, Edit, Place, Refusal
+from services.clustering.domain.facts import ItemFilter, Usage
+from services.clustering.domain.generation import Filled, Generation, GenerationState
 from services.clustering.domain.item import Collection, Item, ItemKey, Neighbour, Pair
 from services.clustering.domain.pillars import Assignment
 from services.clustering.domain.run import Run
 from services.clustering.domain.version import NewVersion
+from services.clustering.duplicate_ports import Comparisons, Pictures, Reviews
 
 Vector = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """A vector of unit length and the collection it belongs to."""
+    """A vector of unit length and the collection it belongs to; the bits of the picture's
+    perceptual hash, empty if it has too little detail, None if that is not known."""
 
     vector: Vector
     model: str
     revision: str
     fingerprint: str
+    bits: bytes | None = None
 
 
 class Embedder(Protocol):
     """The embedding service."""
 
-    async def embed(self, blob_keys: Sequence[str]) -> list[Embedded | ColonnadeError]:
+    async def embed(self, blob_keys: Sequence[str], model: str) -> list[Embedded | ColonnadeError]:
         """One result a picture, in order. Raises Unavailable when the service is away."""
 
-    async def collection(self, embedded: Embedded) -> Collection:
-        """The collection for vectors such as ``embedded``, with its model's thresholds."""
+    async def describe(self, model: str) -> Collection:
+        """The collection for vectors that a model makes now, with its thresholds; of the default
+        model if ``model`` is empty. Raises NotFound, Unavailable while it cannot be used."""
+
+
+class TextReader(Protocol):
+    """The embedding service, as searches see it."""
+
+    async def embed_text(self, collection: Collection, text: str) -> Vector | None:
+        """The vector of a text, comparable with those of a collection; None if its model reads no
+        texts. Raises FailedPrecondition (MODEL_CHANGED) if the model makes other vectors by now.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What the catalog knows of a photo as of ``time``, as far as searches need it; ``uses`` says
+    how each post uses it."""
+
+    photo: str
+    pillar: str
+    tags: tuple[str, ...]
+    archived: bool
+    time: datetime
+    uses: Mapping[str, Usage]
+
+
+class Library(Protocol):
+    """The catalog."""
+
+    def facts(self, scope: str) -> AsyncIterator[Sequence[Description]]:
+        """What it knows of the photos of a persona, in pages. Raises NotFound, Unavailable."""
 
 
 class Items(Protocol):
@@ -57,32 +92,72 @@ class Items(Protocol):
     async def get(self, name: str) -> Item | None:
         """The item of that name."""
 
-    async def many(self, names: Iterable[str]) -> dict[str, Item]:
-        """The items of these names, those that exist."""
+    async def many(self, names: Iterable[str], collection: str | None = None) -> dict[str, Item]:
+        """The items of these names, those that exist, as they stand in a generation, in the active
+        one for None."""
 
-    async def by_points(self, point_ids: Sequence[str]) -> dict[str, Item]:
-        """The items of these vectors, by the vector's id."""
+    async def by_points(
+        self, point_ids: Sequence[str], collection: str | None = None
+    ) -> dict[str, Item]:
+        """The items of these vectors, by the vector's id; as ``many``."""
 
     async def ready(self, scope: str, collection: str) -> list[Item]:
         """Every item of a scope whose vector is in ``collection``, in the order of names."""
 
-    async def pending(self, before: datetime, after: str, limit: int) -> list[Item]:
-        """Items made before a moment that wait for a vector, by name, those after ``after``."""
+    async def pending(
+        self, collection: str, after: str, limit: int, before: datetime | None = None
+    ) -> list[Item]:
+        """Items that wait for a vector in ``collection``, by name, those after ``after`` that were
+        made before a moment."""
+
+    async def has_vectors(self, scope: str, collection: str) -> bool:
+        """Whether any item of a scope has a vector in ``collection``."""
 
     async def count_missing(self, scope: str, collection: str) -> int:
         """How many items of a scope wait for their vector in ``collection``."""
 
-    async def set_ready(self, collection: str, scenes: Mapping[str, str]) -> set[str]:
-        """Notes that vectors are stored, with the items' scenes; answers who was waiting for that.
+    async def set_ready(self, collection: str, scenes: Mapping[str, str]) -> dict[str, bool]:
+        """Notes that vectors are stored, with the items' scenes; answers who was waiting for that,
+        and whether it is the active generation, so that others are to be told.
 
         Items that wait no longer stay as they are.
         """
 
-    async def quarantine(self, name: str, reason: str, message: str) -> bool:
+    async def quarantine(self, collection: str, name: str, reason: str, message: str) -> bool:
         """Notes that no vector can be made; False if the item does not wait for one."""
 
-    async def set_words(self, name: str, words: Sequence[str], time: datetime) -> None:
-        """Replaces the words that may title a cluster, unless they are newer than ``time``."""
+    async def retry(self, collection: str, scope: str, reasons: Sequence[str]) -> int:
+        """Has quarantined items wait again, of any scope and for any reason where those are empty;
+        answers how many."""
+
+    async def untold(self, collection: str, epoch: int, limit: int) -> list[Item]:
+        """Items of a generation that nobody was told of since the switch ``epoch``, those that
+        scenes gather around first."""
+
+    async def set_told(self, collection: str, names: Sequence[str], epoch: int) -> None:
+        """Notes that others were told of these items."""
+
+    async def describe(self, item: Item) -> None:
+        """Replaces words, pillar, tags and whether it is archived, unless the words are newer than
+        ``item.words_time``."""
+
+    async def use(self, name: str, post: str, usage: Usage, version: int) -> bool:
+        """Notes how a post uses an item; False if that is no news."""
+
+    async def uses(self, name: str) -> list[Usage]:
+        """How each post uses an item."""
+
+    async def set_usage(self, name: str, usage: Usage) -> None:
+        """Replaces how all posts together use an item."""
+
+    async def unsynced(self, limit: int) -> list[Item]:
+        """Items of which the index does not know all that it should, by name."""
+
+    async def set_synced(self, written: Mapping[str, int]) -> None:
+        """Notes up to which change of its facts the index knows each of these items."""
+
+    async def undescribed(self, limit: int) -> list[Item]:
+        """Items whose pillar, tags and usage were never told, by scope and name."""
 
     async def delete(self, key: ItemKey) -> None:
         """Removes the item and its pairs, now and for ever, whether it was ever added or not."""
@@ -97,30 +172,119 @@ class Items(Protocol):
 class Pairs(Protocol):
     """Pairs of items that are nearly the same."""
 
-    async def add(self, pairs: Iterable[Pair]) -> None:
-        """Remembers pairs, those whose items both still exist."""
+    async def add(self, collection: str, pairs: Iterable[Pair]) -> None:
+        """Remembers pairs of a generation, those whose items both still exist."""
 
-    async def of(self, names: Iterable[str]) -> list[Pair]:
-        """All pairs that any of these items is in."""
+    async def of(self, collection: str, names: Iterable[str]) -> list[Pair]:
+        """All pairs of a generation that any of these items is in."""
 
-    async def above(self, scope: str, min_score: float) -> list[Pair]:
-        """The pairs of a scope at or above a cosine."""
+    async def above(self, collection: str, scope: str, min_score: float) -> list[Pair]:
+        """The pairs of a generation and scope at or above a cosine."""
 
 
 class Collections(Protocol):
-    """The vector collections that were ever used."""
-
-    async def add(self, collection: Collection) -> None:
-        """Adds one if it is new."""
+    """The vector collections; each is that of one generation."""
 
     async def get(self, name: str) -> Collection | None:
         """The collection of that name."""
 
-    async def in_use(self, scope: str) -> Collection | None:
-        """The collection of most vectors of a scope, the newest of equals; None without any."""
+    async def active(self) -> Collection | None:
+        """The one that everything uses; None before the first photo is embedded."""
+
+    async def hold(self, name: str) -> bool:
+        """Keeps a collection in its state until this transaction ends; False if it was given up."""
 
     async def names(self) -> list[str]:
-        """The names of all."""
+        """The names of all, those included that are about to be dropped."""
+
+    async def kept(self) -> list[Collection]:
+        """Those that are, or may come, into use."""
+
+
+class Generations(Protocol):
+    """The collections as generations: filled, activated, retired, dropped."""
+
+    async def lock(self) -> None:
+        """Has others who change generations wait until this transaction ends."""
+
+    async def add(
+        self, generation_id: str, collection: Collection, state: GenerationState, epoch: int
+    ) -> bool:
+        """Adds one; False if another one is in its way: of that name, active, or being filled.
+
+        From then on, and until this transaction ends, nobody adds items.
+        """
+
+    async def enrol(self, collection: str) -> None:
+        """Has every item wait for a vector in it that has no place in it yet."""
+
+    async def get(self, generation_id: str, *, lock: bool = False) -> Generation | None:
+        """The generation of that id; nobody changes it after ``lock``."""
+
+    async def of_collection(self, collection: str) -> Generation | None:
+        """The generation of a collection."""
+
+    async def active(self) -> Generation | None:
+        """The active one."""
+
+    async def in_states(self, *states: GenerationState) -> list[Generation]:
+        """Those in these states, the last retired first, then by age."""
+
+    async def page(self, page: PageRequest) -> Page[Generation]:
+        """Generations, newest first."""
+
+    async def filled(self, generations: list[Generation]) -> list[Filled]:
+        """How far each of them is filled."""
+
+    async def change(self, generation_id: str, **values: object) -> None:
+        """Stores other values of the generation of that id."""
+
+    async def last_epoch(self) -> int:
+        """The number of the last switch."""
+
+    async def take(self, generation_id: str, owner: str) -> tuple[Generation, Lease] | None:
+        """A generation to fill, now ours; None if it is filled no more or somebody has it."""
+
+    async def renew(self, generation: Generation, lease: Lease, attempt: int) -> Generation:
+        """The generation as it stands, ours for longer; stores ``attempt``. Raises LeaseLost."""
+
+    async def give_back(
+        self, generation: Generation, lease: Lease, delay: timedelta | None, **values: object
+    ) -> None:
+        """Ends our work on a generation, with ``values``; nobody else takes it up for ``delay``.
+
+        Raises LeaseLost.
+        """
+
+    async def waiting(self) -> list[str]:
+        """The ids of those that are to be filled and that nobody has."""
+
+    async def untold(self) -> list[str]:
+        """The id of the active one, if others have to be told of items of it."""
+
+    async def droppable(self) -> list[Generation]:
+        """Those that are to be removed and that nobody works on."""
+
+    async def remove(self, generation_id: str) -> None:
+        """Forgets a dropped one and all that hangs on it."""
+
+    async def sample(self, one: str, other: str, limit: int) -> list[str]:
+        """Items with a vector in both collections, the same ones every time."""
+
+
+class Words(Protocol):
+    """What is written about items."""
+
+    async def find(
+        self,
+        scope: str,
+        words: Sequence[str],
+        chosen: ItemFilter,
+        min_score: float | None,
+        limit: int,
+    ) -> list[tuple[Item, float, tuple[str, ...]]]:
+        """The items of which any of the words is written, best first: each with the share of the
+        words, and which. Of equals, the one with the smaller vector id comes first."""
 
 
 class Runs(Protocol):
@@ -350,6 +514,10 @@ class Transaction(Protocol):
     @property
     def collections(self) -> Collections: ...
     @property
+    def generations(self) -> Generations: ...
+    @property
+    def words(self) -> Words: ...
+    @property
     def runs(self) -> Runs: ...
     @property
     def ledger(self) -> RunLedger: ...
@@ -365,6 +533,12 @@ class Transaction(Protocol):
     def edits(self) -> Edits: ...
     @property
     def pillars(self) -> Pillars: ...
+    @property
+    def pictures(self) -> Pictures: ...
+    @property
+    def comparisons(self) -> Comparisons: ...
+    @property
+    def reviews(self) -> Reviews: ...
     @property
     def announce(self) -> Announcements: ...
     @property

@@ -21,6 +21,15 @@ class ClusteringSettings(Part):
     """The least cosine of near-duplicates, whatever the model says: its own threshold tells copies
     from unrelated photos, and two shots of one scene pass that too."""
 
+    copy_structure: float = Field(0.95, ge=0, le=1)
+    """The least correlation of the details of two copies of one picture, laid over each other."""
+
+    copy_distance: int = Field(36, ge=0, le=136)
+    """The most of the 136 bits of two perceptual hashes in which copies may differ."""
+
+    burst_seconds: float = Field(60.0, ge=0)
+    """Photos taken within so many seconds that show one scene are shots of one moment."""
+
     granularity: float = Field(0.40, ge=0.05, le=0.95)
     """The cosine expected within a group: 0.25 gives fewer, broader groups, 0.55 finer ones."""
 
@@ -29,6 +38,9 @@ class ClusteringSettings(Part):
 
     keep_versions: int = Field(10, ge=2)
     """Versions of the clusters of a scope that are kept."""
+
+    keep_generations: int = Field(1, ge=0, le=10)
+    """Generations of vectors that were active before and are kept for going back to them."""
 
     max_attempts: int = Field(3, ge=1)
     """How often a run is tried that is interrupted by what is not its fault."""

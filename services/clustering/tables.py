@@ -10,13 +10,15 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
+    SmallInteger,
     Table,
     Text,
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 
 from libs.db.lease import lease_columns
 from libs.db.support import SupportTables
@@ -39,6 +41,7 @@ def _time(name: str, *, nullable: bool = False) -> Column[object]:
     return Column(name, DateTime(timezone=True), nullable=nullable)
 
 
+# Each is a generation: the vectors of one model of all photos.
 collections = Table(
     "collections",
     metadata,
@@ -50,6 +53,27 @@ collections = Table(
     Column("scene_threshold", Float, nullable=False),
     Column("duplicate_threshold", Float, nullable=False),
     _time("create_time"),
+    Column("id", Uuid(as_uuid=False), nullable=False, unique=True),
+    Column("state", Text, nullable=False),
+    # Grows with each switch: what was told of an item in an earlier one has to be told again.
+    Column("epoch", Integer, nullable=False, server_default="0"),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("comparison", JSONB),
+    Column("error_reason", Text, nullable=False, server_default=""),
+    Column("error_message", Text, nullable=False, server_default=""),
+    _time("ready_time", nullable=True),
+    _time("activate_time", nullable=True),
+    _time("retire_time", nullable=True),
+    *lease_columns(),
+    CheckConstraint(
+        "state IN ('filling', 'ready', 'active', 'retired', 'failed', 'cancelled', 'dropped')",
+        name="state",
+    ),
+    Index("uq_collections_active", "state", unique=True, postgresql_where=text("state = 'active'")),
+    Index(
+        "uq_collections_filling", "state", unique=True, postgresql_where=text("state = 'filling'")
+    ),
+    Index("ix_collections_create_time_id", "create_time", "id"),
 )
 
 items = Table(
@@ -64,27 +88,92 @@ items = Table(
     Column("pixels", BigInteger, nullable=False),
     Column("quality", Float),
     _time("create_time"),
+    Column("state", Text, nullable=False, server_default="live"),
+    Column("pillar", Text, nullable=False, server_default=""),
+    Column("tags", ARRAY(Text), nullable=False, server_default=text("'{}'::text[]")),
+    Column("usage", Text, nullable=False, server_default="unused"),
+    Column("archived", Boolean, nullable=False, server_default="false"),
+    # What is written about it, for looking for words.
+    Column("prose", TSVECTOR, nullable=False, server_default=text("''::tsvector")),
+    # Counts the changes of what the index keeps beside its vectors; ``synced`` is the last of them
+    # that every vector has.
+    Column("facts", Integer, nullable=False, server_default="1"),
+    Column("synced", Integer, nullable=False, server_default="0"),
+    # Whether pillar, tags and usage were ever told; those of before are asked for.
+    Column("described", Boolean, nullable=False, server_default="false"),
+    # When the picture was taken, where its file says so.
+    _time("taken_time", nullable=True),
+    CheckConstraint("state IN ('live', 'deleted')", name="state"),
+    CheckConstraint("usage IN ('unused', 'scheduled', 'posted')", name="usage"),
+    Index("ix_items_scope_name", "scope", "name"),
+    Index("ix_items_prose", "prose", postgresql_using="gin"),
+    Index("ix_items_unsynced", "name", postgresql_where=text("synced < facts AND state = 'live'")),
+    Index(
+        "ix_items_undescribed",
+        "scope",
+        "name",
+        postgresql_where=text("NOT described AND state = 'live'"),
+    ),
+)
+
+# Where each item stands in each generation.
+item_vectors = Table(
+    "item_vectors",
+    metadata,
+    Column(
+        "collection",
+        Text,
+        ForeignKey(collections.c.name, ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column(
+        "item", Text, ForeignKey(items.c.name, ondelete="CASCADE"), primary_key=True, index=True
+    ),
     Column("state", Text, nullable=False, server_default="pending"),
-    Column("collection", Text, nullable=False, server_default=""),
     Column("scene", Text, nullable=False, server_default=""),
     Column("error_reason", Text, nullable=False, server_default=""),
     Column("error_message", Text, nullable=False, server_default=""),
-    CheckConstraint("state IN ('pending', 'ready', 'quarantined', 'deleted')", name="state"),
-    CheckConstraint("state <> 'ready' OR (collection <> '' AND scene <> '')", name="ready"),
-    Index("ix_items_scope_state_collection", "scope", "state", "collection"),
-    Index("ix_items_pending", "name", postgresql_where=text("state = 'pending'")),
+    # The epoch in which others were last told of it.
+    Column("told", Integer, nullable=False, server_default="0"),
+    CheckConstraint("state IN ('pending', 'ready', 'quarantined')", name="state"),
+    CheckConstraint("state <> 'ready' OR scene <> ''", name="ready"),
+    Index(
+        "ix_item_vectors_pending",
+        "collection",
+        "item",
+        postgresql_where=text("state = 'pending'"),
+    ),
+    Index("ix_item_vectors_told", "collection", "told", postgresql_where=text("state = 'ready'")),
+)
+
+# The posts that use an item, for knowing how it is used when one of them changes.
+item_posts = Table(
+    "item_posts",
+    metadata,
+    Column("item", Text, ForeignKey(items.c.name, ondelete="CASCADE"), primary_key=True),
+    Column("post", Text, primary_key=True),
+    Column("usage", Text, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    CheckConstraint("usage IN ('unused', 'scheduled', 'posted')", name="usage"),
 )
 
 near_pairs = Table(
     "near_pairs",
     metadata,
+    Column(
+        "collection",
+        Text,
+        ForeignKey(collections.c.name, ondelete="CASCADE"),
+        primary_key=True,
+    ),
     Column("first", Text, ForeignKey(items.c.name, ondelete="CASCADE"), primary_key=True),
     Column(
         "second", Text, ForeignKey(items.c.name, ondelete="CASCADE"), primary_key=True, index=True
     ),
     Column("scope", Text, nullable=False),
     Column("score", Float, nullable=False),
-    Index("ix_near_pairs_scope_score", "scope", "score"),
+    Index("ix_near_pairs_first", "first"),
+    Index("ix_near_pairs_collection_scope_score", "collection", "scope", "score"),
 )
 
 scopes = Table(
@@ -247,4 +336,64 @@ cluster_edits = Table(
     ),
     Index("ix_cluster_edits_scope_create_time_id", "scope", "create_time", "id"),
     Index("ix_cluster_edits_kept", "create_time", postgresql_where=text("before IS NOT NULL")),
+)
+
+# The hash of each item's picture; bits of no bytes where there is none.
+pictures = Table(
+    "pictures",
+    metadata,
+    Column("item", Text, ForeignKey(items.c.name, ondelete="CASCADE"), primary_key=True),
+    Column("scope", Text, nullable=False),
+    Column("algorithm", Text, nullable=False),
+    Column("bits", LargeBinary, nullable=False),
+    # Whether it was compared with the others since it came or was embedded last.
+    Column("compared", Boolean, nullable=False, server_default="false"),
+    Index("ix_pictures_uncompared", "item", postgresql_where=text("NOT compared")),
+    Index("ix_pictures_scope_uncompared", "scope", "item", postgresql_where=text("NOT compared")),
+)
+
+# Parts of those hashes, each to be found by its value: close hashes have one in common.
+picture_bands = Table(
+    "picture_bands",
+    metadata,
+    Column("scope", Text, primary_key=True),
+    Column("band", SmallInteger, primary_key=True),
+    Column("value", Integer, primary_key=True),
+    Column(
+        "item", Text, ForeignKey(items.c.name, ondelete="CASCADE"), primary_key=True, index=True
+    ),
+)
+
+# What is known of two pictures, whatever the model.
+duplicate_pairs = Table(
+    "duplicate_pairs",
+    metadata,
+    Column("first", Text, ForeignKey(items.c.name, ondelete="CASCADE"), primary_key=True),
+    Column(
+        "second", Text, ForeignKey(items.c.name, ondelete="CASCADE"), primary_key=True, index=True
+    ),
+    Column("scope", Text, nullable=False, index=True),
+    Column("distance", Integer),
+    Column("orientation", Integer, nullable=False, server_default="0"),
+    # What laying them over each other showed, if that was done.
+    Column("structure", Float),
+    Column("agreement", Float),
+    Column("overlap", Float),
+    Column("colour", Float),
+)
+
+duplicate_reviews = Table(
+    "duplicate_reviews",
+    metadata,
+    Column("id", Uuid(as_uuid=False), primary_key=True),
+    Column("scope", Text, nullable=False),
+    Column("first", Text, ForeignKey(items.c.name, ondelete="CASCADE"), nullable=False),
+    Column(
+        "second", Text, ForeignKey(items.c.name, ondelete="CASCADE"), nullable=False, index=True
+    ),
+    Column("decision", Text, nullable=False),
+    _time("create_time"),
+    CheckConstraint("decision IN ('duplicate', 'variant', 'burst', 'different')", name="decision"),
+    Index("uq_duplicate_reviews_pair", "first", "second", unique=True),
+    Index("ix_duplicate_reviews_scope_create_time_id", "scope", "create_time", "id"),
 )

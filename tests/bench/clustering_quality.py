@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.cluster import HDBSCAN, AgglomerativeClustering, KMeans
 
-from services.clustering.algorithms.engine import Engine
-from services.clustering.algorithms.metrics import (
+from libs.agreement import (
     adjusted_rand,
     bcubed,
     pairwise_f1,
     purity,
     singles,
 )
+from services.clustering.algorithms.engine import Engine
 from services.clustering.algorithms.params import Params
 from services.clustering.algorithms.prep import fit_epoch, unit
 from tests.integration.clustering.labelled_photos import LabelledPhotos, load

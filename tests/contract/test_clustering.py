@@ -3,13 +3,21 @@
 import ast
 from pathlib import Path
 
-from colonnade.clustering.v1 import clustering_service_pb2
+import pytest
+from google.protobuf.descriptor import ServiceDescriptor
 
+from services.clustering.module import GENERATIONS, SEARCH, SERVICE
 from services.clustering.servicer import ClusteringServicer
+from services.clustering.servicers.generations import GenerationServicer
+from services.clustering.servicers.search import SearchServicer
 
 TESTS = Path(__file__).parents[1]
 FOLDERS = (TESTS / "integration" / "clustering", TESTS / "support" / "clustering")
-SERVICE = clustering_service_pb2.DESCRIPTOR.services_by_name["ClusteringService"]
+SERVED = (
+    (SERVICE, ClusteringServicer),
+    (SEARCH, SearchServicer),
+    (GENERATIONS, GenerationServicer),
+)
 
 
 def called() -> set[str]:
@@ -25,7 +33,8 @@ def called() -> set[str]:
     return found
 
 
-def test_every_method_is_served_and_called() -> None:
-    methods = {method.name for method in SERVICE.methods}
+@pytest.mark.parametrize(("service", "servicer"), SERVED)
+def test_every_method_is_served_and_called(service: ServiceDescriptor, servicer: type) -> None:
+    methods = {method.name for method in service.methods}
     assert methods - called() == set()
-    assert methods - vars(ClusteringServicer).keys() == set()
+    assert methods - vars(servicer).keys() == set()

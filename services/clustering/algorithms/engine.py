@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from libs.agreement import adjusted_rand, singles
 from services.clustering.algorithms.answer import groups_of, make_answer
 from services.clustering.algorithms.clustering import Clustering, Previous
 from services.clustering.algorithms.collapse import collapse
@@ -13,7 +14,6 @@ from services.clustering.algorithms.fit import Fit, fit_direct
 from services.clustering.algorithms.identity import carry_keys
 from services.clustering.algorithms.items import Items, floats, read_items, texts
 from services.clustering.algorithms.large import fit_large
-from services.clustering.algorithms.metrics import adjusted_rand, singles
 from services.clustering.algorithms.params import Params
 from services.clustering.algorithms.prep import Epoch, Matrix, fit_epoch
 from services.clustering.algorithms.state import State

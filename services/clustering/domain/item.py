@@ -6,20 +6,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from libs.errors import InvalidArgument
+from libs.errors import FailedPrecondition, InvalidArgument
 from libs.names import pattern
+from libs.vectors.index import Payload
+from services.clustering.domain.facts import Usage, payload_of
 
 PHOTO = pattern("personas/{persona}/photos/{photo}")
 TEXT = pattern("projects/{project}/items/{item}")
 
 
 class ItemState(StrEnum):
-    """Where an item stands. A deleted one is remembered, so that a late event cannot revive it."""
+    """Where an item stands in a generation of vectors."""
 
     PENDING = "pending"
     READY = "ready"
     QUARANTINED = "quarantined"
-    DELETED = "deleted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,9 @@ class Item:
 
     ``name`` is its resource name, ``point_id`` the id of its vector, ``words`` what may title a
     cluster as of ``words_time``, ``quality`` technical quality 0..1 where it was measured.
+    ``state``, ``collection`` and ``scene`` say where it stands in one generation of vectors, the
+    active one unless another was asked for. ``facts`` counts the changes of what the index keeps
+    beside its vectors.
     """
 
     name: str
@@ -61,6 +65,26 @@ class Item:
     state: ItemState = ItemState.PENDING
     collection: str = ""
     scene: str = ""
+    pillar: str = ""
+    tags: tuple[str, ...] = ()
+    usage: Usage = Usage.UNUSED
+    archived: bool = False
+    facts: int = 1
+    described: bool = False
+    taken_time: datetime | None = None
+
+    @property
+    def payload(self) -> Payload:
+        """What the index keeps beside its vector."""
+        return payload_of(
+            self.scope,
+            self.pillar,
+            self.tags,
+            self.usage,
+            self.create_time,
+            archived=self.archived,
+            quality=self.quality,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +101,18 @@ class Collection:
     dimension: int
     scene_threshold: float
     duplicate_threshold: float
+
+    def require_same(self, model: str, revision: str, fingerprint: str) -> None:
+        """Raises FailedPrecondition (MODEL_CHANGED) for vectors that must not be compared with
+        those of this collection."""
+        if (model, revision, fingerprint) != (self.model, self.revision, self.fingerprint):
+            raise FailedPrecondition(
+                f"the embedding service makes vectors of {model} {revision} {fingerprint}, those "
+                f"in use are of {self.model} {self.revision} {self.fingerprint}; create a "
+                "generation for them",
+                reason="MODEL_CHANGED",
+                metadata={"model": model},
+            )
 
     @property
     def pair_floor(self) -> float:

@@ -19,13 +19,15 @@ from services.clustering.domain.cluster import (
     Origin,
     ScopeState,
 )
+from services.clustering.domain.generation import GenerationState
 from services.clustering.domain.item import ItemState
 from services.clustering.repository.arrays import among
 from services.clustering.tables import (
     cluster_pillars,
     cluster_versions,
     clusters,
-    items,
+    collections,
+    item_vectors,
     members,
     scopes,
 )
@@ -135,9 +137,11 @@ class ClusterRepository:
         placed = (
             select(func.count())
             .select_from(members)
-            .join(items, items.c.name == members.c.item)
+            .join(item_vectors, item_vectors.c.item == members.c.item)
+            .join(collections, collections.c.name == item_vectors.c.collection)
             .where(members.c.scope == scope, members.c.version == version)
-            .where(items.c.state == ItemState.READY)
+            .where(item_vectors.c.state == ItemState.READY)
+            .where(collections.c.state == GenerationState.ACTIVE)
         )
         found = await self._connection.execute(
             select(shown.scalar_subquery().label("shown"), placed.scalar_subquery().label("placed"))

@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from sqlalchemy import Select, func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.clustering.domain.item import Collection, ItemState
-from services.clustering.tables import collections, items
+from services.clustering.domain.generation import KEPT, GenerationState
+from services.clustering.domain.item import Collection
+from services.clustering.tables import collections
 
 _FIELDS = tuple(Collection.__dataclass_fields__)
+_KEPT = collections.c.state.in_(KEPT)
 
 
 class CollectionRepository:
@@ -18,34 +19,35 @@ class CollectionRepository:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def add(self, collection: Collection) -> None:
-        values = {name: getattr(collection, name) for name in _FIELDS}
-        statement = insert(collections).values(**values, create_time=func.now())
-        await self._connection.execute(statement.on_conflict_do_nothing())
-
     async def get(self, name: str) -> Collection | None:
-        return await self._one(select(collections).where(collections.c.name == name))
+        return await self._one(collections.c.name == name)
 
-    async def in_use(self, scope: str) -> Collection | None:
-        # Not the newest of all: after a change of model, the vectors of a scope are of the old one
-        # until most of them are made anew, and its clusters must not vanish meanwhile.
-        counts = (
-            select(items.c.collection, func.count().label("vectors"))
-            .where(items.c.scope == scope, items.c.state == ItemState.READY)
-            .group_by(items.c.collection)
-            .subquery()
+    async def active(self) -> Collection | None:
+        return await self._one(collections.c.state == GenerationState.ACTIVE)
+
+    async def hold(self, name: str) -> bool:
+        found = await self._connection.execute(
+            select(collections.c.name)
+            .where(collections.c.name == name, _KEPT)
+            .with_for_update(read=True)
         )
-        return await self._one(
-            select(collections)
-            .join(counts, counts.c.collection == collections.c.name)
-            .order_by(counts.c.vectors.desc(), collections.c.create_time.desc())
-            .limit(1)
-        )
+        return found.scalar_one_or_none() is not None
 
     async def names(self) -> list[str]:
+        # The dropped ones, too: what is in them is there until they are gone.
         found = await self._connection.execute(select(collections.c.name))
         return [row.name for row in found]
 
-    async def _one(self, statement: Select[Any]) -> Collection | None:
-        row = (await self._connection.execute(statement)).one_or_none()
-        return Collection(*(getattr(row, name) for name in _FIELDS)) if row else None
+    async def kept(self) -> list[Collection]:
+        found = await self._connection.execute(select(collections).where(_KEPT))
+        return [to_collection(row) for row in found]
+
+    async def _one(self, condition: Any) -> Collection | None:
+        found = await self._connection.execute(select(collections).where(condition))
+        row = found.one_or_none()
+        return to_collection(row) if row else None
+
+
+def to_collection(row: Row[Any]) -> Collection:
+    """A collection from its row."""
+    return Collection(*(getattr(row, name) for name in _FIELDS))

@@ -4,15 +4,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, delete, func, literal, or_, select, text, update
+from sqlalchemy import Row, Select, and_, case, delete, func, literal, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.clustering.domain.facts import Usage, prose_of
+from services.clustering.domain.generation import FED, GenerationState
 from services.clustering.domain.item import Item, ItemKey, ItemState
 from services.clustering.repository.arrays import among, rows_of
-from services.clustering.tables import items, near_pairs
+from services.clustering.tables import collections, item_posts, item_vectors, items, near_pairs
 
-_LIVE = items.c.state != ItemState.DELETED
+LIVE = items.c.state == "live"
+_ACTIVE = (
+    select(collections.c.name)
+    .where(collections.c.state == GenerationState.ACTIVE)
+    .scalar_subquery()
+)
 _LOCK = text(
     "SELECT pg_advisory_xact_lock(hashtextextended('clustering/' || scope, 0)) "
     "FROM unnest(CAST(:scopes AS text[])) AS scope"
@@ -32,84 +39,208 @@ class ItemRepository:
     async def add(self, new: Sequence[Item]) -> set[str]:
         if not new:
             return set()
-        statement = insert(items).values([_item_row(item) for item in new])
-        added = await self._connection.execute(
-            statement.on_conflict_do_nothing().returning(items.c.name)
+        added = (
+            insert(items)
+            .values([_item_row(item) for item in new])
+            .on_conflict_do_nothing()
+            .returning(items.c.name)
+            .cte("added")
         )
-        return {row.name for row in added}
+        waiting = (
+            insert(item_vectors)
+            .from_select(
+                ["collection", "item"],
+                select(collections.c.name, added.c.name)
+                .select_from(collections)
+                .join(added, literal(True))
+                .where(collections.c.state.in_(FED)),
+            )
+            .cte("waiting")
+        )
+        found = await self._connection.execute(select(added.c.name).add_cte(waiting))
+        return {row.name for row in found}
 
     async def get(self, name: str) -> Item | None:
         return (await self.many([name])).get(name)
 
-    async def many(self, names: Iterable[str]) -> dict[str, Item]:
-        found = await self._read(select(items).where(among(items.c.name, names), _LIVE))
+    async def many(self, names: Iterable[str], collection: str | None = None) -> dict[str, Item]:
+        found = await self._read(standing(collection).where(among(items.c.name, names), LIVE))
         return {item.name: item for item in found}
 
-    async def by_points(self, point_ids: Sequence[str]) -> dict[str, Item]:
-        found = await self._read(select(items).where(among(items.c.point_id, point_ids), _LIVE))
+    async def by_points(
+        self, point_ids: Sequence[str], collection: str | None = None
+    ) -> dict[str, Item]:
+        chosen = among(items.c.point_id, point_ids)
+        found = await self._read(standing(collection).where(chosen, LIVE))
         return {item.point_id: item for item in found}
 
     async def ready(self, scope: str, collection: str) -> list[Item]:
         return await self._read(
-            select(items)
-            .where(items.c.scope == scope, items.c.state == ItemState.READY)
-            .where(items.c.collection == collection)
+            standing(collection)
+            .where(items.c.scope == scope, item_vectors.c.state == ItemState.READY)
             .order_by(items.c.name)
         )
 
-    async def pending(self, before: datetime, after: str, limit: int) -> list[Item]:
-        return await self._read(
-            select(items)
-            .where(items.c.state == ItemState.PENDING)
-            .where(items.c.create_time < before, items.c.name > after)
-            .order_by(items.c.name)
+    async def pending(
+        self, collection: str, after: str, limit: int, before: datetime | None = None
+    ) -> list[Item]:
+        statement = (
+            standing(collection)
+            .where(item_vectors.c.collection == collection)
+            .where(item_vectors.c.state == ItemState.PENDING, item_vectors.c.item > after)
+            .order_by(item_vectors.c.item)
             .limit(limit)
         )
+        if before is not None:
+            statement = statement.where(items.c.create_time < before)
+        return await self._read(statement)
+
+    async def has_vectors(self, scope: str, collection: str) -> bool:
+        found = await self._connection.execute(
+            select(literal(True))
+            .join_from(items, item_vectors, item_vectors.c.item == items.c.name)
+            .where(items.c.scope == scope, item_vectors.c.collection == collection)
+            .where(item_vectors.c.state == ItemState.READY)
+            .limit(1)
+        )
+        return found.scalar_one_or_none() is not None
 
     async def count_missing(self, scope: str, collection: str) -> int:
-        elsewhere = and_(items.c.state == ItemState.READY, items.c.collection != collection)
+        here = and_(item_vectors.c.item == items.c.name, item_vectors.c.collection == collection)
+        state = func.coalesce(item_vectors.c.state, ItemState.PENDING.value)
         statement = (
             select(func.count())
             .select_from(items)
-            .where(items.c.scope == scope, or_(items.c.state == ItemState.PENDING, elsewhere))
+            .outerjoin(item_vectors, here)
+            .where(items.c.scope == scope, LIVE, state == ItemState.PENDING)
         )
         return int((await self._connection.execute(statement)).scalar_one())
 
-    async def set_ready(self, collection: str, scenes: Mapping[str, str]) -> set[str]:
-        given = rows_of("given", (items.c.name, items.c.scene), scenes.items())
+    async def set_ready(self, collection: str, scenes: Mapping[str, str]) -> dict[str, bool]:
+        given = rows_of("given", (items.c.name, item_vectors.c.scene), scenes.items())
+        active = collections.c.state == GenerationState.ACTIVE
         done = await self._connection.execute(
-            update(items)
-            .where(items.c.name == given.c.name, items.c.state == ItemState.PENDING)
-            .values(state=ItemState.READY, collection=collection, scene=given.c.scene)
-            .returning(items.c.name)
+            update(item_vectors)
+            .where(item_vectors.c.collection == collection)
+            .where(collections.c.name == item_vectors.c.collection)
+            .where(item_vectors.c.item == given.c.name)
+            .where(item_vectors.c.state == ItemState.PENDING)
+            .values(
+                state=ItemState.READY,
+                scene=given.c.scene,
+                told=case((active, collections.c.epoch), else_=item_vectors.c.told),
+            )
+            .returning(item_vectors.c.item, active.label("active"))
         )
-        return {row.name for row in done}
+        return {row.item: row.active for row in done}
 
-    async def quarantine(self, name: str, reason: str, message: str) -> bool:
+    async def quarantine(self, collection: str, name: str, reason: str, message: str) -> bool:
         done = await self._connection.execute(
-            update(items)
-            .where(items.c.name == name, items.c.state == ItemState.PENDING)
+            update(item_vectors)
+            .where(item_vectors.c.collection == collection, item_vectors.c.item == name)
+            .where(item_vectors.c.state == ItemState.PENDING)
             .values(state=ItemState.QUARANTINED, error_reason=reason, error_message=message)
         )
         return done.rowcount == 1
 
-    async def set_words(self, name: str, words: Sequence[str], time: datetime) -> None:
+    async def retry(self, collection: str, scope: str, reasons: Sequence[str]) -> int:
+        statement = (
+            update(item_vectors)
+            .where(item_vectors.c.collection == collection, items.c.name == item_vectors.c.item)
+            .where(item_vectors.c.state == ItemState.QUARANTINED)
+            .values(state=ItemState.PENDING, error_reason="", error_message="")
+        )
+        if scope:
+            statement = statement.where(items.c.scope == scope)
+        if reasons:
+            statement = statement.where(among(item_vectors.c.error_reason, reasons))
+        return (await self._connection.execute(statement)).rowcount
+
+    async def untold(self, collection: str, epoch: int, limit: int) -> list[Item]:
+        # Those that others gather around come first.
+        return await self._read(
+            standing(collection)
+            .where(item_vectors.c.collection == collection)
+            .where(item_vectors.c.state == ItemState.READY, item_vectors.c.told < epoch)
+            .order_by(item_vectors.c.scene != item_vectors.c.item, item_vectors.c.item)
+            .limit(limit)
+        )
+
+    async def set_told(self, collection: str, names: Sequence[str], epoch: int) -> None:
+        await self._connection.execute(
+            update(item_vectors)
+            .where(item_vectors.c.collection == collection, among(item_vectors.c.item, names))
+            .values(told=epoch)
+        )
+
+    async def describe(self, item: Item) -> None:
         await self._connection.execute(
             update(items)
-            .where(items.c.name == name, _LIVE, items.c.words_time <= time)
-            .values(words=list(words), words_time=time)
+            .where(items.c.name == item.name, LIVE, items.c.words_time <= item.words_time)
+            .values(
+                words=list(item.words),
+                words_time=item.words_time,
+                prose=_prose(item.words),
+                pillar=item.pillar,
+                tags=list(item.tags),
+                archived=item.archived,
+                described=True,
+                facts=items.c.facts + 1,
+            )
+        )
+
+    async def use(self, name: str, post: str, usage: Usage, version: int) -> bool:
+        statement = insert(item_posts).values(item=name, post=post, usage=usage, version=version)
+        newer = statement.on_conflict_do_update(
+            index_elements=["item", "post"],
+            set_={"usage": usage, "version": version},
+            where=item_posts.c.version < version,
+        )
+        changed = await self._connection.execute(newer.returning(item_posts.c.item))
+        return changed.one_or_none() is not None
+
+    async def uses(self, name: str) -> list[Usage]:
+        statement = select(item_posts.c.usage).where(item_posts.c.item == name)
+        return [Usage(row.usage) for row in await self._connection.execute(statement)]
+
+    async def set_usage(self, name: str, usage: Usage) -> None:
+        await self._connection.execute(
+            update(items)
+            .where(items.c.name == name, LIVE, items.c.usage != usage)
+            .values(usage=usage, facts=items.c.facts + 1)
+        )
+
+    async def unsynced(self, limit: int) -> list[Item]:
+        return await self._read(
+            standing(None)
+            .where(items.c.synced < items.c.facts, LIVE)
+            .order_by(items.c.name)
+            .limit(limit)
+        )
+
+    async def set_synced(self, written: Mapping[str, int]) -> None:
+        given = rows_of("given", (items.c.name, items.c.facts), sorted(written.items()))
+        await self._connection.execute(
+            update(items).where(items.c.name == given.c.name).values(synced=given.c.facts)
+        )
+
+    async def undescribed(self, limit: int) -> list[Item]:
+        return await self._read(
+            standing(None)
+            .where(~items.c.described, LIVE)
+            .order_by(items.c.scope, items.c.name)
+            .limit(limit)
         )
 
     async def delete(self, key: ItemKey) -> None:
         # The row stays: what comes late to it, such as a repeated photo.created, finds it.
         nothing: dict[str, object] = {
-            "state": ItemState.DELETED,
+            "state": "deleted",
             "blob_key": "",
             "words": [],
-            "collection": "",
-            "scene": "",
-            "error_reason": "",
-            "error_message": "",
+            "prose": text("''::tsvector"),
+            "tags": [],
+            "pillar": "",
         }
         identity = {"name": key.name, "scope": key.scope, "point_id": key.point_id}
         times = {"create_time": func.now(), "words_time": func.now()}
@@ -119,22 +250,43 @@ class ItemRepository:
         )
         either = or_(near_pairs.c.first == key.name, near_pairs.c.second == key.name)
         await self._connection.execute(delete(near_pairs).where(either))
+        here = item_vectors.c.item == key.name
+        await self._connection.execute(delete(item_vectors).where(here))
+        await self._connection.execute(delete(item_posts).where(item_posts.c.item == key.name))
 
     async def is_deleted(self, name: str) -> bool:
-        statement = select(literal(True)).where(items.c.name == name, ~_LIVE)
+        statement = select(literal(True)).where(items.c.name == name, ~LIVE)
         return (await self._connection.execute(statement)).scalar_one_or_none() is not None
 
     async def gone(self, names: Sequence[str]) -> list[str]:
         asked = rows_of("asked", [items.c.name], ((name,) for name in names))
         found = await self._connection.execute(
             select(asked.c.name)
-            .outerjoin_from(asked, items, and_(items.c.name == asked.c.name, _LIVE))
+            .outerjoin_from(asked, items, and_(items.c.name == asked.c.name, LIVE))
             .where(items.c.name.is_(None))
         )
         return [row.name for row in found]
 
     async def _read(self, statement: Select[Any]) -> list[Item]:
-        return [_item(row) for row in await self._connection.execute(statement)]
+        return [to_item(row) for row in await self._connection.execute(statement)]
+
+
+def standing(collection: str | None) -> Select[Any]:
+    """The items and where they stand in a generation, in the active one for None."""
+    which = _ACTIVE if collection is None else literal(collection)
+    here = and_(item_vectors.c.item == items.c.name, item_vectors.c.collection == which)
+    return select(
+        items,
+        func.coalesce(item_vectors.c.state, ItemState.PENDING.value).label("standing"),
+        func.coalesce(item_vectors.c.collection, "").label("collection"),
+        func.coalesce(item_vectors.c.scene, "").label("scene"),
+    ).select_from(items.outerjoin(item_vectors, here))
+
+
+def _prose(words: Sequence[str]) -> Any:
+    """The words as they are, and what English makes of them."""
+    prose = prose_of(words)
+    return func.to_tsvector("simple", prose).op("||")(func.to_tsvector("english", prose))
 
 
 def _item_row(item: Item) -> dict[str, object]:
@@ -148,10 +300,18 @@ def _item_row(item: Item) -> dict[str, object]:
         "pixels": item.pixels,
         "quality": item.quality,
         "create_time": item.create_time,
+        "prose": _prose(item.words),
+        "pillar": item.pillar,
+        "tags": list(item.tags),
+        "described": item.described,
+        "taken_time": item.taken_time,
+        # Its vector comes with what is known now.
+        "synced": item.facts,
     }
 
 
-def _item(row: Row[Any]) -> Item:
+def to_item(row: Row[Any]) -> Item:
+    """An item from a row of ``standing``."""
     return Item(
         name=row.name,
         point_id=row.point_id,
@@ -162,7 +322,14 @@ def _item(row: Row[Any]) -> Item:
         pixels=row.pixels,
         quality=row.quality,
         create_time=row.create_time,
-        state=ItemState(row.state),
-        collection=row.collection,
+        state=ItemState(row.standing),
+        collection=row.collection if row.standing == ItemState.READY else "",
         scene=row.scene,
+        pillar=row.pillar,
+        tags=tuple(row.tags),
+        usage=Usage(row.usage),
+        archived=row.archived,
+        facts=row.facts,
+        described=row.described,
+        taken_time=row.taken_time,
     )

@@ -12,15 +12,20 @@ from libs.db.uow import Transaction, no_trace
 from services.clustering.events import OutboxAnnouncements
 from services.clustering.repository.clusters import ClusterRepository
 from services.clustering.repository.collections import CollectionRepository
+from services.clustering.repository.comparisons import ComparisonRepository
 from services.clustering.repository.edits import EditRepository
+from services.clustering.repository.generations import GenerationRepository
 from services.clustering.repository.items import ItemRepository
 from services.clustering.repository.ledger import LedgerRepository
 from services.clustering.repository.pairs import PairRepository
 from services.clustering.repository.people import PeopleRepository
+from services.clustering.repository.pictures import PictureRepository
 from services.clustering.repository.pillars import PillarRepository
 from services.clustering.repository.places import PlaceRepository
+from services.clustering.repository.reviews import ReviewRepository
 from services.clustering.repository.runs import RunRepository
 from services.clustering.repository.versions import VersionRepository
+from services.clustering.repository.words import WordRepository
 from services.clustering.tables import support
 
 
@@ -31,6 +36,8 @@ class ClusteringTransaction(Transaction):
         self.items = ItemRepository(connection)
         self.pairs = PairRepository(connection)
         self.collections = CollectionRepository(connection)
+        self.generations = GenerationRepository(connection)
+        self.words = WordRepository(connection)
         self.runs = RunRepository(connection)
         self.ledger = LedgerRepository(connection)
         self.clusters = ClusterRepository(connection)
@@ -39,6 +46,9 @@ class ClusteringTransaction(Transaction):
         self.places = PlaceRepository(connection)
         self.edits = EditRepository(connection)
         self.pillars = PillarRepository(connection)
+        self.pictures = PictureRepository(connection)
+        self.comparisons = ComparisonRepository(connection)
+        self.reviews = ReviewRepository(connection)
         self.announce = OutboxAnnouncements(self.events)
 
 

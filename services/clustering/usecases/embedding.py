@@ -15,7 +15,9 @@ from libs.errors import (
     OutOfQuota,
     Unavailable,
 )
+from libs.ids import uuid7
 from libs.vectors.index import Hit, VectorFilter, VectorIndex, VectorPoint
+from services.clustering.domain.generation import GenerationState
 from services.clustering.domain.item import (
     Collection,
     Item,
@@ -24,7 +26,8 @@ from services.clustering.domain.item import (
     Pair,
     assign_scenes,
 )
-from services.clustering.ports import Embedded, Embedder, Store
+from services.clustering.duplicate_ports import Picture
+from services.clustering.ports import Embedded, Embedder, Store, Vector
 from services.clustering.usecases.members import join_cluster
 from services.clustering.usecases.membership import remove_vectors
 
@@ -34,6 +37,8 @@ _NEAREST = 20
 _PASSING = (Unavailable, OutOfQuota, DeadlineExceeded)
 # A quota that will be no larger the next time.
 _TOO_LARGE = "IMAGE_TOO_LARGE"
+INDEXED = ("scope", "pillar", "tags", "usage")
+"""What the index keeps beside vectors and is often filtered by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,27 +54,81 @@ class Arrival:
 async def embed_items(
     store: Store, index: VectorIndex, embedder: Embedder, arrivals: Sequence[Arrival]
 ) -> dict[str, ColonnadeError]:
-    """Embeds items, stores their vectors, tells of each; answers which want another try, and why.
+    """Embeds items into the active generation, stores their vectors, tells of each; answers which
+    want another try, and why.
 
     Not among them are those that are done, quarantined ones included. Safe to repeat and to break
     off anywhere: a vector is stored under its item's own id, and only an item that waits for its
     vector becomes ready and is told of. Raises Unavailable while the index is away or the embedding
     service fails, for whatever reason; an item that was deleted meanwhile leaves nothing behind.
     """
+    waiting = await _waiting(store, arrivals)
+    if waiting:
+        collection = await active_collection(store, embedder)
+        waits = [arrival for arrival in arrivals if arrival.item.name in waiting]
+        errors = await _embed_into(store, index, embedder, collection, waiting, waits)
+    else:
+        errors = {}
+    await _clean_up(store, index, [arrival.item for arrival in arrivals])
+    return errors
+
+
+async def embed_into(
+    store: Store,
+    index: VectorIndex,
+    embedder: Embedder,
+    collection: Collection,
+    arrivals: Sequence[Arrival],
+) -> dict[str, ColonnadeError]:
+    """The same for items that wait for their vector in one generation, whether it is active."""
+    waiting = {arrival.item.name: arrival.item for arrival in arrivals}
+    errors = await _embed_into(store, index, embedder, collection, waiting, arrivals)
+    await _clean_up(store, index, waiting.values())
+    return errors
+
+
+async def active_collection(store: Store, embedder: Embedder) -> Collection:
+    """The collection that everything uses. On a fresh installation the default model of the
+    embedding service makes the first one. Raises Unavailable while that cannot be told."""
+    async with store.read() as tx:
+        active = await tx.collections.active()
+    if active is not None:
+        return active
+    with _outages_pass():
+        described = await embedder.describe("")
+    async with store.begin() as tx:
+        if await tx.generations.add(uuid7(), described, GenerationState.ACTIVE, 1):
+            await tx.generations.enrol(described.name)
+            await tx.commit()
+            return described
+    # Somebody else was faster.
+    async with store.read() as tx:
+        active = await tx.collections.active()
+    if active is None:
+        raise Unavailable("there is no generation of vectors yet")
+    return active
+
+
+async def _embed_into(
+    store: Store,
+    index: VectorIndex,
+    embedder: Embedder,
+    collection: Collection,
+    waiting: dict[str, Item],
+    arrivals: Sequence[Arrival],
+) -> dict[str, ColonnadeError]:
     arrived = {arrival.item.name: arrival for arrival in arrivals}
-    waiting = await _waiting(store, list(arrived.values()))
-    good, bad = await _embed(embedder, waiting)
+    good, bad = await _embed(embedder, collection, waiting)
     failures = [(arrived[name], error) for name, error in bad.items()]
-    errors = await _settle_failures(store, failures)
+    errors = await _settle_failures(store, collection, failures)
     if good:
-        await _store(store, index, embedder, waiting, good)
-    await _clean_up(store, index, [arrival.item for arrival in arrived.values()])
+        await _store(store, index, collection, waiting, good)
     return errors
 
 
 async def _waiting(store: Store, arrivals: Sequence[Arrival]) -> dict[str, Item]:
     """Those of the items that wait for a vector, after adding those that are new."""
-    items = [arrival.item for arrival in arrivals]
+    items = [*{arrival.item.name: arrival.item for arrival in arrivals}.values()]
     joining = [arrival for arrival in arrivals if arrival.cluster]
     async with store.begin() as tx:
         if joining:
@@ -85,14 +144,15 @@ async def _waiting(store: Store, arrivals: Sequence[Arrival]) -> dict[str, Item]
 
 
 async def _embed(
-    embedder: Embedder, waiting: dict[str, Item]
+    embedder: Embedder, collection: Collection, waiting: dict[str, Item]
 ) -> tuple[dict[str, Embedded], dict[str, ColonnadeError]]:
     """The vectors of the good ones, and what is wrong with the others."""
     good: dict[str, Embedded] = {}
     bad: dict[str, ColonnadeError] = {}
     if not waiting:
         return good, bad
-    for name, result in zip(waiting, await _results(embedder, waiting), strict=True):
+    results = await _results(embedder, collection, waiting)
+    for name, result in zip(waiting, results, strict=True):
         if isinstance(result, ColonnadeError):
             bad[name] = result
         elif not (np.isfinite(result.vector).all() and result.vector.any()):
@@ -102,10 +162,17 @@ async def _embed(
     return good, bad
 
 
-async def _results(embedder: Embedder, waiting: dict[str, Item]) -> list[Embedded | ColonnadeError]:
+async def _results(
+    embedder: Embedder, collection: Collection, waiting: dict[str, Item]
+) -> list[Embedded | ColonnadeError]:
+    keys = [item.blob_key for item in waiting.values()]
     try:
         with _outages_pass():
-            return await embedder.embed([item.blob_key for item in waiting.values()])
+            results = await embedder.embed(keys, collection.model)
+            for result in results:
+                if isinstance(result, Embedded):
+                    collection.require_same(result.model, result.revision, result.fingerprint)
+            return results
     except InvalidArgument as error:
         # One of them spoils the request. They are tried again one by one, and then it is that one.
         return [error for _ in waiting]
@@ -132,7 +199,7 @@ def _passing(error: ColonnadeError) -> Unavailable:
 
 
 async def _settle_failures(
-    store: Store, failures: Sequence[tuple[Arrival, ColonnadeError]]
+    store: Store, collection: Collection, failures: Sequence[tuple[Arrival, ColonnadeError]]
 ) -> dict[str, ColonnadeError]:
     """Quarantines those whose last try it was or that no other try can help; answers the others."""
     errors: dict[str, ColonnadeError] = {}
@@ -144,48 +211,57 @@ async def _settle_failures(
         elif not (final or arrival.last_try):
             errors[item.name] = error
         else:
-            async with store.begin() as tx:
-                if await tx.items.quarantine(item.name, error.reason, error.message):
-                    tx.announce.embedding_failed(item, error.reason, error.message)
-                await tx.commit()
+            await _quarantine(store, collection, item, error)
     return errors
+
+
+async def _quarantine(
+    store: Store, collection: Collection, item: Item, error: ColonnadeError
+) -> None:
+    async with store.begin() as tx:
+        held = await tx.collections.hold(collection.name)
+        reason, message = error.reason, error.message
+        if held and await tx.items.quarantine(collection.name, item.name, reason, message):
+            active = await tx.collections.active()
+            if active is not None and active.name == collection.name:
+                tx.announce.embedding_failed(item, reason, message)
+        await tx.commit()
 
 
 async def _store(
     store: Store,
     index: VectorIndex,
-    embedder: Embedder,
+    collection: Collection,
     waiting: dict[str, Item],
     good: dict[str, Embedded],
 ) -> None:
-    with _outages_pass():
-        collection = await embedder.collection(next(iter(good.values())))
-    # Vectors first, then the search: of two near items that arrive at once, one finds the other.
-    await _upsert(
-        index,
-        collection,
-        [
-            VectorPoint(waiting[name].point_id, embedded.vector, {"scope": waiting[name].scope})
-            for name, embedded in good.items()
-        ],
-    )
     items = [waiting[name] for name in good]
-    near = await _near(store, index, collection, items, good)
+    # Vectors first, then the search: of two near items that arrive at once, one finds the other.
+    points = [VectorPoint(item.point_id, good[item.name].vector, item.payload) for item in items]
+    await _upsert(index, collection, points)
+    vectors = {name: embedded.vector for name, embedded in good.items()}
+    near = await near_items(store, index, collection, items, vectors)
     async with store.begin() as tx:
         # One at a time a scope: the pairs that one wrote are what the other takes its scene from.
         await tx.items.lock(item.scope for item in items)
-        await tx.collections.add(collection)
-        await tx.pairs.add(_pairs(near, collection.pair_floor))
-        pairs = await tx.pairs.of(good)
-        others = await tx.items.many(_named(near, pairs))
+        if not await tx.collections.hold(collection.name):
+            return  # given up meanwhile
+        await tx.pairs.add(collection.name, _pairs(near, collection.pair_floor))
+        pairs = await tx.pairs.of(collection.name, good)
+        others = await tx.items.many({*good, *_named(near, pairs)}, collection.name)
         known = {name: other.scene for name, other in others.items() if other.scene}
         scenes = assign_scenes(good, pairs, known, collection.scene_threshold)
         ready = await tx.items.set_ready(collection.name, scenes)
+        await tx.pictures.add(_pictures(items, good))
         for item in items:
-            if item.name in ready:
+            if ready.get(item.name):
                 # Under the lock, so that none of them is deleted.
-                nearest = [other for other in near[item.name] if other.name in others][:_NEAREST]
+                nearest = nearest_of(near[item.name], others)
                 tx.announce.embedded(item, collection, scenes[item.name], nearest)
+        late = {i.name: 0 for i in items if i.name in others and others[i.name].facts != i.facts}
+        if late:
+            # Described anew while it was embedded: its vector has the old description.
+            await tx.items.set_synced(late)
         await tx.commit()
 
 
@@ -195,16 +271,21 @@ async def _upsert(
     try:
         await index.upsert(collection.name, points)
     except NotFound:
-        await index.ensure_collection(collection.name, collection.dimension, indexed=("scope",))
+        await index.ensure_collection(collection.name, collection.dimension, indexed=INDEXED)
         await index.upsert(collection.name, points)
 
 
-async def _near(
+def nearest_of(near: Sequence[Neighbour], there: Mapping[str, Item]) -> list[Neighbour]:
+    """Those that others are told of, of the items that exist."""
+    return [other for other in near if other.name in there][:_NEAREST]
+
+
+async def near_items(
     store: Store,
     index: VectorIndex,
     collection: Collection,
     items: Sequence[Item],
-    embedded: dict[str, Embedded],
+    vectors: Mapping[str, Vector],
 ) -> dict[str, list[Neighbour]]:
     """What is near each of these items in the index, each other included, nearest first.
 
@@ -215,7 +296,7 @@ async def _near(
         here = [item for item in items if item.scope == scope]
         answers = await index.search_batch(
             collection.name,
-            np.stack([embedded[item.name].vector for item in here]),
+            np.stack([vectors[item.name] for item in here]),
             _NEIGHBOURS + 1,
             filter=VectorFilter.where(scope=scope),
         )
@@ -225,11 +306,17 @@ async def _near(
             found[item.name] = others[: max(close, _NEAREST)]
     async with store.read() as tx:
         points = {hit.id for hits in found.values() for hit in hits}
-        there = await tx.items.by_points(sorted(points))
+        there = await tx.items.by_points(sorted(points), collection.name)
     return {
         name: [Neighbour(there[hit.id].name, hit.score) for hit in hits if hit.id in there]
         for name, hits in found.items()
     }
+
+
+def _pictures(items: Iterable[Item], embedded: Mapping[str, Embedded]) -> list[Picture]:
+    """The hashes that came with the vectors."""
+    found = [(item, embedded[item.name].bits) for item in items]
+    return [Picture(item.name, item.scope, bits) for item, bits in found if bits is not None]
 
 
 def _pairs(near: Mapping[str, Sequence[Neighbour]], floor: float) -> list[Pair]:

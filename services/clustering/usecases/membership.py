@@ -9,25 +9,7 @@ from libs.errors import NotFound
 from libs.vectors.index import VectorIndex
 from services.clustering.domain.item import ItemKey
 from services.clustering.domain.version import choose_hero
-from services.clustering.domain.words import replaced
 from services.clustering.ports import Store, Transaction
-
-
-async def describe_item(
-    store: Store, name: str, tags: Sequence[str], texts: Sequence[str], time: datetime
-) -> None:
-    """Replaces what is written about an item, unless something newer than ``time`` is.
-
-    Raises NotFound for an item that has not arrived yet; a deleted one is passed over.
-    """
-    async with store.begin() as tx:
-        item = await tx.items.get(name)
-        if item is None:
-            if await tx.items.is_deleted(name):
-                return
-            raise NotFound("item", name)
-        await tx.items.set_words(name, replaced(item.words, tags, texts), time)
-        await tx.commit()
 
 
 async def forget_item(store: Store, index: VectorIndex, clock: Clock, key: ItemKey) -> None:
@@ -36,6 +18,7 @@ async def forget_item(store: Store, index: VectorIndex, clock: Clock, key: ItemK
         await tx.items.lock([key.scope])
         await tx.items.delete(key)
         await tx.people.forget(key.name)
+        await tx.pictures.forget(key.name)
         await drop_members(tx, [key.name], clock.now())
         await tx.commit()
     await remove_vectors(store, index, [key.point_id])

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from libs.clock import Clock
-from libs.errors import Unavailable
+from libs.errors import ColonnadeError, Unavailable
 from libs.vectors.index import VectorIndex
-from services.clustering.domain.item import Item
+from services.clustering.domain.item import Collection, Item
 from services.clustering.ports import Embedder, Store
-from services.clustering.usecases.embedding import Arrival, embed_items
+from services.clustering.usecases.embedding import Arrival, active_collection, embed_into
 
 
 async def embed_pending(
@@ -26,21 +26,31 @@ async def embed_pending(
     Unavailable when the embedding service or the index fails as a whole.
     """
     before, last = clock.now() - older, ""
+    collection = await active_collection(store, embedder)
     while True:
         async with store.read() as tx:
-            items = await tx.items.pending(before, last, batch)
+            items = await tx.items.pending(collection.name, last, batch, before)
         if not items:
             return
-        await _embed(store, index, embedder, items)
+        await embed_waiting(store, index, embedder, collection, items)
         last = items[-1].name
 
 
-async def _embed(
-    store: Store, index: VectorIndex, embedder: Embedder, items: Sequence[Item]
-) -> None:
+async def embed_waiting(
+    store: Store,
+    index: VectorIndex,
+    embedder: Embedder,
+    collection: Collection,
+    items: Sequence[Item],
+) -> dict[str, ColonnadeError]:
+    """Embeds items into a generation; answers those that have to wait, and for what."""
     arrivals = [Arrival(item, last_try=False) for item in items]
-    errors = await embed_items(store, index, embedder, arrivals)
+    errors = await embed_into(store, index, embedder, collection, arrivals)
     for item in items:
         # Alone, since it may have failed only because another one spoiled the request.
         if not isinstance(errors.get(item.name), Unavailable | None):
-            await embed_items(store, index, embedder, [Arrival(item, last_try=True)])
+            again = [Arrival(item, last_try=True)]
+            alone = await embed_into(store, index, embedder, collection, again)
+            del errors[item.name]
+            errors |= alone
+    return errors

@@ -64,9 +64,11 @@ async def _run(worker: Worker, attempt: Attempt) -> Run:
     await attempt.enter("read")
     async with worker.store.read() as tx:
         remembered = await tx.clusters.scope(scope)
-        # A scope without any items may still have clusters to take the last ones out of.
-        used = await tx.collections.in_use(scope)
-        collection = used or await tx.collections.get(remembered.collection)
+        collection = await tx.collections.active()
+        # A scope without any vectors may still have clusters to take the last ones out of.
+        if collection is not None and not remembered.version:
+            there = await tx.items.has_vectors(scope, collection.name)
+            collection = collection if there else None
         missing = await tx.items.count_missing(scope, collection.name if collection else "")
     if collection is None:
         return await attempt.find_nothing_new(Stats(missing=missing, noop=True))

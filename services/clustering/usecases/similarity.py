@@ -1,19 +1,18 @@
 """Similar items and near-duplicates."""
 
-import numpy as np
-
-from libs.errors import FailedPrecondition, InvalidArgument, NotFound
-from libs.vectors.index import VectorFilter, VectorIndex
+from libs.errors import InvalidArgument
+from libs.rpc.paging import PageRequest
+from libs.vectors.index import VectorIndex
 from services.clustering.domain.duplicates import DuplicateGroup, duplicate_groups
-from services.clustering.domain.item import (
-    PHOTO,
-    TEXT,
-    Collection,
-    Item,
-    ItemState,
-    Neighbour,
+from services.clustering.domain.facts import ItemFilter
+from services.clustering.domain.item import Collection, Neighbour
+from services.clustering.ports import Store, Vector
+from services.clustering.usecases.searching import (
+    ItemQuery,
+    VectorQuery,
+    Wishes,
+    search_items,
 )
-from services.clustering.ports import Store, Transaction, Vector
 
 DEFAULT_LIMIT = 10
 
@@ -31,19 +30,7 @@ async def similar_to_item(
     Raises InvalidArgument for what is not the name of an item, NotFound for an item of no or
     another scope, FailedPrecondition (NOT_EMBEDDED) for one without a vector.
     """
-    if not (PHOTO.fits(item) or TEXT.fits(item)):
-        raise InvalidArgument.of("item", f"must look like {PHOTO.template} or {TEXT.template}")
-    async with store.read() as tx:
-        found = await tx.items.get(item)
-        if found is None or found.scope != scope:
-            raise NotFound("item", item)
-        _require_vector(found)
-        collection = await _collection(tx, found.collection)
-    points = await index.retrieve(collection.name, [found.point_id])
-    if not points:
-        raise FailedPrecondition(f"the vector of {item} is not there yet", reason="NOT_EMBEDDED")
-    where = VectorFilter.where(scope=scope).excluding([found.point_id])
-    return await _search(store, index, collection, points[0].vector, where, limit, min_score)
+    return await _similar(store, index, scope, ItemQuery(item), limit, min_score)
 
 
 async def similar_to_vector(
@@ -54,45 +41,40 @@ async def similar_to_vector(
     limit: int,
     min_score: float | None,
 ) -> tuple[str, list[Neighbour]]:
-    """The model and the items of ``scope`` nearest to a vector of the model in use there.
+    """The model and the items of ``scope`` nearest to a vector of the model in use.
 
-    An empty scope has no model and no items. Raises InvalidArgument (WRONG_DIMENSION) for a vector
-    of another length.
+    Before the first photo there is no model and nothing to find. Raises InvalidArgument
+    (WRONG_DIMENSION) for a vector of another length.
     """
-    if not (np.isfinite(vector).all() and vector.any()):
-        raise InvalidArgument.of("vector.data", "must hold finite numbers, not all of them zero")
-    async with store.read() as tx:
-        collection = await tx.collections.in_use(scope)
-    if collection is None:
-        return "", []
-    if len(vector) != collection.dimension:
-        raise InvalidArgument.of(
-            "vector.dimension",
-            f"is {len(vector)}, but vectors of {collection.model} have {collection.dimension}",
-            reason="WRONG_DIMENSION",
-        )
-    where = VectorFilter.where(scope=scope)
-    return await _search(store, index, collection, vector, where, limit, min_score)
+    return await _similar(store, index, scope, VectorQuery(vector), limit, min_score)
 
 
-async def _search(
+class _NoTexts:
+    """See ports.TextReader; nobody asks it anything."""
+
+    async def embed_text(self, collection: Collection, text: str) -> Vector | None:
+        return None
+
+
+async def _similar(
     store: Store,
     index: VectorIndex,
-    collection: Collection,
-    vector: Vector,
-    where: VectorFilter,
+    scope: str,
+    query: ItemQuery | VectorQuery,
     limit: int,
     min_score: float | None,
 ) -> tuple[str, list[Neighbour]]:
-    hits = await index.search(
-        collection.name, vector, limit or DEFAULT_LIMIT, filter=where, min_score=min_score
+    found = await search_items(
+        store,
+        index,
+        _NoTexts(),
+        scope,
+        query,
+        Wishes(ItemFilter(include_archived=True), min_score),
+        PageRequest(limit or DEFAULT_LIMIT),
     )
-    async with store.read() as tx:
-        items = await tx.items.by_points([hit.id for hit in hits])
-    # A vector may be there a moment before its item is ready, or after it is deleted.
-    known = [(items[hit.id], hit.score) for hit in hits if hit.id in items]
-    ready = [(item.name, score) for item, score in known if item.state is ItemState.READY]
-    return collection.model, [Neighbour(name, score) for name, score in ready]
+    model = found.generation.collection.model if found.generation else ""
+    return model, [Neighbour(hit.item.name, hit.score) for hit in found.hits]
 
 
 async def find_duplicates(
@@ -104,7 +86,7 @@ async def find_duplicates(
     for a threshold below which no pairs are remembered.
     """
     async with store.read() as tx:
-        collection = await tx.collections.in_use(scope)
+        collection = await tx.collections.active()
         if collection is None:
             return min_score or 1.0, []
         threshold = collection.duplicate_threshold if min_score is None else min_score
@@ -114,7 +96,7 @@ async def find_duplicates(
                 f"is {threshold:g}, but below {collection.pair_floor:g} nothing is remembered of "
                 f"pairs of {collection.model}; ask for that or more",
             )
-        pairs = await tx.pairs.above(scope, threshold)
+        pairs = await tx.pairs.above(collection.name, scope, threshold)
         items = await tx.items.many({name for pair in pairs for name in (pair.first, pair.second)})
     known = [pair for pair in pairs if pair.first in items and pair.second in items]
 
@@ -123,19 +105,3 @@ async def find_duplicates(
         return (-item.pixels, item.create_time, name)
 
     return threshold, duplicate_groups(known, rank)
-
-
-def _require_vector(item: Item) -> None:
-    if item.state is ItemState.PENDING:
-        raise FailedPrecondition(
-            f"{item.name} has no vector yet; try again in a moment", reason="NOT_EMBEDDED"
-        )
-    if item.state is ItemState.QUARANTINED:
-        raise FailedPrecondition(f"no vector can be made of {item.name}", reason="NOT_EMBEDDED")
-
-
-async def _collection(tx: Transaction, name: str) -> Collection:
-    collection = await tx.collections.get(name)
-    if collection is None:
-        raise FailedPrecondition(f"the vectors {name} are gone", reason="NOT_EMBEDDED")
-    return collection

@@ -9,6 +9,10 @@ from colonnade.clustering.v1.clustering_service_pb2_grpc import (
     ClusteringServiceStub,
     add_ClusteringServiceServicer_to_server,
 )
+from colonnade.clustering.v1.duplicate_service_pb2_grpc import (
+    DuplicateServiceStub,
+    add_DuplicateServiceServicer_to_server,
+)
 
 from libs.aio import BlockingPool
 from libs.blobs.objects import ObjectBlobs, open_blobs
@@ -17,16 +21,19 @@ from libs.db.migrate import upgrade
 from libs.embedded.qdrant import QdrantAddress
 from libs.rpc.paging import PageTokens
 from libs.vectors.qdrant import QdrantIndex
-from services.clustering.adapters import BlobSnapshots, IndexVectors
+from services.clustering.adapters import BlobPictures, BlobSnapshots, IndexVectors
 from services.clustering.algorithms.params import Params
 from services.clustering.deps import MIGRATIONS
-from services.clustering.module import SERVICE
+from services.clustering.domain.verdict import Thresholds
+from services.clustering.module import DUPLICATES, SERVICE
 from services.clustering.repository.store import PostgresStore
 from services.clustering.servicer import ClusteringServicer
+from services.clustering.servicers.duplicates import DuplicateParts, DuplicateServicer
 from services.clustering.usecases.attempt import Worker
 from tests.support.clock import FakeClock
 from tests.support.clustering.desk import Desk
 from tests.support.clustering.fakes import MemoryQueue
+from tests.support.clustering.gallery import Gallery
 from tests.support.clustering.studio import Studio
 from tests.support.clustering.tables import empty
 from tests.support.engines import Databases
@@ -138,3 +145,21 @@ def worker(
         max_attempts=3,
         keep_versions=3,
     )
+
+
+@pytest.fixture
+async def gallery(
+    store: PostgresStore,
+    index: QdrantIndex,
+    clock: FakeClock,
+    blobs: ObjectBlobs,
+    pool: BlockingPool,
+    desk: Desk,
+) -> AsyncIterator[Gallery]:
+    eyes = BlobPictures(blobs, pool).eyes
+    servicer = DuplicateServicer(
+        DuplicateParts(store, index, eyes, clock, PageTokens(b"secret"), Thresholds())
+    )
+    register = add_DuplicateServiceServicer_to_server
+    async with serve(servicer, DUPLICATES, register, DuplicateServiceStub) as stub:
+        yield Gallery(stub, desk, blobs, eyes)

@@ -165,7 +165,8 @@ async def test_deleting_a_photo_leaves_only_its_name(desk: Desk, database: Datab
         assert await tx.items.is_deleted(one) and not await tx.items.is_deleted(other)
         assert await tx.items.gone([one, other]) == [one]
     (row,) = await rows(database, "SELECT * FROM items WHERE name = :name", name=one)
-    assert (row.state, row.words, row.blob_key, row.collection) == ("deleted", [], "", "")
+    assert (row.state, row.words, row.blob_key, row.tags) == ("deleted", [], "", [])
+    assert len(await rows(database, "SELECT FROM item_vectors")) == 1
 
 
 async def test_photos_that_are_deleted_while_they_arrive_leave_nothing(
@@ -272,19 +273,33 @@ async def test_waiting_photos_are_found_without_reading_the_others(database: Dat
     await change_rows(
         database,
         """
-        INSERT INTO items (name, point_id, scope, blob_key, words, words_time, pixels, create_time,
-                           state, collection, scene)
-        SELECT 'item ' || n, gen_random_uuid(), 'personas/p' || n % 700, '', '{}', now(), 1, now(),
-               CASE WHEN n % 500 = 0 THEN 'pending' ELSE 'ready' END, 'c', 's'
+        INSERT INTO items (name, point_id, scope, blob_key, words, words_time, pixels, create_time)
+        SELECT 'item ' || n, gen_random_uuid(), 'personas/p' || n % 700, '', '{}', now(), 1, now()
         FROM generate_series(1, 5000) AS n
         """,
     )
-    await change_rows(database, "ANALYZE items")
+    await change_rows(
+        database,
+        """
+        INSERT INTO collections (name, model, revision, fingerprint, dimension, scene_threshold,
+                                 duplicate_threshold, create_time, id, state)
+        VALUES ('c', 'models/m', 'r', 'f', 3, 0.5, 0.5, now(), gen_random_uuid(), 'active')
+        """,
+    )
+    await change_rows(
+        database,
+        """
+        INSERT INTO item_vectors (collection, item, state, scene)
+        SELECT 'c', 'item ' || n, CASE WHEN n % 500 = 0 THEN 'pending' ELSE 'ready' END, 's'
+        FROM generate_series(1, 5000) AS n
+        """,
+    )
+    await change_rows(database, "ANALYZE item_vectors")
     plan = await rows(
         database,
         """
-        EXPLAIN SELECT * FROM items WHERE state = 'pending' AND create_time < now() AND name > ''
-        ORDER BY name LIMIT 16
+        EXPLAIN SELECT * FROM item_vectors
+        WHERE collection = 'c' AND state = 'pending' AND item > '' ORDER BY item LIMIT 16
         """,
     )
-    assert "ix_items_pending" in str(plan)
+    assert "ix_item_vectors_pending" in str(plan)

@@ -8,7 +8,12 @@ from typing import Any
 
 import pytest
 from colonnade.clustering.v1 import clustering_service_pb2 as api
+from colonnade.clustering.v1 import generation_service_pb2 as generations
 from colonnade.clustering.v1.clustering_service_pb2_grpc import ClusteringServiceStub
+from colonnade.clustering.v1.generation_pb2 import Generation
+from colonnade.clustering.v1.generation_service_pb2_grpc import GenerationServiceStub
+from colonnade.clustering.v1.search_service_pb2 import SearchItemsRequest
+from colonnade.clustering.v1.search_service_pb2_grpc import SearchServiceStub
 from colonnade.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
 from colonnade.type.v1.job_pb2 import JobState
 from redis.asyncio import Redis
@@ -24,13 +29,13 @@ from libs.events.names import stream_name
 from libs.events.publisher import RedisPublisher
 from libs.jobs.celery import make_app
 from libs.rpc.auth import Authenticator
+from libs.rpc.contracts import SERVICES
 from libs.rpc.peers import Peers
 from libs.rpc.server import RpcServer
 from libs.secrets import Secrets
 from libs.telemetry import Metrics
 from libs.vectors.qdrant import QdrantIndex
 from services.clustering.embedder import RpcEmbedder
-from services.clustering.module import SERVICE
 from services.clustering.ports import Embedded
 from services.clustering.repository.store import PostgresStore
 from services.engines import Engines
@@ -41,6 +46,7 @@ from tests.support.clustering.embedding_service import SERVICE as EMBEDDING
 from tests.support.clustering.embedding_service import StandInEmbedding
 from tests.support.clustering.photos import (
     COLLECTION,
+    OTHER,
     Vector,
     axis,
     created,
@@ -49,6 +55,7 @@ from tests.support.clustering.photos import (
     new_scope,
     photo_in,
     subject,
+    tilted,
     updated,
 )
 from tests.support.clustering.runs import ask, look
@@ -73,10 +80,16 @@ async def embedding(tmp_path: Path) -> AsyncIterator[StandInEmbedding]:
 @pytest.fixture
 async def peers(embedding: StandInEmbedding, tmp_path: Path) -> AsyncIterator[Peers]:
     addresses = {
+        "catalog": f"unix:{tmp_path / 'catalog.sock'}",
         "embedding": embedding.address,
         "clustering": f"unix:{tmp_path / 'clustering.sock'}",
     }
-    peers = Peers(addresses, {"embedding": (EMBEDDING,), "clustering": (SERVICE,)}, {})
+    services = {
+        "catalog": SERVICES["catalog"],
+        "embedding": (EMBEDDING,),
+        "clustering": SERVICES["clustering"],
+    }
+    peers = Peers(addresses, services, {})
     yield peers
     await peers.close()
 
@@ -174,6 +187,40 @@ async def test_photos_of_the_catalog_become_clusters(
         await eventually(heard)
 
 
+async def test_a_generation_is_filled_and_told_of_in_the_background(
+    app: App[Settings], catalog: Catalog, embedding: StandInEmbedding, database: Database
+) -> None:
+    await embedding.start()
+    photos = [catalog.photo(tilted(0, 0.9 - n / 100, 1)) for n in range(20)]
+    await catalog.tell(created, *photos)
+    async with running(app, SERVED, *WORKING):
+        await eventually(embedded(database, 20))
+        stub = app.need(Peers).stub(GenerationServiceStub, "clustering")
+        wanted = Generation(model=OTHER.model)
+        request = generations.CreateGenerationRequest(generation=wanted)
+        made = await stub.CreateGeneration(request)
+        watch = generations.WatchGenerationRequest(name=made.name)
+        seen = [answer.generation async for answer in stub.WatchGeneration(watch)]
+        assert (seen[-1].state, seen[-1].counts.done) == (Generation.STATE_READY, 20)
+        assert seen[-1].comparison.neighbour_overlap == pytest.approx(1.0)
+        await stub.ActivateGeneration(generations.ActivateGenerationRequest(name=made.name))
+        await eventually(embedded(database, 40))
+        search = app.need(Peers).stub(SearchServiceStub, "clustering")
+        query = SearchItemsRequest(parent=catalog.scope, item=photos[0])
+        assert (await search.SearchItems(query)).model == OTHER.model
+        old = next(
+            g.name
+            for g in (await stub.ListGenerations(generations.ListGenerationsRequest())).generations
+            if g.state == Generation.STATE_RETIRED
+        )
+        await stub.DeleteGeneration(generations.DeleteGenerationRequest(name=old))
+        describe = app.need(Jobs).app.tasks["clustering.describe"]
+        await asyncio.to_thread(describe)
+        assert len(await rows(database, "SELECT FROM collections")) == 1
+    messages = (await told(database, "photo.embedded"))[20:]
+    assert {message.model for message in messages} == {OTHER.model}
+
+
 async def test_while_the_embedding_service_is_away_nothing_is_lost(
     app: App[Settings],
     catalog: Catalog,
@@ -186,7 +233,7 @@ async def test_while_the_embedding_service_is_away_nothing_is_lost(
         await catalog.tell(created, *photos)
 
         async def all_wait() -> bool:
-            return len(await rows(database, "SELECT FROM items WHERE state = 'pending'")) == 20
+            return len(await rows(database, "SELECT FROM items WHERE state = 'live'")) == 20
 
         await eventually(all_wait)
         assert await told(database, "photo.embedded") == []
@@ -247,9 +294,10 @@ async def test_the_embedder_speaks_the_contract(peers: Peers, embedding: StandIn
     await embedding.start()
     embedding.results = {"good": axis(3), "bad": InvalidArgument("no picture", reason="BAD_IMAGE")}
     embedder = RpcEmbedder(peers.stub(EmbeddingServiceStub, "embedding"), duplicate_floor=0.0)
-    good, bad = await embedder.embed(["good", "bad"])
+    good, bad = await embedder.embed(["good", "bad"], COLLECTION.model)
     assert isinstance(good, Embedded) and good.vector.tolist() == axis(3).tolist()
     assert isinstance(bad, InvalidArgument) and bad.reason == "BAD_IMAGE"
-    assert await embedder.collection(good) == COLLECTION
-    assert await embedder.collection(good) == COLLECTION
-    assert embedding.asked_for_model == 1
+    assert await embedder.describe("") == await embedder.describe(COLLECTION.model) == COLLECTION
+    for _ in range(2):
+        assert await embedder.embed_text(COLLECTION, "sunset") is None, "it reads pictures only"
+    assert embedding.asked_for_model == 3

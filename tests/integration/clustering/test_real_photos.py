@@ -9,8 +9,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from libs.agreement import adjusted_rand, bcubed, purity, singles
 from services.clustering.algorithms.engine import Engine, previous_of
-from services.clustering.algorithms.metrics import adjusted_rand, bcubed, purity, singles
 from services.clustering.algorithms.titles import Labels, make_titles
 from tests.integration.clustering.labelled_photos import LabelledPhotos, load
 from tests.support.shared import SHARED, needs_shared

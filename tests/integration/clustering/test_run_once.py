@@ -6,7 +6,7 @@ import pytest
 
 from libs.blobs.objects import ObjectBlobs
 from libs.db.engine import Database
-from libs.errors import InvalidArgument
+from libs.errors import InvalidArgument, Unavailable
 from libs.rpc.paging import PageRequest
 from libs.vectors.qdrant import QdrantIndex
 from services.clustering.domain.cluster import Cluster, ClusterState
@@ -53,12 +53,14 @@ async def recount(database: Database, scope: str) -> dict[str, int]:
         database,
         """
         WITH newest AS (SELECT version FROM scopes WHERE scope = :scope),
-             here AS (SELECT * FROM members JOIN newest USING (version) WHERE scope = :scope)
-        SELECT (SELECT count(*) FROM items WHERE scope = :scope AND state = 'ready') AS items,
+             here AS (SELECT * FROM members JOIN newest USING (version) WHERE scope = :scope),
+             standing AS (SELECT v.state FROM item_vectors AS v
+                          JOIN items AS i ON i.name = v.item WHERE i.scope = :scope)
+        SELECT (SELECT count(*) FROM standing WHERE state = 'ready') AS items,
                (SELECT count(*) FROM here) AS clustered,
                (SELECT count(DISTINCT cluster_id) FROM here) AS clusters,
                (SELECT count(*) FROM here WHERE duplicate_of <> '') AS duplicates,
-               (SELECT count(*) FROM items WHERE scope = :scope AND state = 'pending') AS missing
+               (SELECT count(*) FROM standing WHERE state = 'pending') AS missing
         """,
         scope=scope,
     )
@@ -324,7 +326,7 @@ async def test_a_group_that_merges_into_another_names_it(
     assert (ended.state, ended.merged_into, ended.row_version) == ("retired", kept.id, 2)
 
 
-async def test_new_vectors_of_another_model_do_not_make_the_clusters_vanish(
+async def test_a_model_that_changed_does_not_make_the_clusters_vanish(
     desk: Desk, worker: Worker, store: PostgresStore
 ) -> None:
     await desk.arrive(THREE)
@@ -332,7 +334,9 @@ async def test_new_vectors_of_another_model_do_not_make_the_clusters_vanish(
     before = await ids(store, desk.scope)
     newer = replace(COLLECTION, name="photos-test-r2-f2", revision="r2", fingerprint="f2")
     desk.embedder = FakeEmbedder(newer)
-    await desk.arrive([tilted(3, 0.9, 4)])
+    photo = desk.photo(tilted(3, 0.9, 4))
+    with pytest.raises(Unavailable, match="create a generation"):
+        await desk.deliver(created(photo))
     run = await cluster(worker, desk.scope)
     assert (run.stats.noop, run.stats.missing) == (True, 1)
     assert await ids(store, desk.scope) == before

@@ -7,7 +7,7 @@ from typing import Any
 from libs.errors import ColonnadeError
 from libs.events.stream import Event, Outcome
 from libs.vectors.index import VectorIndex
-from services.clustering.consumers import CatalogConsumer
+from services.clustering.consumers import CatalogConsumer, PostConsumer
 from services.clustering.ports import Store
 from tests.support.clock import FakeClock
 from tests.support.clustering.fakes import FakeEmbedder
@@ -54,8 +54,11 @@ class Desk:
         parts: list[Any] = [self.store, self.index, self.embedder]
         if fuse is not None:
             parts = [Mortal(part, fuse) for part in parts]
-        consumer = CatalogConsumer(*parts, self.clock, batch=BATCH)
-        return await consumer.subscriptions()[events[0].type].handler(events)
+        handlers = {
+            **CatalogConsumer(*parts, self.clock, batch=BATCH).subscriptions(),
+            **PostConsumer(*parts[:2]).subscriptions(),
+        }
+        return await handlers[events[0].type].handler(events)
 
     async def errors(self, *events: Event) -> list[Exception | None]:
         """What became of each event."""

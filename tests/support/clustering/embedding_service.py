@@ -16,8 +16,15 @@ from libs.rpc.auth import Authenticator
 from libs.rpc.server import RpcServer
 from libs.rpc.status import to_status
 from libs.telemetry import Metrics
-from tests.support.clustering.photos import COLLECTION, Vector
+from services.clustering.domain.item import Collection
+from tests.support.clustering.photos import COLLECTION, OTHER, Vector
 
+# The other model makes the first numbers of the same vectors.
+MODELS = {
+    "models/default": COLLECTION,
+    COLLECTION.model: COLLECTION,
+    OTHER.model: OTHER,
+}
 SERVICE = api.DESCRIPTOR.services_by_name["EmbeddingService"]
 
 
@@ -44,29 +51,39 @@ class StandInEmbedding(EmbeddingServiceServicer):
         self, request: api.EmbedImagesRequest, context: Any
     ) -> api.EmbedImagesResponse:
         assert request.purpose == api.EmbedImagesRequest.PURPOSE_BULK
-        results = [_result(self.results[image.blob_key]) for image in request.images]
+        results = [
+            result_message(self.results[image.blob_key], MODELS[request.model])
+            for image in request.images
+        ]
         return api.EmbedImagesResponse(results=results)
 
     async def GetModel(self, request: api.GetModelRequest, context: Any) -> Model:
-        assert request.name == COLLECTION.model
         self.asked_for_model += 1
+        model = MODELS[request.name]
         return Model(
-            name=request.name,
-            revision=COLLECTION.revision,
-            dimension=COLLECTION.dimension,
-            duplicate_threshold=COLLECTION.duplicate_threshold,
-            scene_threshold=COLLECTION.scene_threshold,
+            name=model.model,
+            revision=model.revision,
+            fingerprint=model.fingerprint,
+            state=Model.STATE_READY,
+            modality=Model.MODALITY_IMAGE,
+            dimension=model.dimension,
+            duplicate_threshold=model.duplicate_threshold,
+            scene_threshold=model.scene_threshold,
         )
 
 
-def _result(result: Vector | ColonnadeError) -> api.ImageResult:
+def result_message(
+    result: Vector | ColonnadeError, model: Collection = COLLECTION
+) -> api.ImageResult:
+    """What becomes of one image: its vector, or what is wrong with it."""
     if isinstance(result, ColonnadeError):
         return api.ImageResult(error=to_status(result))
+    numbers = result[: model.dimension].astype("<f4")
     return api.ImageResult(
         embedding=Embedding(
-            vector=VectorMessage(dimension=len(result), data=result.astype("<f4").tobytes()),
-            model=COLLECTION.model,
-            revision=COLLECTION.revision,
-            fingerprint=COLLECTION.fingerprint,
+            vector=VectorMessage(dimension=len(numbers), data=numbers.tobytes()),
+            model=model.model,
+            revision=model.revision,
+            fingerprint=model.fingerprint,
         )
     )

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 import numpy as np
 
 from libs.errors import ColonnadeError, InvalidArgument, NotFound
-from libs.vectors.index import Equals, Floats, Hit, VectorFilter, VectorPage, VectorPoint
+from libs.vectors.index import Equals, Floats, Hit, Payload, VectorFilter, VectorPage, VectorPoint
 from services.clustering.domain.item import Collection
 from services.clustering.ports import Embedded
 from tests.support.clustering.photos import COLLECTION, Vector, key_of
@@ -16,30 +16,49 @@ class FakeEmbedder:
 
     def __init__(self, collection: Collection = COLLECTION) -> None:
         self.collection_in_use = collection
+        self.others: dict[str, Collection] = {}
         self.results: dict[str, Vector | ColonnadeError] = {}
+        self.results_of: dict[tuple[str, str], Vector | ColonnadeError] = {}
         self.down: ColonnadeError | None = None
         self.calls: list[list[str]] = []
 
-    def give(self, photo: str, result: Vector | ColonnadeError) -> None:
-        """What becomes of the picture of ``photo``."""
-        self.results[key_of(photo)] = result
+    def give(self, photo: str, result: Vector | ColonnadeError, model: str = "") -> None:
+        """What becomes of the picture of ``photo``, with one model or with any other."""
+        if model:
+            self.results_of[(model, key_of(photo))] = result
+        else:
+            self.results[key_of(photo)] = result
 
-    async def embed(self, blob_keys: Sequence[str]) -> list[Embedded | ColonnadeError]:
+    async def embed(self, blob_keys: Sequence[str], model: str) -> list[Embedded | ColonnadeError]:
         self.calls.append(list(blob_keys))
         if self.down is not None:
             raise self.down
         if not all(blob_keys):
             raise InvalidArgument.of("images.blob_key", "must not be empty")
-        return [self._result(self.results[key]) for key in blob_keys]
+        used = await self.describe(model)
+        return [
+            self._result(self.results_of.get((model, key), self.results.get(key)), used)
+            for key in blob_keys
+        ]
 
-    async def collection(self, embedded: Embedded) -> Collection:
-        assert embedded.fingerprint == self.collection_in_use.fingerprint
-        return self.collection_in_use
+    async def describe(self, model: str) -> Collection:
+        if self.down is not None:
+            raise self.down
+        if model in ("", self.collection_in_use.model):
+            return self.collection_in_use
+        if model not in self.others:
+            raise NotFound("model", model)
+        return self.others[model]
 
-    def _result(self, result: Vector | ColonnadeError) -> Embedded | ColonnadeError:
+    async def embed_text(self, collection: Collection, text: str) -> Vector | None:
+        return None
+
+    def _result(
+        self, result: Vector | ColonnadeError | None, used: Collection
+    ) -> Embedded | ColonnadeError:
+        assert result is not None, "the test gave no vector of this picture"
         if isinstance(result, ColonnadeError):
             return result
-        used = self.collection_in_use
         return Embedded(result, used.model, used.revision, used.fingerprint)
 
 
@@ -97,6 +116,16 @@ class MemoryIndex:
             await self.search(collection, vector, limit, filter=filter, min_score=min_score)
             for vector in vectors
         ]
+
+    async def delete_collection(self, collection: str) -> None:
+        self.collections.pop(collection, None)
+
+    async def set_payload(self, collection: str, ids: Sequence[str], payload: Payload) -> None:
+        points = self._points(collection)
+        for id in ids:
+            if id in points:
+                merged = {**points[id].payload, **payload}
+                points[id] = VectorPoint(id, points[id].vector, merged)
 
     async def retrieve(self, collection: str, ids: Sequence[str]) -> list[VectorPoint]:
         points = self._points(collection)

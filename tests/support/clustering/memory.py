@@ -4,13 +4,16 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from libs.errors import AlreadyExists
 from services.clustering.domain.cluster import Cluster, Hero, Member
+from services.clustering.domain.generation import Generation, GenerationState
 from services.clustering.domain.item import Collection, Item, ItemKey, ItemState, Neighbour, Pair
 from services.clustering.domain.run import Run
+
+_LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @dataclass
@@ -56,7 +59,9 @@ class MemoryTransaction:
         self._data = data
         self.items = _Items(data)
         self.pairs = _Pairs(data)
+        self.pictures = _Pictures()
         self.collections = _Collections(data)
+        self.generations = _Generations(data)
         self.runs = _Runs(data)
         self.clusters = _Clusters(data)
         self.versions = _Versions(data)
@@ -84,34 +89,42 @@ class _Items:
     async def get(self, name: str) -> Item | None:
         return self._data.items.get(name)
 
-    async def many(self, names: Iterable[str]) -> dict[str, Item]:
+    async def many(self, names: Iterable[str], collection: str | None = None) -> dict[str, Item]:
         items = self._data.items
         return {name: items[name] for name in names if name in items}
 
-    async def by_points(self, point_ids: Sequence[str]) -> dict[str, Item]:
+    async def by_points(
+        self, point_ids: Sequence[str], collection: str | None = None
+    ) -> dict[str, Item]:
         items = {item.point_id: item for item in self._data.items.values()}
         return {id: items[id] for id in point_ids if id in items}
 
-    async def pending(self, before: datetime, after: str, limit: int) -> list[Item]:
+    async def pending(
+        self, collection: str, after: str, limit: int, before: datetime | None = None
+    ) -> list[Item]:
         waiting = [item for name, item in sorted(self._data.items.items()) if self._waits(name)]
-        found = [item for item in waiting if item.create_time < before and item.name > after]
-        return found[:limit]
+        found = [item for item in waiting if item.name > after]
+        return [item for item in found if before is None or item.create_time < before][:limit]
 
-    async def set_ready(self, collection: str, scenes: Mapping[str, str]) -> set[str]:
+    async def set_ready(self, collection: str, scenes: Mapping[str, str]) -> dict[str, bool]:
         waiting = {name for name in scenes if self._waits(name)}
         for name in waiting:
             self._change(name, state=ItemState.READY, collection=collection, scene=scenes[name])
-        return waiting
+        return dict.fromkeys(waiting, True)
 
-    async def quarantine(self, name: str, reason: str, message: str) -> bool:
+    async def quarantine(self, collection: str, name: str, reason: str, message: str) -> bool:
         waits = self._waits(name)
         if waits:
             self._change(name, state=ItemState.QUARANTINED)
         return waits
 
-    async def set_words(self, name: str, words: Sequence[str], time: datetime) -> None:
-        if self._data.items[name].words_time <= time:
-            self._change(name, words=tuple(words), words_time=time)
+    async def describe(self, item: Item) -> None:
+        known = self._data.items[item.name]
+        if known.words_time <= item.words_time:
+            self._data.items[item.name] = replace(item, facts=known.facts + 1)
+
+    async def set_synced(self, written: Mapping[str, int]) -> None:
+        """Nothing ever waits for being copied here."""
 
     async def delete(self, key: ItemKey) -> None:
         self._data.items.pop(key.name, None)
@@ -137,16 +150,16 @@ class _Pairs:
     def __init__(self, data: Data) -> None:
         self._data = data
 
-    async def add(self, pairs: Iterable[Pair]) -> None:
+    async def add(self, collection: str, pairs: Iterable[Pair]) -> None:
         for pair in pairs:
             if pair.first in self._data.items and pair.second in self._data.items:
                 self._data.pairs[(pair.first, pair.second)] = pair
 
-    async def of(self, names: Iterable[str]) -> list[Pair]:
+    async def of(self, collection: str, names: Iterable[str]) -> list[Pair]:
         wanted = set(names)
         return [pair for key, pair in self._data.pairs.items() if wanted & {*key}]
 
-    async def above(self, scope: str, min_score: float) -> list[Pair]:
+    async def above(self, collection: str, scope: str, min_score: float) -> list[Pair]:
         return [
             pair
             for pair in self._data.pairs.values()
@@ -154,27 +167,57 @@ class _Pairs:
         ]
 
 
+class _Pictures:
+    """Nobody looks for copies here."""
+
+    async def add(self, pictures: Sequence[object]) -> None:
+        """There is nothing to remember."""
+
+    async def forget(self, item: str) -> None:
+        """There is nothing to forget."""
+
+
 class _Collections:
+    """There is one generation at most, and it is active."""
+
     def __init__(self, data: Data) -> None:
         self._data = data
-
-    async def add(self, collection: Collection) -> None:
-        self._data.collections.setdefault(collection.name, collection)
 
     async def get(self, name: str) -> Collection | None:
         return self._data.collections.get(name)
 
-    async def in_use(self, scope: str) -> Collection | None:
-        used = [
-            item.collection
-            for item in self._data.items.values()
-            if item.scope == scope and item.state is ItemState.READY
-        ]
-        name = max(used, key=used.count, default="")
-        return self._data.collections.get(name)
+    async def active(self) -> Collection | None:
+        return next(iter(self._data.collections.values()), None)
+
+    async def hold(self, name: str) -> bool:
+        return name in self._data.collections
 
     async def names(self) -> list[str]:
         return list(self._data.collections)
+
+    async def kept(self) -> list[Collection]:
+        return list(self._data.collections.values())
+
+
+class _Generations:
+    def __init__(self, data: Data) -> None:
+        self._data = data
+
+    async def add(
+        self, generation_id: str, collection: Collection, state: GenerationState, epoch: int
+    ) -> bool:
+        if self._data.collections:
+            return False
+        self._data.collections[collection.name] = collection
+        return True
+
+    async def enrol(self, collection: str) -> None:
+        """Who has no vector waits for one here."""
+
+    async def active(self) -> Generation | None:
+        for collection in self._data.collections.values():
+            return Generation("g", collection, GenerationState.ACTIVE, _LONG_AGO)
+        return None
 
 
 class _Runs:

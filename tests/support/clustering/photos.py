@@ -6,7 +6,13 @@ from datetime import UTC, datetime
 
 import numpy as np
 import numpy.typing as npt
-from colonnade.events.v1.event_pb2 import PhotoCreated, PhotoDeleted, PhotoUpdated
+from colonnade.events.v1.event_pb2 import (
+    PhotoCreated,
+    PhotoDeleted,
+    PhotoRights,
+    PhotoUpdated,
+    PostChanged,
+)
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -25,6 +31,15 @@ COLLECTION = Collection(
     scene_threshold=0.90,
     duplicate_threshold=0.97,
 )
+OTHER = replace(
+    COLLECTION,
+    name="photos-other-r2-f2",
+    model="models/other",
+    revision="r2",
+    fingerprint="f2",
+    dimension=DIMENSION // 2,
+)
+"""Vectors of another model, of another length."""
 Vector = npt.NDArray[np.float32]
 
 
@@ -73,12 +88,16 @@ def created(
     time: datetime = NOON,
     thumbnail_key: str | None = None,
     cluster: str = "",
+    filed: str = "",
+    taken: datetime | None = None,
 ) -> Event:
-    """``photo.created``, told at ``time``, which is also when the photo came in."""
+    """``photo.created``, told at ``time``, which is also when the photo came in; ``filed`` under
+    this pillar, which people call ``pillar``."""
     stamp = Timestamp()
     stamp.FromDatetime(time)
     message = PhotoCreated(
         photo=photo,
+        pillar=filed,
         pillar_display_name=pillar,
         thumbnail_key=key_of(photo) if thumbnail_key is None else thumbnail_key,
         source_path=path,
@@ -89,15 +108,36 @@ def created(
         create_time=stamp,
         cluster=cluster,
     )
+    if taken is not None:
+        message.taken_time.FromDatetime(taken)
     return event_of("photo.created", photo, message, time)
 
 
 def updated(
-    photo: str, *, tags: Sequence[str] = (), pillar: str = "", time: datetime = NOON
+    photo: str,
+    *,
+    tags: Sequence[str] = (),
+    pillar: str = "",
+    time: datetime = NOON,
+    filed: str = "",
+    archived: bool = False,
 ) -> Event:
     """``photo.updated``."""
-    message = PhotoUpdated(photo=photo, pillar_display_name=pillar, tags=tags)
+    message = PhotoUpdated(
+        photo=photo,
+        pillar=filed,
+        pillar_display_name=pillar,
+        tags=tags,
+        rights=PhotoRights(archived=archived),
+    )
     return event_of("photo.updated", photo, message, time)
+
+
+def used(photo: str, state: str, *, post: str = "", version: int = 1) -> Event:
+    """``post.changed`` of a post that uses the photo."""
+    post = post or f"{photo.partition('/photos/')[0]}/posts/{uuid7()}"
+    message = PostChanged(post=post, photo=photo, state=state, version=version)
+    return event_of("post.changed", photo, message, NOON)
 
 
 def deleted(photo: str, *, time: datetime = NOON) -> Event:

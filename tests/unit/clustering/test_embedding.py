@@ -54,7 +54,8 @@ async def test_a_photo_that_arrives_can_be_searched_and_is_told_of(
     assert labels_of(item.words).texts == ()
     point = index.collections[COLLECTION.name][item.point_id]
     assert np.array_equal(point.vector, axis(0))
-    assert point.payload == {"scope": desk.scope}
+    assert point.payload == item.payload
+    assert point.payload["tags"] == ["sun"] and point.payload["scope"] == desk.scope
     assert told(store) == [(photo, photo)]
     assert index.made == [COLLECTION.name]
 
@@ -300,9 +301,9 @@ async def test_a_photo_deleted_while_it_is_embedded_leaves_nothing(
     photo, other = desk.photo(axis(0)), desk.photo(axis(0))
     embed = desk.embedder.embed
 
-    async def delete_first(keys):  # type: ignore[no-untyped-def]
+    async def delete_first(keys, model):  # type: ignore[no-untyped-def]
         await desk.deliver(deleted(photo))
-        return await embed(keys)
+        return await embed(keys, model)
 
     desk.embedder.embed = delete_first  # type: ignore[method-assign]
     assert await desk.errors(created(photo), created(other)) == [None, None]

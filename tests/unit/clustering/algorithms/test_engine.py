@@ -5,10 +5,10 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from libs.agreement import adjusted_rand, bcubed, singles
 from libs.errors import InvalidArgument
 from services.clustering.algorithms.clustering import Clustering
 from services.clustering.algorithms.engine import Engine
-from services.clustering.algorithms.metrics import adjusted_rand, bcubed, singles
 from services.clustering.algorithms.params import Params
 from tests.unit.clustering.algorithms.samples import (
     Sample,

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from libs.agreement import adjusted_rand, singles
 from services.clustering.algorithms.components import Null
 from services.clustering.algorithms.engine import Engine
 from services.clustering.algorithms.large import fit_large, micro_clusters
-from services.clustering.algorithms.metrics import adjusted_rand, singles
 from services.clustering.algorithms.params import Params
 from services.clustering.algorithms.prep import fit_epoch
 from tests.unit.clustering.algorithms.samples import library, noise

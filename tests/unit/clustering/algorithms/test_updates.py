@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from libs.agreement import adjusted_rand, singles
 from libs.errors import InvalidArgument
 from services.clustering.algorithms.clustering import Previous, RefitReason
 from services.clustering.algorithms.engine import Engine, previous_of
-from services.clustering.algorithms.metrics import adjusted_rand, singles
 from services.clustering.algorithms.params import Params
 from services.clustering.algorithms.state import State
 from tests.unit.clustering.algorithms.samples import (

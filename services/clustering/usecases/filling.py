@@ -1,0 +1,156 @@
+"""Filling a generation with vectors, from its row. Knows nothing of Celery."""
+
+import logging
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+
+from libs.clock import Clock
+from libs.errors import ColonnadeError, Unavailable
+from libs.lease import Lease, kept
+from libs.vectors.index import VectorIndex
+from services.clustering.domain.generation import FED, Generation, GenerationState
+from services.clustering.ports import Embedder, Store
+from services.clustering.usecases.contrast import compare_generations
+from services.clustering.usecases.pending import embed_waiting
+
+log = logging.getLogger(__name__)
+
+FILL_TASK = "clustering.fill_generation"
+AGAIN_AFTER = timedelta(seconds=30)
+# Taken up so many times without a single photo done, it is given up.
+_MOST_ATTEMPTS = 10
+# The embedding service no longer makes such vectors; waiting does not help.
+_GONE = ("MODEL_CHANGED", "NOT_FOUND")
+
+
+@dataclass(frozen=True, slots=True)
+class Filler:
+    """What filling needs of the world."""
+
+    store: Store
+    index: VectorIndex
+    embedder: Embedder
+    clock: Clock
+    owner: str
+    batch: int
+
+
+async def fill_generation(filler: Filler, generation_id: str) -> None:
+    """Embeds every photo that waits for a vector in a generation; one that was filling is ready
+    then.
+
+    Killed at any point, it leaves the rest to the next worker. A photo that fails twice on its own
+    account is counted as failed; while the embedding service is away, all wait. Raises LeaseLost.
+    """
+    async with filler.store.begin() as tx:
+        taken = await tx.generations.take(generation_id, filler.owner)
+        if taken is not None:
+            await tx.generations.enrol(taken[0].collection.name)
+        await tx.commit()
+    if taken is None:
+        return
+    fill = _Fill(filler, *taken)
+    async with kept(fill.beat):
+        await fill.run()
+
+
+async def waiting_generations(store: Store) -> list[str]:
+    """The ids of generations that are to be filled and that no worker has."""
+    async with store.read() as tx:
+        return await tx.generations.waiting()
+
+
+class _Fill:
+    """A generation that a worker holds the lease of."""
+
+    def __init__(self, filler: Filler, generation: Generation, lease: Lease) -> None:
+        self._filler = filler
+        self._generation = generation
+        self._lease = lease
+
+    async def beat(self) -> None:
+        """Renews the lease and looks at what became of the generation."""
+        await self._renew(self._generation.attempt)
+
+    async def _renew(self, attempt: int) -> None:
+        async with self._filler.store.begin() as tx:
+            self._generation = await tx.generations.renew(self._generation, self._lease, attempt)
+            await tx.commit()
+
+    async def run(self) -> None:
+        """Embeds all that waits, and ends."""
+        if self._generation.attempt > _MOST_ATTEMPTS:
+            error = Unavailable("its workers were lost again and again", reason="WORKER_LOST")
+            return await self._fail(error)
+        try:
+            all_done = await self._embed_all()
+        except Unavailable as error:
+            if error.reason in _GONE:
+                return await self._fail(error)
+            log.warning("%s goes on waiting: %s", self._generation.name, error.message)
+            all_done = False
+        if not all_done:
+            return await self._put_back()
+        await self._finish()
+        return None
+
+    async def _embed_all(self) -> bool:
+        """Whether nothing is left to wait for."""
+        filler, collection = self._filler, self._generation.collection
+        after, waits, found = "", False, False
+        while self._generation.state in FED:
+            async with filler.store.read() as tx:
+                items = await tx.items.pending(collection.name, after, filler.batch)
+            if not items and (waits or not found):
+                return not waits
+            if not items:
+                # Once more from the start: others came in meanwhile.
+                after, found = "", False
+                continue
+            errors = await embed_waiting(
+                filler.store, filler.index, filler.embedder, collection, items
+            )
+            waits, found, after = waits or bool(errors), True, items[-1].name
+            await self._renew(0)
+        return True
+
+    async def _finish(self) -> None:
+        filling = self._generation.state is GenerationState.FILLING
+        found = await self._compared() if filling else None
+        async with self._filler.store.begin() as tx:
+            now = await tx.generations.get(self._generation.id, lock=True)
+            values: dict[str, object] = {"attempt": 0, "error_reason": "", "error_message": ""}
+            if now is not None and now.state is GenerationState.FILLING:
+                values |= {
+                    "state": GenerationState.READY,
+                    "ready_time": self._filler.clock.now(),
+                    "comparison": found,
+                }
+            await tx.generations.give_back(self._generation, self._lease, None, **values)
+            await tx.commit()
+
+    async def _compared(self) -> dict[str, object] | None:
+        """How it compares with the active one; None where that cannot be told now."""
+        try:
+            found = await compare_generations(
+                self._filler.store, self._filler.index, self._generation
+            )
+        except ColonnadeError as error:
+            log.warning("%s is not compared: %s", self._generation.name, error.message)
+            return None
+        return asdict(found) if found else None
+
+    async def _fail(self, error: ColonnadeError) -> None:
+        failed: dict[str, object] = {"error_reason": error.reason, "error_message": error.message}
+        if self._generation.state is GenerationState.FILLING:
+            failed["state"] = GenerationState.FAILED
+        log.warning("%s cannot be filled: %s", self._generation.name, error.message)
+        await self._give_back(failed)
+
+    async def _put_back(self) -> None:
+        await self._give_back({"attempt": 0})
+
+    async def _give_back(self, values: dict[str, object]) -> None:
+        async with self._filler.store.begin() as tx:
+            await tx.generations.give_back(self._generation, self._lease, AGAIN_AFTER, **values)
+            await tx.commit()
