@@ -21,7 +21,9 @@ _CHANGE = re.compile(r"([^=]+)=(?:(\d{1,4})|(\d{1,4}|-)/week|(on|off))")
 # From here on a day without its year could be taken for one that is over.
 _FAR = timedelta(days=180)
 _HISTORY = 50
-_STATES = ("usable", "pending", "unsorted", "held", "scheduled", "spent")
+_STATES = ("usable", "pending", "awaiting_vote", "unsorted", "held", "scheduled", "spent")
+# Runs, each of which will give a photo.
+_HEADS = {"awaiting_vote": "to vote"}
 
 
 def gaps(
@@ -176,13 +178,13 @@ def show_preview(preview: planning.PreviewGapsResponse, cost: float) -> None:
 
 
 def _show_supplies(report: GapReport) -> None:
-    """What there is. States in which no photo is are left out, to keep the table narrow."""
+    """What there is. States in which nothing is are left out, to keep the table narrow."""
     counts = {state: [getattr(gap.supply, state) for gap in report.pillars] for state in _STATES}
     shown = [state for state in _STATES if state == "usable" or any(counts[state])]
     rows = zip(*(counts[state] for state in shown), strict=True)
     table(
         "Photos there are",
-        ("pillar", *(f"#{state}" for state in shown), "#quality"),
+        ("pillar", *(f"#{_HEADS.get(state, state)}" for state in shown), "#quality"),
         [(_title(gap), *row, _quality(gap)) for gap, row in zip(report.pillars, rows, strict=True)],
     )
 

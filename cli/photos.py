@@ -14,6 +14,7 @@ from cli.importing import import_photos
 from cli.names import below, persona_name, split_list
 from cli.output import JsonOption, last_part, line, out, print_json, table, when, word
 from cli.photo_changes import analyze, archive, move, rights, rights_in_words, tag, unarchive
+from cli.photo_urls import url
 from cli.run import with_suite
 
 app = typer.Typer(help="The photos of a persona.", no_args_is_help=True)
@@ -21,7 +22,7 @@ app = typer.Typer(help="The photos of a persona.", no_args_is_help=True)
 app.command("import")(import_photos)
 
 
-for change in (tag, move, archive, unarchive, rights, analyze):
+for change in (tag, move, archive, unarchive, rights, analyze, url):
     app.command()(change)
 
 

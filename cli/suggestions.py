@@ -1,33 +1,42 @@
-"""``colonnade suggestions`` and ``colonnade runs``."""
+"""``colonnade suggestions``."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Annotated
 
 import typer
 from colonnade.catalog.v1 import planning_service_pb2 as planning
-from colonnade.catalog.v1.run_pb2 import Run
 from colonnade.catalog.v1.suggestion_pb2 import Suggestion, SuggestionBatch
 from colonnade.type.v1.job_pb2 import JobState
 from google.rpc import code_pb2
 from rich.markup import escape
-from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from cli.connection import Suite
 from cli.names import below, persona_name, split_list
-from cli.output import JsonOption, as_dict, last_part, line, out, print_json, when, word
+from cli.output import (
+    JsonOption,
+    as_dict,
+    dimmed,
+    entry,
+    indented,
+    last_part,
+    line,
+    out,
+    print_json,
+    when,
+    word,
+)
 from cli.run import FAILED, with_suite
+from cli.runs import show_run
 from libs.errors import DeadlineExceeded
 
 app = typer.Typer(help="Ideas for what to make next.", no_args_is_help=True)
-runs = typer.Typer(help="Attempts to create a picture.", no_args_is_help=True)
 
 Show = Callable[[SuggestionBatch, Suggestion | None], None]
 SuggestionName = Annotated[str, typer.Argument(help="personas/…/suggestions/…")]
 _ENDED = (JobState.JOB_STATE_SUCCEEDED, JobState.JOB_STATE_FAILED, JobState.JOB_STATE_CANCELLED)
 _DEFAULT_COUNT = 5
-_INDENT = 4
 
 
 @app.command()
@@ -105,25 +114,15 @@ def show_suggestion(suggestion: Suggestion) -> None:
     source = "" if suggestion.source == "template" else f", by {suggestion.source}"
     told = f"{pillar}, {state}{source}"
     line(f"\n[bold]{suggestion.rank}. {escape(suggestion.title)}[/bold] ({escape(told)})")
-    _indented(suggestion.description)
-    _indented(f"Why: {suggestion.reason}")
+    indented(suggestion.description)
+    indented(f"Why: {suggestion.reason}")
     if suggestion.nearest_photos:
         near = ", ".join(last_part(photo) for photo in suggestion.nearest_photos[:1])
         more = len(suggestion.nearest_photos) - 1
-        _indented(f"Nearest photo: {near}" + (f" and {more} more" if more else ""))
+        indented(f"Nearest photo: {near}" + (f" and {more} more" if more else ""))
     if suggestion.reject_reason:
-        _indented(f"Turned down: {suggestion.reject_reason}")
-    out.print(Padding(suggestion.name, (0, 0, 0, _INDENT)), markup=False, style="dim")
-
-
-def _entry(title: str, told: str, name: str) -> None:
-    """One of a list, in two lines, so that its name stays in one piece at 80 columns."""
-    line(f"[bold]{escape(title)}[/bold] ({escape(told)})")
-    out.print(Padding(name, (0, 0, 0, _INDENT)), markup=False, style="dim")
-
-
-def _indented(text: str) -> None:
-    out.print(Padding(escape(text), (0, 0, 0, _INDENT)))
+        indented(f"Turned down: {suggestion.reject_reason}")
+    dimmed(suggestion.name)
 
 
 def show_end(batch: SuggestionBatch) -> None:
@@ -151,7 +150,7 @@ def list_suggestions(
     for suggestion in found:
         state = word(Suggestion.State, suggestion.state)
         told = f"{last_part(suggestion.pillar)}, {state}, {suggestion.gap:.1f} missing"
-        _entry(suggestion.title, told, suggestion.name)
+        entry(suggestion.title, told, suggestion.name)
     return None
 
 
@@ -179,9 +178,9 @@ def show(suggestion: SuggestionName, json: JsonOption = False) -> None:
     if json:
         return print_json(found)
     show_suggestion(found)
-    _indented(f"Prompt: {found.prompt or '(none yet)'}")
-    _indented(f"Keywords: {', '.join(found.keywords) or '-'}")
-    _indented(f"Made {when(found.create_time)}" + (f", run {found.run}" if found.run else ""))
+    indented(f"Prompt: {found.prompt or '(none yet)'}")
+    indented(f"Keywords: {', '.join(found.keywords) or '-'}")
+    indented(f"Made {when(found.create_time)}" + (f", run {found.run}" if found.run else ""))
     return None
 
 
@@ -232,43 +231,3 @@ def delete(suggestion: SuggestionName, json: JsonOption = False) -> None:
     request = planning.DeleteSuggestionRequest(name=suggestion)
     with_suite(lambda suite: suite.planning.DeleteSuggestion(request))
     print_json({"name": suggestion}) if json else line(f"deleted [bold]{escape(suggestion)}[/bold]")
-
-
-@runs.command("list")
-def list_runs(
-    persona: str,
-    filter: Annotated[str, typer.Option(help='Such as pillar = "none".')] = "",
-    limit: Annotated[int, typer.Option(help="How many at most, 1 to 200.")] = 50,
-    json: JsonOption = False,
-) -> None:
-    """Lists runs, newest first."""
-    parent = persona_name(persona)
-    request = planning.ListRunsRequest(parent=parent, filter=filter, page_size=limit)
-    found: Sequence[Run] = with_suite(lambda suite: suite.planning.ListRuns(request)).runs
-    if json:
-        return print_json(list(found))
-    for run in found:
-        _show_head(run)
-    return None
-
-
-@runs.command("show")
-def show_one_run(
-    run: Annotated[str, typer.Argument(help="personas/…/runs/…")], json: JsonOption = False
-) -> None:
-    """Shows a run."""
-    found = with_suite(lambda suite: suite.planning.GetRun(planning.GetRunRequest(name=run)))
-    print_json(found) if json else show_run(found)
-
-
-def show_run(run: Run) -> None:
-    """A run as a card."""
-    _show_head(run)
-    _indented(run.prompt)
-    if run.suggestion:
-        _indented(f"From {run.suggestion}")
-
-
-def _show_head(run: Run) -> None:
-    told = f"{last_part(run.pillar) or 'no pillar'}, {word(Run.State, run.state)}"
-    _entry(run.display_name or "run", told, run.name)

@@ -11,6 +11,7 @@ from pathlib import Path
 from cryptography.fernet import Fernet, InvalidToken
 
 from libs.rpc.paging import PageTokens
+from libs.signing import Signer
 
 
 class Secrets:
@@ -32,6 +33,10 @@ class Secrets:
     def page_tokens(self) -> PageTokens:
         """The page tokens of this installation; every replica reads every other's."""
         return PageTokens(self._secret)
+
+    def signer(self, purpose: str) -> Signer:
+        """Signs texts for one purpose; every replica reads every other's."""
+        return Signer(self._secret, purpose)
 
     def seal(self, text: str) -> str:
         """``text``, encrypted."""

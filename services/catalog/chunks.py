@@ -2,19 +2,30 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-
-from colonnade.catalog.v1 import catalog_service_pb2 as pb
+from typing import Generic, Literal, Protocol, TypeVar
 
 from libs.errors import ColonnadeError, InvalidArgument
 
+Header = TypeVar("Header", covariant=True)
 
-class UploadStream:
+
+class Part(Protocol[Header]):
+    """A message of an upload: the header or a chunk."""
+
+    @property
+    def header(self) -> Header: ...
+    @property
+    def chunk(self) -> bytes: ...
+    def HasField(self, field_name: Literal["header"]) -> bool: ...
+
+
+class UploadStream(Generic[Header]):
     """Reads the messages of one upload in the order that the contract asks for."""
 
-    def __init__(self, requests: AsyncIterator[pb.UploadPhotoRequest]) -> None:
+    def __init__(self, requests: AsyncIterator[Part[Header]]) -> None:
         self._requests = requests
 
-    async def header(self) -> pb.PhotoUpload:
+    async def header(self) -> Header:
         """The first message. Raises InvalidArgument if it is something else."""
         first = await anext(self._requests, None)
         if first is None or not first.HasField("header"):

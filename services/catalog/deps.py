@@ -12,6 +12,7 @@ from libs.db.engine import Database
 from libs.images import ImageLimits, reuse_buffers
 from libs.jobs.queue import JobQueue
 from libs.rpc.call import current_call
+from libs.signing import Signer
 from services.catalog.pictures import PooledPictures
 from services.catalog.ports import Captioner
 from services.catalog.repository.catalog import CatalogDatabase
@@ -21,19 +22,24 @@ from services.catalog.usecases.analysis import Analysis, AnalysisCases
 from services.catalog.usecases.authors import Model
 from services.catalog.usecases.batches import BatchCases
 from services.catalog.usecases.campaigns import CampaignCases
+from services.catalog.usecases.candidates import CandidateCases
 from services.catalog.usecases.filing import FilingCases
 from services.catalog.usecases.gaps import GapCases
 from services.catalog.usecases.imports import ImportCases
+from services.catalog.usecases.lineage import LineageCases
 from services.catalog.usecases.media import MediaCases
 from services.catalog.usecases.personas import PersonaCases
 from services.catalog.usecases.photos import PhotoCases
 from services.catalog.usecases.pillars import PillarCases
 from services.catalog.usecases.runs import RunCases
+from services.catalog.usecases.signed_urls import SignedUrlCases
 from services.catalog.usecases.suggesting import Desk
 from services.catalog.usecases.suggestions import SuggestionCases
 from services.catalog.usecases.sweeping import SweepBlobs
 from services.catalog.usecases.templates import TemplateCases
 from services.catalog.usecases.uploads import UploadCases, UploadLimits
+from services.catalog.usecases.voting import VotingCases
+from services.catalog.usecases.winners import WinnerCases
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -61,15 +67,18 @@ def use_cases(
     pool: BlockingPool,
     clock: Clock,
     queue: JobQueue,
+    signer: Signer,
     *,
     captions: bool = False,
 ) -> UseCases:
-    """Everything that the service can do. ``captions``: a model says what new photos show."""
+    """Everything that the service can do. ``signer`` makes addresses that need no key;
+    ``captions``: a model says what new photos show."""
     catalog = CatalogDatabase(database, clock, trace)
     sizes = ImageLimits(settings.max_bytes, settings.max_pixels)
     pictures = PooledPictures(pool, sizes, captions=captions)
     limits = UploadLimits(settings.max_bytes, settings.spool_bytes)
     gaps = GapCases(catalog, clock)
+    voting = VotingCases(catalog, clock, settings.vote_confidence)
     return UseCases(
         personas=PersonaCases(catalog, clock),
         pillars=PillarCases(catalog, clock),
@@ -80,9 +89,14 @@ def use_cases(
         imports=ImportCases(catalog, clock),
         filing=FilingCases(catalog, clock, settings.filing_confidence),
         media=MediaCases(catalog, blobs, pictures),
+        signed_urls=SignedUrlCases(catalog, signer, clock),
         gaps=gaps,
         suggestions=SuggestionCases(catalog, gaps, queue, clock),
-        runs=RunCases(catalog),
+        runs=RunCases(catalog, clock),
+        candidates=CandidateCases(catalog, blobs, pictures, clock, limits, voting),
+        voting=voting,
+        winners=WinnerCases(catalog, clock),
+        lineage=LineageCases(catalog),
         templates=TemplateCases(catalog, clock),
         campaigns=CampaignCases(catalog, clock),
     )

@@ -8,6 +8,7 @@ from services.catalog.domain.blobs import thumbnail_key
 from services.catalog.domain.campaign import Campaign
 from services.catalog.domain.photo import Photo, PhotoState
 from services.catalog.domain.pillar import Pillar
+from services.catalog.domain.run import Origin
 
 CREATED = "photo.created"
 UPDATED = "photo.updated"
@@ -21,7 +22,7 @@ class OutboxPhotoEvents:
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
 
-    def created(self, photo: Photo, pillar: Pillar) -> None:
+    def created(self, photo: Photo, pillar: Pillar, origin: Origin = Origin()) -> None:
         """See PhotoEvents."""
         picture = photo.picture
         message = event_pb2.PhotoCreated(
@@ -37,6 +38,9 @@ class OutboxPhotoEvents:
             height=picture.height,
             quality=picture.quality,
             create_time=timestamp(photo.create_time),
+            taken_time=timestamp(picture.taken_time),
+            cluster=origin.cluster,
+            suggestion=origin.suggestion,
         )
         self._outbox.append(CREATED, photo.name, message.SerializeToString())
 

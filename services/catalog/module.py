@@ -4,10 +4,20 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-from colonnade.catalog.v1 import catalog_service_pb2, import_service_pb2, planning_service_pb2
+from colonnade.catalog.v1 import (
+    catalog_service_pb2,
+    import_service_pb2,
+    migration_service_pb2,
+    planning_service_pb2,
+    run_service_pb2,
+)
 from colonnade.catalog.v1.catalog_service_pb2_grpc import add_CatalogServiceServicer_to_server
 from colonnade.catalog.v1.import_service_pb2_grpc import add_ImportServiceServicer_to_server
+from colonnade.catalog.v1.migration_service_pb2_grpc import (
+    add_MigrationServiceServicer_to_server,
+)
 from colonnade.catalog.v1.planning_service_pb2_grpc import add_PlanningServiceServicer_to_server
+from colonnade.catalog.v1.run_service_pb2_grpc import add_RunServiceServicer_to_server
 from google.protobuf.descriptor import ServiceDescriptor
 from redis.asyncio import Redis
 
@@ -23,10 +33,14 @@ from libs.rpc.server import Register
 from libs.secrets import Secrets
 from services.catalog.consumers import Consumers
 from services.catalog.deps import MIGRATIONS, decode_pool, trace, use_cases
+from services.catalog.legacy.account import Account
+from services.catalog.legacy.quarantine import Quarantine
 from services.catalog.repository.catalog import CatalogDatabase
 from services.catalog.servicers.catalog import CatalogServicer
 from services.catalog.servicers.imports import ImportServicer
+from services.catalog.servicers.migration import MigrationServicer
 from services.catalog.servicers.planning import PlanningServicer
+from services.catalog.servicers.runs import RunServicer
 from services.catalog.tables import SCHEMA
 from services.catalog.usecases.facts import FactCases
 from services.engines import Engines
@@ -47,6 +61,15 @@ IMPORTS: Service = (
     add_ImportServiceServicer_to_server,
 )
 
+MIGRATION: Service = (
+    migration_service_pb2.DESCRIPTOR.services_by_name["MigrationService"],
+    add_MigrationServiceServicer_to_server,
+)
+RUNS: Service = (
+    run_service_pb2.DESCRIPTOR.services_by_name["RunService"],
+    add_RunServiceServicer_to_server,
+)
+
 
 @asynccontextmanager
 async def open(app: App[Settings]) -> AsyncIterator[None]:
@@ -59,12 +82,18 @@ async def open(app: App[Settings]) -> AsyncIterator[None]:
     pool = decode_pool(settings.catalog)
     queue = app.need(Jobs).queue
     blobs, captions = app.need(ObjectBlobs), bool(settings.vision.base_url)
-    cases = use_cases(settings.catalog, database, blobs, pool, app.clock, queue, captions=captions)
-    tokens = app.need(Secrets).page_tokens()
+    secrets = app.need(Secrets)
+    signer = secrets.signer("photo-url")
+    cases = use_cases(
+        settings.catalog, database, blobs, pool, app.clock, queue, signer, captions=captions
+    )
+    tokens = secrets.page_tokens()
     servicers: dict[Service, object] = {
         CATALOG: CatalogServicer(cases, tokens, app.clock, settings.catalog.max_bytes),
         PLANNING: PlanningServicer(cases, tokens, app.clock, is_stopping=app.stopping.is_set),
         IMPORTS: ImportServicer(cases, tokens, app.clock),
+        RUNS: RunServicer(cases, tokens, app.clock, settings.catalog.max_bytes),
+        MIGRATION: MigrationServicer(_quarantine(app, database), tokens),
     }
     for (descriptor, register), servicer in servicers.items():
         app.rpc.add(descriptor, register, servicer)
@@ -76,6 +105,10 @@ async def open(app: App[Settings]) -> AsyncIterator[None]:
     finally:
         await asyncio.to_thread(pool.close)
         await database.close()
+
+
+def _quarantine(app: App[Settings], database: Database) -> Quarantine:
+    return Quarantine(Account(database, app.clock), CatalogDatabase(database, app.clock))
 
 
 def _listen(app: App[Settings], consumers: Consumers) -> None:

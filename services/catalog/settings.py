@@ -41,3 +41,7 @@ class CatalogSettings(Part):
 
     sweep_grace: float = Field(24 * 3600.0, ge=0)
     """Seconds for which a blob stays after it was first found unused; longer than any upload."""
+
+    vote_confidence: float = Field(0.6, ge=0.5, le=1)
+    """How probable it must be, 0.5 to 1, that the leader of a run is its best candidate, for voting
+    to end; at 1 every pair is asked."""

@@ -73,6 +73,8 @@ def stats_message(persona: str, stats: LibraryStats) -> pb.LibraryStats:
         scheduled=stats.scheduled,
         posted=stats.posted,
         size_bytes=stats.size_bytes,
+        awaiting_vote=stats.awaiting_vote,
+        winners_without_photo=stats.winners_without_photo,
     )
 
 

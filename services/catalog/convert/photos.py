@@ -10,10 +10,21 @@ from libs.errors import FailedPrecondition, InvalidArgument
 from libs.rpc.status import to_status
 from services.catalog.convert.values import moment, number, timestamp
 from services.catalog.domain.measures import Measure
-from services.catalog.domain.names import PILLAR, persona_id, photo_import_of, pillar_of
-from services.catalog.domain.photo import Embedding, Photo, PhotoPost, Rights, TagCount
+from services.catalog.domain.names import (
+    CAMPAIGN,
+    CANDIDATE,
+    PHOTO,
+    PILLAR,
+    RUN,
+    SUGGESTION,
+    persona_id,
+    photo_import_of,
+    pillar_of,
+)
+from services.catalog.domain.photo import Embedding, Lineage, Photo, PhotoPost, Rights, TagCount
 from services.catalog.usecases.batches import Outcome
 from services.catalog.usecases.media import Media
+from services.catalog.usecases.signed_urls import SignedUrl
 from services.catalog.usecases.uploads import Received, Upload
 
 MAX_POSTS = 20
@@ -61,6 +72,7 @@ def photo_message(photo: Photo) -> pb.Photo:
         filing=_filing_message(photo),
         posts=map(_post_message, photo.posts[:MAX_POSTS]),
         quality=picture.quality,
+        lineage=_lineage_message(photo) if photo.lineage != Lineage() else None,
     )
 
 
@@ -117,13 +129,31 @@ def received_message(received: Received) -> service_pb.UploadPhotoResponse:
 
 def media_info(media: Media) -> service_pb.ReadPhotoMediaResponse:
     """The first message of a rendition."""
-    info = service_pb.MediaInfo(
+    return service_pb.ReadPhotoMediaResponse(info=media_of(media))
+
+
+def signed_media_info(media: Media) -> service_pb.ReadSignedPhotoMediaResponse:
+    """The same of a signed address."""
+    return service_pb.ReadSignedPhotoMediaResponse(info=media_of(media))
+
+
+def signed_url_message(url: SignedUrl) -> service_pb.SignedPhotoUrl:
+    """The address as the gateway serves it."""
+    return service_pb.SignedPhotoUrl(
+        photo=PHOTO.format(*url.photo),
+        uri=f"/p/{url.token}",
+        expire_time=timestamp(url.expire_time),
+    )
+
+
+def media_of(media: Media) -> service_pb.MediaInfo:
+    """What there is of a rendition."""
+    return service_pb.MediaInfo(
         mime_type=media.mime_type,
         size_bytes=media.size_bytes,
         etag=media.etag,
         create_time=timestamp(media.create_time),
     )
-    return service_pb.ReadPhotoMediaResponse(info=info)
 
 
 def _uri(photo: Photo, what: str) -> str:
@@ -175,6 +205,17 @@ def _filing_message(photo: Photo) -> pb.Filing:
 
 def _post_message(post: PhotoPost) -> pb.PhotoPost:
     return pb.PhotoPost(post=post.post, state=post.state, posted_time=timestamp(post.posted_time))
+
+
+def _lineage_message(photo: Photo) -> pb.Lineage:
+    lineage, persona = photo.lineage, photo.persona
+    won = lineage.run and lineage.candidate
+    return pb.Lineage(
+        suggestion=SUGGESTION.format(persona, lineage.suggestion) if lineage.suggestion else "",
+        run=RUN.format(persona, lineage.run),
+        candidate=CANDIDATE.format(persona, lineage.run, lineage.candidate) if won else "",
+        campaign=CAMPAIGN.format(persona, lineage.campaign) if lineage.campaign else "",
+    )
 
 
 def _measure_message(measure: Measure) -> pb.PhotoMeasure:

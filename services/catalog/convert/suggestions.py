@@ -1,8 +1,8 @@
-"""Suggestions, their batches and runs."""
+"""Suggestions and their batches."""
 
 from collections.abc import Sequence
 
-from colonnade.catalog.v1 import planning_service_pb2, run_pb2, suggestion_pb2
+from colonnade.catalog.v1 import planning_service_pb2, suggestion_pb2
 from colonnade.type.v1.job_pb2 import JobState
 from google.rpc import code_pb2
 from google.rpc.status_pb2 import Status
@@ -11,7 +11,6 @@ from libs.errors import FailedPrecondition, Internal, Unavailable
 from libs.rpc.status import to_status
 from services.catalog.convert.values import number, timestamp
 from services.catalog.domain.names import pillar_of
-from services.catalog.domain.run import Run
 from services.catalog.domain.suggestion import Batch, BatchState, Brief, Suggestion, Trouble
 
 # What is told without anything having gone wrong.
@@ -81,21 +80,6 @@ def progress_message(
 def pillars_of(persona: str, names: Sequence[str]) -> list[str]:
     """The ids of the pillars that a batch names. Raises NotFound for somebody else's."""
     return [pillar_of(persona, name, "suggestion_batch.pillars") for name in names]
-
-
-def run_message(run: Run) -> run_pb2.Run:
-    """The run for the wire."""
-    return run_pb2.Run(
-        name=run.name,
-        display_name=run.display_name,
-        pillar=run.pillar_name,
-        suggestion=run.suggestion_name,
-        prompt=run.prompt,
-        state=number(run_pb2.Run.State, "STATE_", run.state),
-        create_time=timestamp(run.create_time),
-        update_time=timestamp(run.update_time),
-        etag=str(run.version),
-    )
 
 
 def _error(state: BatchState, trouble: Trouble) -> Status:

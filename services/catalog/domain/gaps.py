@@ -1,10 +1,11 @@
 """What each pillar lacks against its target over a horizon. The formulas of the gap report."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from math import ceil
+from types import MappingProxyType
 
 from services.catalog.domain.names import GAP_REPORT, PILLAR
 from services.catalog.domain.pillar import Pillar
@@ -121,10 +122,11 @@ class Period:
 
 @dataclass(slots=True)
 class Shelf:
-    """The stocks of one pillar, and how many posts all pillars together had."""
+    """The stocks of one pillar, its runs that wait for a vote, and the posts of all pillars."""
 
     stocks: list[Stock] = field(default_factory=list)
     posted_in_all: int = 0
+    awaiting_vote: int = 0
 
     @property
     def newest(self) -> datetime | None:
@@ -193,7 +195,7 @@ def priority_of(gap: float, usable: int) -> Priority:
 
 def gap_of(pillar: Pillar, shelf: Shelf, period: Period, in_all: int) -> PillarGap:
     """Where ``pillar`` stands of ``in_all`` posts a week. One that does not count needs nothing."""
-    supply = supply_of(shelf.stocks)
+    supply = supply_of(shelf.stocks, shelf.awaiting_vote)
     planned = pillar.planned(period.as_of)
     target = (pillar.posts_per_week, pillar.weight, in_all)
     rate = posts_per_day(*target) if planned else 0.0
@@ -223,13 +225,22 @@ def gap_of(pillar: Pillar, shelf: Shelf, period: Period, in_all: int) -> PillarG
     )
 
 
-def gaps_of(strategy: Strategy, stocks: Sequence[Stock], period: Period) -> tuple[PillarGap, ...]:
+def gaps_of(
+    strategy: Strategy,
+    stocks: Sequence[Stock],
+    period: Period,
+    awaiting_vote: Mapping[str, int] = MappingProxyType({}),
+) -> tuple[PillarGap, ...]:
     """Where each pillar stands, largest gap first, those that do not count last.
 
-    Stocks of a pillar that came while this was read are left out.
+    Stocks of a pillar that came while this was read are left out. ``awaiting_vote`` are the runs
+    that wait for a vote, by the pillar's id.
     """
     posted = sum(stock.posted for stock in stocks)
-    shelves = {pillar.id: Shelf(posted_in_all=posted) for pillar in strategy.pillars}
+    shelves = {
+        pillar.id: Shelf(posted_in_all=posted, awaiting_vote=awaiting_vote.get(pillar.id, 0))
+        for pillar in strategy.pillars
+    }
     for stock in stocks:
         if shelf := shelves.get(stock.pillar):
             shelf.stocks.append(stock)

@@ -10,12 +10,16 @@ PERSONA = pattern("personas/{persona}")
 LIBRARY_STATS = pattern("personas/{persona}/libraryStats")
 PILLAR = pattern("personas/{persona}/pillars/{pillar}")
 PHOTO = pattern("personas/{persona}/photos/{photo}")
+QUARANTINED_PHOTO = pattern("quarantinedPhotos/{quarantined_photo}")
 GAP_REPORT = pattern("personas/{persona}/gapReports/{gap_report}")
 SUGGESTION_BATCH = pattern("personas/{persona}/suggestionBatches/{suggestion_batch}")
 SUGGESTION = pattern("personas/{persona}/suggestions/{suggestion}")
 CAMPAIGN = pattern("personas/{persona}/campaigns/{campaign}")
 PILLAR_TEMPLATE = pattern("pillarTemplates/{pillar_template}")
 RUN = pattern("personas/{persona}/runs/{run}")
+CANDIDATE = pattern("personas/{persona}/runs/{run}/candidates/{candidate}")
+VOTE = pattern("personas/{persona}/runs/{run}/votes/{vote}")
+POST = pattern("personas/{persona}/posts/{post}")
 PHOTO_IMPORT = pattern("personas/{persona}/photoImports/{photo_import}")
 
 
@@ -26,16 +30,34 @@ class Key(NamedTuple):
     id: str
 
 
+class CandidateKey(NamedTuple):
+    """A candidate: the ids of its persona, of its run, and its own."""
+
+    persona: str
+    run: str
+    id: str
+
+    @property
+    def run_key(self) -> Key:
+        """The ids of its run."""
+        return Key(self.persona, self.run)
+
+
 def _uuid_key(kind: NamePattern, name: str, field: str) -> Key:
     """The ids in a name whose last id is a UUID. Raises InvalidArgument on ``field``."""
     key = Key(*kind.parse(name, field))
     _check_user_id(key.persona, field)
+    _check_uuid(key.id, field)
+    return key
+
+
+def _check_uuid(id: str, field: str) -> None:
     try:
-        if str(UUID(key.id)) == key.id:
-            return key
+        if str(UUID(id)) == id:
+            return
     except ValueError:
         pass
-    raise InvalidArgument.of(field, f"must end in a UUID in lower case, not in {key.id!r}")
+    raise InvalidArgument.of(field, f"must end in a UUID in lower case, not in {id!r}")
 
 
 def _check_user_id(id: str, field: str) -> None:
@@ -79,6 +101,27 @@ def suggestion_batch_key(name: str, field: str = "name") -> Key:
 def run_key(name: str, field: str = "name") -> Key:
     """The ids in a run's name. Raises InvalidArgument on ``field``."""
     return _uuid_key(RUN, name, field)
+
+
+def candidate_key(name: str, field: str = "name") -> CandidateKey:
+    """The ids in a candidate's name. Raises InvalidArgument on ``field``."""
+    key = CandidateKey(*CANDIDATE.parse(name, field))
+    _check_user_id(key.persona, field)
+    _check_uuid(key.run, field)
+    _check_uuid(key.id, field)
+    return key
+
+
+def lineage_key(name: str, field: str = "name") -> tuple[str, Key]:
+    """The collection (runs, photos or posts) and the ids in a name. Raises InvalidArgument."""
+    kinds = {"runs": RUN, "photos": PHOTO, "posts": POST}
+    kind = name.split("/")[2] if name.count("/") == 3 else ""
+    return kind, _uuid_key(kinds.get(kind, RUN), name, field)
+
+
+def vote_id(name: str) -> str:
+    """The id of a vote, in its name."""
+    return VOTE.parse(name, "name")[-1]
 
 
 def gap_report_key(name: str, field: str = "name") -> Key:
@@ -146,3 +189,13 @@ def no_suggestion(persona: str, suggestion: str) -> NotFound:
 def no_suggestion_batch(persona: str, batch: str) -> NotFound:
     """What to raise for an unknown suggestion batch."""
     return NotFound("suggestion batch", SUGGESTION_BATCH.format(persona, batch))
+
+
+def no_run(persona: str, run: str) -> NotFound:
+    """What to raise for an unknown run."""
+    return NotFound("run", RUN.format(persona, run))
+
+
+def no_candidate(persona: str, run: str, candidate: str) -> NotFound:
+    """What to raise for an unknown candidate."""
+    return NotFound("candidate", CANDIDATE.format(persona, run, candidate))

@@ -131,7 +131,11 @@ class Persona:
 
 @dataclass(frozen=True, slots=True)
 class LibraryStats:
-    """How many photos of a persona in use stand where; ``size_bytes`` is that of the originals."""
+    """How many photos of a persona in use stand where; ``size_bytes`` is that of the originals.
+
+    ``awaiting_vote`` counts runs that wait for votes or a winner, ``winners_without_photo`` those
+    whose winner is no photo.
+    """
 
     photos: int = 0
     embedding_pending: int = 0
@@ -141,6 +145,8 @@ class LibraryStats:
     scheduled: int = 0
     posted: int = 0
     size_bytes: int = 0
+    awaiting_vote: int = 0
+    winners_without_photo: int = 0
 
 
 def checked_persona(persona: Persona) -> Persona:

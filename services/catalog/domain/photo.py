@@ -102,6 +102,16 @@ class PhotoPost:
 
 
 @dataclass(frozen=True, slots=True)
+class Lineage:
+    """The ids of what a photo was made by; empty where there is none."""
+
+    suggestion: str = ""
+    run: str = ""
+    candidate: str = ""
+    campaign: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Rights:
     """When a photo may be used: not before ``embargo_time``, not after ``expire_time``."""
 
@@ -137,7 +147,7 @@ class Photo:
 
     ``scene`` is the id of the photo that all photos of one scene are gathered around, its own where
     it stands alone. ``posted_time`` is when the last post that uses it went out; ``posts`` are all
-    that use it, newest first, as they were when the photo was read.
+    that use it, newest first, and ``lineage`` what made it, as they were when the photo was read.
     """
 
     persona: str
@@ -159,6 +169,7 @@ class Photo:
     filing: Filing = Filing()
     rights: Rights = Rights()
     posts: tuple[PhotoPost, ...] = ()
+    lineage: Lineage = Lineage()
     version: int = 1
 
     @property
@@ -214,6 +225,17 @@ def check_unneeded(photo: Photo) -> None:
     """Raises FailedPrecondition (PHOTO_IN_USE) while a post that is not out uses the photo."""
     if photo.usage is Usage.SCHEDULED:
         raise in_use(photo.name)
+
+
+def check_unused(photo: Photo) -> None:
+    """Raises FailedPrecondition (PHOTO_IN_USE) if any post uses the photo, even one that is out."""
+    check_unneeded(photo)
+    if photo.usage is Usage.POSTED:
+        raise FailedPrecondition(
+            f"{photo.name} was posted; it stays what it is",
+            reason="PHOTO_IN_USE",
+            metadata={"photo": photo.name},
+        )
 
 
 def archived(photo: Photo) -> Photo:

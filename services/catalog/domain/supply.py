@@ -79,7 +79,10 @@ class Stock:
 
 @dataclass(frozen=True, slots=True)
 class Supply:
-    """The photos of a pillar by what can be done with them; all but ``effective`` are counts."""
+    """The photos of a pillar by what can be done with them; all but ``effective`` are counts.
+
+    ``awaiting_vote`` are runs that will give a photo each, and not part of ``total``.
+    """
 
     total: int = 0
     usable: int = 0
@@ -101,8 +104,8 @@ def scene_value(photos: int) -> float:
     return 1 + 0.5 * (1 - 2.0 ** (1 - photos)) if photos else 0.0
 
 
-def supply_of(stocks: Iterable[Stock]) -> Supply:
-    """The supply that these stocks of one pillar make up."""
+def supply_of(stocks: Iterable[Stock], awaiting_vote: int = 0) -> Supply:
+    """The supply that these stocks of one pillar make up, beside runs that wait for a vote."""
     counts = dict.fromkeys(Standing, 0)
     values: list[float] = []
     for stock in stocks:
@@ -116,6 +119,7 @@ def supply_of(stocks: Iterable[Stock]) -> Supply:
         # Rounded once, so that the order in which stocks are read has no part in the answer.
         effective=fsum(values),
         pending=counts[Standing.PENDING],
+        awaiting_vote=awaiting_vote,
         scheduled=counts[Standing.SCHEDULED],
         spent=counts[Standing.SPENT],
         held=counts[Standing.HELD],

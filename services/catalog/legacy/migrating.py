@@ -4,16 +4,16 @@ from typing import Any
 
 from libs.clock import Clock
 from libs.errors import FailedPrecondition, InvalidArgument
-from services.catalog.domain.names import pillar_key
 from services.catalog.legacy.account import Account, Migration, MigrationState
 from services.catalog.legacy.arrivals import TakeIn
 from services.catalog.legacy.audit import audit
 from services.catalog.legacy.delivery import Delivery
-from services.catalog.legacy.desk import PHOTOS, Desk, Progress, Tools
+from services.catalog.legacy.desk import Desk, Progress, Tools
 from services.catalog.legacy.frame import MakeFrame
 from services.catalog.legacy.gate import GateKeeper, Verdict
 from services.catalog.legacy.history import KeepPosts, KeepRuns
 from services.catalog.legacy.media import Media
+from services.catalog.legacy.quarantine import Quarantine, require_open
 from services.catalog.legacy.report import plan_of, progress_of, quarantine_of
 from services.catalog.legacy.rollback import Rollback
 from services.catalog.legacy.rows import Source
@@ -77,23 +77,14 @@ class Migrating:
         return quarantine_of(await self.status())
 
     async def assign(self, photos: list[str], pillar: str) -> int:
-        """Notes to which pillar photos go that could not be placed; ``apply`` takes them there.
-
-        Raises NotFound, InvalidArgument (with the ids that are not in quarantine).
-        """
-        async with self._account.exclusive():
-            migration = await self._account.required()
-            async with self._tools.catalog.reading() as catalog:
-                await catalog.pillars.get(pillar_key(pillar, "pillar"))
-            await self._require_open(migration, PHOTOS, photos)
-            await self._account.assign(migration.id, PHOTOS, photos, pillar)
-            return len(photos)
+        """See Quarantine."""
+        return await Quarantine(self._account, self._tools.catalog).assign(photos, pillar)
 
     async def give_up(self, kind: str, ids: list[str], why: str) -> int:
         """Leaves rows behind that cannot be migrated; the account keeps them and the reason."""
         async with self._account.exclusive():
             migration = await self._account.required()
-            await self._require_open(migration, kind, ids)
+            require_open(await self._account.entries(migration, kind), ids)
             await self._account.give_up(migration.id, kind, ids, why)
             return len(ids)
 
@@ -134,10 +125,3 @@ class Migrating:
     async def _desk(self, migration: Migration) -> Desk:
         library = library_of(await self._account.rows(migration))
         return Desk(self._tools, self._account, migration, library)
-
-    async def _require_open(self, migration: Migration, kind: str, ids: list[str]) -> None:
-        entries = await self._account.entries(migration, kind)
-        known = {entry.id for entry in entries if entry.open}
-        if strangers := sorted(set(ids) - known):
-            text = f"these do not wait for a decision: {', '.join(strangers)}"
-            raise InvalidArgument.of("ids", text)

@@ -12,27 +12,25 @@ from services.catalog.ports.library import (
     Pillars,
     UnusedBlobs,
 )
-from services.catalog.ports.planning import (
-    BatchLedger,
-    Known,
-    Runs,
-    SuggestionBatches,
-    Suggestions,
-)
+from services.catalog.ports.planning import BatchLedger, Known, SuggestionBatches, Suggestions
+from services.catalog.ports.runs import Candidates, Contest, Pairing, Runs, Votes
 from services.catalog.ports.shared import Inbox, Listing, Requests
 from services.catalog.ports.transaction import Catalog, Changing, Reading
 
 __all__ = [
     "BatchLedger",
+    "Candidates",
     "Captioner",
     "Catalog",
     "Changing",
+    "Contest",
     "Due",
     "Examined",
     "GapReports",
     "Inbox",
     "Known",
     "Listing",
+    "Pairing",
     "Personas",
     "PhotoEvents",
     "Photos",
@@ -44,4 +42,5 @@ __all__ = [
     "SuggestionBatches",
     "Suggestions",
     "UnusedBlobs",
+    "Votes",
 ]

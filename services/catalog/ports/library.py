@@ -13,6 +13,7 @@ from services.catalog.domain.names import Key
 from services.catalog.domain.persona import LibraryStats, Persona
 from services.catalog.domain.photo import Photo, Picture, PostUse, TagCount
 from services.catalog.domain.pillar import Pillar
+from services.catalog.domain.run import Origin
 from services.catalog.domain.strategy import Strategy
 from services.catalog.domain.supply import Stock
 from services.catalog.ports.shared import Listing
@@ -46,7 +47,7 @@ class Personas(Protocol):
         """The photos in use, counted. Raises NotFound."""
 
     async def stats_of(self, ids: Sequence[str]) -> Mapping[str, LibraryStats]:
-        """The same of many personas, by their ids; those without photos are left out."""
+        """The same of many personas, by their ids."""
 
 
 class Pillars(Protocol):
@@ -82,6 +83,11 @@ class Pillars(Protocol):
     async def strategy(self, persona: str) -> Strategy:
         """All of them without their photos counted, and the cadence. Raises NotFound."""
 
+    async def strategy_at(
+        self, persona: str, as_of: datetime
+    ) -> tuple[Strategy, Mapping[str, int]]:
+        """The same, and how many runs of each pillar that were there wait for a vote, by its id."""
+
     async def heaviest(self, persona: str) -> Pillar | None:
         """The pillar of highest weight, active ones first, then the oldest."""
 
@@ -109,8 +115,14 @@ class Photos(Protocol):
     async def locked_all(self, persona: str, ids: Collection[str]) -> Mapping[str, Photo]:
         """Those of the photos that there are, by their ids, all locked as by ``locked``."""
 
+    async def existing(self, persona: str, ids: Collection[str]) -> Collection[str]:
+        """Which of these photos of a persona there are."""
+
     async def of_content(self, persona: str, sha256: str) -> Photo | None:
         """The photo that has these bytes."""
+
+    async def of_post(self, persona: str, post: str) -> Photo | None:
+        """The photo that the post of this name uses."""
 
     async def save(self, photo: Photo) -> None:
         """Raises NotFound if the pillar is gone."""
@@ -183,7 +195,7 @@ class UnusedBlobs(Protocol):
         """Forgets that these are unused. Waits for a removal that has begun."""
 
     async def used(self, digests: Sequence[str]) -> set[str]:
-        """Those of the digests that a photo uses, as its original or its thumbnail."""
+        """Those of the digests that a photo or a candidate uses, for its original or thumbnail."""
 
     async def mark(self, keys: Sequence[str], now: datetime) -> None:
         """Notes that these are unused, unless that is noted already."""
@@ -198,8 +210,8 @@ class UnusedBlobs(Protocol):
 class PhotoEvents(Protocol):
     """What the world is told once the transaction is committed."""
 
-    def created(self, photo: Photo, pillar: Pillar) -> None:
-        """A photo came in."""
+    def created(self, photo: Photo, pillar: Pillar, origin: Origin = Origin()) -> None:
+        """A photo came in; ``origin`` is what it was made for."""
 
     def updated(self, photo: Photo, pillar: Pillar) -> None:
         """A photo moved, or its texts, its rights or its state changed."""

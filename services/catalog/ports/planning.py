@@ -1,4 +1,4 @@
-"""Suggestions, the batches in which they are written, and runs: where they are kept."""
+"""Suggestions and the batches in which they are written: where they are kept."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,6 @@ from typing import Protocol
 from libs.lease import Lease
 from libs.rpc.paging import Page
 from services.catalog.domain.names import Key
-from services.catalog.domain.run import Run
 from services.catalog.domain.seen import Seen
 from services.catalog.domain.suggestion import Batch, Suggestion
 from services.catalog.ports.shared import Listing
@@ -105,16 +104,3 @@ class BatchLedger(Protocol):
 
     async def waiting(self, max_attempts: int) -> Sequence[str]:
         """Batches that no worker has; those that were tried too often are failed on the way."""
-
-
-class Runs(Protocol):
-    """Where runs are kept."""
-
-    async def add(self, run: Run) -> None:
-        """Keeps a new run."""
-
-    async def get(self, key: Key) -> Run:
-        """Raises NotFound."""
-
-    async def page(self, persona: str, listing: Listing) -> Page[Run]:
-        """One page, by time of creation. Raises NotFound for an unknown persona."""

@@ -15,7 +15,8 @@ from services.catalog.ports.library import (
     Pillars,
     UnusedBlobs,
 )
-from services.catalog.ports.planning import BatchLedger, Runs, SuggestionBatches, Suggestions
+from services.catalog.ports.planning import BatchLedger, SuggestionBatches, Suggestions
+from services.catalog.ports.runs import Candidates, Runs, Votes
 from services.catalog.ports.shared import Inbox, Requests
 
 
@@ -38,6 +39,10 @@ class Reading(Protocol):
     def suggestion_batches(self) -> SuggestionBatches: ...
     @property
     def runs(self) -> Runs: ...
+    @property
+    def candidates(self) -> Candidates: ...
+    @property
+    def votes(self) -> Votes: ...
     @property
     def campaigns(self) -> Campaigns: ...
     @property

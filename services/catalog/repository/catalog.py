@@ -14,6 +14,7 @@ from services.catalog.repository.batches import (
     SuggestionBatchRepository,
 )
 from services.catalog.repository.campaigns import CampaignRepository
+from services.catalog.repository.candidates import CandidateRepository
 from services.catalog.repository.filings import FilingRepository
 from services.catalog.repository.others import GapReportRepository, UnusedBlobRepository
 from services.catalog.repository.personas import PersonaRepository
@@ -22,6 +23,7 @@ from services.catalog.repository.photos import PhotoRepository
 from services.catalog.repository.pillars import PillarRepository
 from services.catalog.repository.runs import RunRepository
 from services.catalog.repository.suggestions import SuggestionRepository
+from services.catalog.repository.votes import VoteRepository
 from services.catalog.tables import SUPPORT
 
 
@@ -37,6 +39,8 @@ class CatalogReading:
         self.suggestions = SuggestionRepository(connection)
         self.suggestion_batches = SuggestionBatchRepository(connection)
         self.runs = RunRepository(connection)
+        self.candidates = CandidateRepository(connection)
+        self.votes = VoteRepository(connection)
         self.campaigns = CampaignRepository(connection)
         self.filings = FilingRepository(connection)
 
@@ -54,6 +58,8 @@ class CatalogTransaction(Transaction):
         self.suggestions = SuggestionRepository(connection)
         self.suggestion_batches = SuggestionBatchRepository(connection)
         self.runs = RunRepository(connection)
+        self.candidates = CandidateRepository(connection)
+        self.votes = VoteRepository(connection)
         self.campaigns = CampaignRepository(connection)
         self.filings = FilingRepository(connection)
         self.batch_ledger = BatchLedgerRepository(connection)

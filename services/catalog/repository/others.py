@@ -14,7 +14,7 @@ from services.catalog.domain.names import GAP_REPORT, Key
 from services.catalog.ports import Listing
 from services.catalog.repository.pillars import require_persona
 from services.catalog.repository.rows import Document, read_page
-from services.catalog.tables import GAP_REPORTS, PHOTOS, UNUSED_BLOBS
+from services.catalog.tables import CANDIDATES, GAP_REPORTS, PHOTOS, UNUSED_BLOBS
 
 _NOTE = UNUSED_BLOBS.c
 _REPORT = Document(GapReport)
@@ -77,7 +77,7 @@ class UnusedBlobRepository:
 
     async def used(self, digests: Sequence[str]) -> set[str]:
         """See UnusedBlobs."""
-        columns = (PHOTOS.c.sha256, PHOTOS.c.thumbnail_sha256)
+        columns = [c for t in (PHOTOS, CANDIDATES) for c in (t.c.sha256, t.c.thumbnail_sha256)]
         rows = sa.union(*(sa.select(c.label("digest")).where(c.in_(digests)) for c in columns))
         return set((await self._connection.execute(rows)).scalars())
 

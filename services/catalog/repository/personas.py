@@ -31,7 +31,7 @@ from services.catalog.repository.rows import (
     matched,
     read_page,
 )
-from services.catalog.tables import PERSONAS, PHOTOS
+from services.catalog.tables import CANDIDATES, PERSONAS, PHOTOS, RUNS
 
 _C = PERSONAS.c
 _BY_ID = PERSONAS.select().where(_C.id == sa.bindparam("persona"))
@@ -102,8 +102,9 @@ class PersonaRepository:
 
     async def stats_of(self, ids: Sequence[str]) -> Mapping[str, LibraryStats]:
         """See Personas."""
-        owner = PHOTOS.c.persona_id
-        rows = sa.select(owner, *_counts()).where(owner.in_(ids), _IN_USE).group_by(owner)
+        joined = PERSONAS.outerjoin(PHOTOS, sa.and_(PHOTOS.c.persona_id == _C.id, _IN_USE))
+        rows = sa.select(_C.id, *_counts()).select_from(joined).where(_C.id.in_(ids))
+        rows = rows.group_by(_C.id)
         found = await self._connection.execute(rows)
         return {id: LibraryStats(*counts) for id, *counts in found}
 
@@ -125,7 +126,27 @@ def _counts() -> list[sa.Label[Any]]:
     }
     size = sa.cast(sa.func.coalesce(sa.func.sum(photo.size_bytes), 0), sa.BigInteger)
     counts = [sa.func.count().filter(which).label(name) for name, which in counted.items()]
-    return [*counts, size.label("size_bytes")]
+    return [*counts, size.label("size_bytes"), *_run_counts()]
+
+
+def _run_counts() -> list[sa.Label[Any]]:
+    """Of the runs of a persona, by the conditions that the partial indexes have."""
+    run = RUNS.c
+    waiting = sa.literal_column("runs.state = 'WAITING'", sa.Boolean)
+    completed = sa.literal_column("runs.state = 'COMPLETED'", sa.Boolean)
+    won = sa.exists().where(CANDIDATES.c.run_id == run.id, CANDIDATES.c.state == "WINNER")
+    which = {
+        "awaiting_vote": waiting,
+        "winners_without_photo": sa.and_(completed, run.photo_id.is_(None), won),
+    }
+    return [
+        sa.select(sa.func.count())
+        .select_from(RUNS)
+        .where(run.persona_id == _C.id, condition)
+        .scalar_subquery()
+        .label(name)
+        for name, condition in which.items()
+    ]
 
 
 def _meaning(condition: Condition) -> sa.ColumnElement[Any]:

@@ -13,6 +13,7 @@ from services.catalog.domain.photo import (
     EmbeddingState,
     Filing,
     FilingState,
+    Lineage,
     Photo,
     PhotoPost,
     PhotoState,
@@ -22,16 +23,21 @@ from services.catalog.domain.photo import (
     Usage,
 )
 from services.catalog.repository.rows import Document
-from services.catalog.tables import PHOTOS, POST_USES
+from services.catalog.tables import CANDIDATES, PHOTOS, POST_USES, RUNS, SUGGESTIONS
 
 _MEASURES = Document(Measures, terse=True)
 _POSTS = Document(tuple[PhotoPost, ...])
+_LINEAGE = Document(Lineage)
+_WINNER = sa.literal_column("'WINNER'", sa.Text)
 _CANCELLED = sa.literal_column("'CANCELLED'", sa.Text)
 _PROPOSALS = Document(tuple[Proposal, ...])
 
 
 def photo_rows() -> sa.Select[Any]:
-    """Photos with the posts that use them, in one statement that has no parameters yet."""
+    """Photos with the posts that use them and what made them, in one statement.
+
+    It has no parameters yet.
+    """
     use = POST_USES.c
     fields = (use.post, use.state, use.posted_time)
     named: list[sa.ColumnElement[Any]] = []
@@ -43,7 +49,34 @@ def photo_rows() -> sa.Select[Any]:
         .where(use.photo_id == PHOTOS.c.id, use.state != _CANCELLED)
         .scalar_subquery()
     )
-    return sa.select(PHOTOS, posts.label("posts"))
+    return sa.select(PHOTOS, posts.label("posts"), _lineage().label("lineage"))
+
+
+def _lineage() -> sa.ScalarSelect[Any]:
+    """What a photo was made by, as a document; the first run where several ended in it."""
+    winner = sa.and_(CANDIDATES.c.run_id == RUNS.c.id, CANDIDATES.c.state == _WINNER)
+    joined = RUNS.outerjoin(SUGGESTIONS, SUGGESTIONS.c.id == RUNS.c.suggestion_id).outerjoin(
+        CANDIDATES, winner
+    )
+    ids = {
+        "run": RUNS.c.id,
+        "suggestion": RUNS.c.suggestion_id,
+        "campaign": SUGGESTIONS.c.campaign_id,
+        "candidate": CANDIDATES.c.id,
+    }
+    named: list[sa.ColumnElement[Any]] = []
+    for name, column in ids.items():
+        named += [sa.literal_column(f"'{name}'"), column]
+    made = sa.func.jsonb_strip_nulls(sa.func.jsonb_build_object(*named), type_=JSONB)
+    return (
+        sa.select(made)
+        .select_from(joined)
+        .where(RUNS.c.photo_id == PHOTOS.c.id)
+        .order_by(RUNS.c.create_time, RUNS.c.id)
+        .limit(sa.literal_column("1"))
+        .correlate(PHOTOS)
+        .scalar_subquery()
+    )
 
 
 def values_of(photo: Photo) -> dict[str, Any]:
@@ -64,7 +97,8 @@ def values_of(photo: Photo) -> dict[str, Any]:
         "create_time": photo.create_time,
         "update_time": photo.update_time,
         "version": photo.version,
-        **_picture_values(photo.picture),
+        **picture_values(photo.picture),
+        "quality": photo.picture.quality,
         **_embedding_values(photo.embedding),
         **filing_values(photo.filing),
         **_rights_values(photo.rights),
@@ -94,7 +128,7 @@ def photo_of(row: Any) -> Photo:
         persona=row.persona_id,
         id=row.id,
         pillar=row.pillar_id,
-        picture=_picture(row),
+        picture=picture_of(row),
         create_time=row.create_time,
         update_time=row.update_time,
         scene=row.scene,
@@ -110,6 +144,7 @@ def photo_of(row: Any) -> Photo:
         filing=_filing(row),
         rights=Rights(row.embargo_time, row.expire_time, row.rights_notice, row.held),
         posts=_posts(row.posts),
+        lineage=_LINEAGE.load(row.lineage or {}),
         version=row.version,
     )
 
@@ -124,7 +159,8 @@ def filing_values(filing: Filing) -> dict[str, Any]:
     }
 
 
-def _picture_values(picture: Picture) -> dict[str, Any]:
+def picture_values(picture: Picture) -> dict[str, Any]:
+    """The columns that tell what the bytes are."""
     return {
         "sha256": picture.sha256,
         "mime_type": picture.mime_type,
@@ -134,7 +170,6 @@ def _picture_values(picture: Picture) -> dict[str, Any]:
         "thumbnail_sha256": picture.thumbnail_sha256,
         "taken_time": picture.taken_time,
         "measures": _MEASURES.store(picture.measures),
-        "quality": picture.quality,
     }
 
 
@@ -157,7 +192,8 @@ def _rights_values(rights: Rights) -> dict[str, Any]:
     }
 
 
-def _picture(row: Any) -> Picture:
+def picture_of(row: Any) -> Picture:
+    """The picture of a row of a photo or a candidate."""
     return Picture(
         sha256=row.sha256,
         mime_type=row.mime_type,

@@ -67,11 +67,22 @@ class PhotoRepository:
         found = await self._connection.execute(rows.with_for_update(of=PHOTOS, key_share=True))
         return {photo.id: photo for photo in map(photo_of, found)}
 
+    async def existing(self, persona: str, ids: Collection[str]) -> Collection[str]:
+        """See Photos."""
+        rows = sa.select(_C.id).where(_C.persona_id == persona, _C.id.in_(ids))
+        return {row.id for row in await self._connection.execute(rows)}
+
     async def of_content(self, persona: str, sha256: str) -> Photo | None:
         """See Photos."""
         parameters = {"persona": persona, "sha256": sha256}
         found = (await self._connection.execute(_OF_CONTENT, parameters)).one_or_none()
         return None if found is None else photo_of(found)
+
+    async def of_post(self, persona: str, post: str) -> Photo | None:
+        """See Photos."""
+        use = POST_USES.c
+        used = sa.select(use.photo_id).where(use.post == post).scalar_subquery()
+        return await self._find(photo_rows().where(_C.persona_id == persona, _C.id == used))
 
     async def save(self, photo: Photo) -> None:
         """See Photos."""
@@ -165,7 +176,7 @@ class PhotoRepository:
             PHOTOS.update()
             .where(_C.id.in_(due))
             .values(taken)
-            .returning(PHOTOS, sa.null().label("posts"))
+            .returning(PHOTOS, sa.null().label("posts"), sa.null().label("lineage"))
         )
         found = await self._connection.execute(statement)
         return [Due(photo_of(row), row.measure_attempts) for row in found]

@@ -1,6 +1,6 @@
 """Pillars in PostgreSQL."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -23,7 +23,7 @@ from services.catalog.repository.rows import (
     compared,
     read_page,
 )
-from services.catalog.tables import PERSONAS, PHOTOS, PILLARS
+from services.catalog.tables import PERSONAS, PHOTOS, PILLARS, RUNS
 
 _C = PILLARS.c
 _GUIDELINES = Document(Guidelines)
@@ -110,18 +110,29 @@ class PillarRepository:
         return [_pillar(row, row.photo_count) for row in await self._connection.execute(rows)]
 
     async def strategy(self, persona: str) -> Strategy:
-        """See Pillars. One statement: the persona, beside each of its pillars if it has any."""
-        target = PERSONAS.c.cadence["posts_per_week"].as_integer().label("in_all")
-        rows = (
-            sa.select(target, PILLARS)
-            .select_from(PERSONAS.outerjoin(PILLARS, _C.persona_id == PERSONAS.c.id))
-            .where(PERSONAS.c.id == persona)
+        """See Pillars."""
+        return _strategy(persona, await self._connection.execute(_strategy_rows(persona)))
+
+    async def strategy_at(
+        self, persona: str, as_of: datetime
+    ) -> tuple[Strategy, Mapping[str, int]]:
+        """See Pillars."""
+        waiting = (
+            sa.select(sa.func.count())
+            .select_from(RUNS)
+            .where(
+                RUNS.c.persona_id == _C.persona_id,
+                RUNS.c.pillar_id == _C.id,
+                sa.literal_column("runs.state = 'WAITING'", sa.Boolean),
+                RUNS.c.create_time <= as_of,
+            )
+            .correlate(PILLARS)
+            .scalar_subquery()
         )
+        rows = _strategy_rows(persona).add_columns(waiting.label("awaiting_vote"))
         found = (await self._connection.execute(rows)).all()
-        if not found:
-            raise no_persona(persona)
-        pillars = tuple(_pillar(row) for row in found if row.id is not None)
-        return Strategy(persona, pillars, found[0].in_all or DEFAULT_POSTS_PER_WEEK)
+        awaiting = {row.id: row.awaiting_vote for row in found if row.id is not None}
+        return _strategy(persona, found), awaiting
 
     async def heaviest(self, persona: str) -> Pillar | None:
         """See Pillars."""
@@ -205,3 +216,21 @@ def _pillar(row: Any, photo_count: int = 0) -> Pillar:
         photo_count=photo_count,
         version=row.version,
     )
+
+
+def _strategy_rows(persona: str) -> sa.Select[Any]:
+    """The persona, beside each of its pillars if it has any."""
+    target = PERSONAS.c.cadence["posts_per_week"].as_integer().label("in_all")
+    return (
+        sa.select(target, PILLARS)
+        .select_from(PERSONAS.outerjoin(PILLARS, _C.persona_id == PERSONAS.c.id))
+        .where(PERSONAS.c.id == persona)
+    )
+
+
+def _strategy(persona: str, rows: Iterable[Any]) -> Strategy:
+    found = list(rows)
+    if not found:
+        raise no_persona(persona)
+    pillars = tuple(_pillar(row) for row in found if row.id is not None)
+    return Strategy(persona, pillars, found[0].in_all or DEFAULT_POSTS_PER_WEEK)

@@ -31,6 +31,7 @@ from services.catalog.domain.photo import Photo
 from services.catalog.domain.pillar import Pillar
 from services.catalog.ports import Listing
 from services.catalog.usecases.all import UseCases
+from services.catalog.usecases.signed_urls import DEFAULT_TTL
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -286,6 +287,26 @@ class CatalogServicer(CatalogServiceServicer):
         yield photos.media_info(media)
         async for chunk in media.chunks:
             yield pb.ReadPhotoMediaResponse(chunk=chunk)
+
+    async def SignPhotoUrls(
+        self, request: pb.SignPhotoUrlsRequest, context: Context
+    ) -> pb.SignPhotoUrlsResponse:
+        urls = await self._cases.signed_urls.sign(
+            persona_id(request.parent, "parent"),
+            [photo_key(name, f"names[{n}]") for n, name in enumerate(request.names)],
+            _RENDITIONS[request.rendition],
+            request.ttl.ToTimedelta() if request.HasField("ttl") else DEFAULT_TTL,
+        )
+        return pb.SignPhotoUrlsResponse(urls=map(photos.signed_url_message, urls))
+
+    async def ReadSignedPhotoMedia(
+        self, request: pb.ReadSignedPhotoMediaRequest, context: Context
+    ) -> AsyncIterator[pb.ReadSignedPhotoMediaResponse]:
+        key, rendition = self._cases.signed_urls.read(request.token)
+        media = await self._cases.media.read(key, rendition, request.offset, request.length)
+        yield photos.signed_media_info(media)
+        async for chunk in media.chunks:
+            yield pb.ReadSignedPhotoMediaResponse(chunk=chunk)
 
     async def AnalyzeGaps(
         self, request: pb.AnalyzeGapsRequest, context: Context

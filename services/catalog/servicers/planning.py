@@ -23,7 +23,7 @@ from libs.rpc.masks import merged
 from libs.rpc.paging import PageTokens
 from libs.rpc.requests import request_of
 from services.catalog import planning_filters
-from services.catalog.convert import campaigns, gaps, suggestions, templates, whatif
+from services.catalog.convert import campaigns, gaps, runs, suggestions, templates, whatif
 from services.catalog.convert.values import moment
 from services.catalog.domain.names import (
     campaign_key,
@@ -175,7 +175,7 @@ class PlanningServicer(PlanningServiceServicer):
         name = suggestion_key(request.name)
         suggestion, run = await self._cases.suggestions.accept(name, request.etag, key)
         return pb.AcceptSuggestionResponse(
-            suggestion=suggestions.suggestion_message(suggestion), run=suggestions.run_message(run)
+            suggestion=suggestions.suggestion_message(suggestion), run=runs.run_message(run)
         )
 
     async def RejectSuggestion(
@@ -195,7 +195,7 @@ class PlanningServicer(PlanningServiceServicer):
         return Empty()
 
     async def GetRun(self, request: pb.GetRunRequest, context: Context) -> run_pb2.Run:
-        return suggestions.run_message(await self._cases.runs.get(run_key(request.name)))
+        return runs.run_message(await self._cases.runs.get(run_key(request.name)))
 
     async def ListRuns(self, request: pb.ListRunsRequest, context: Context) -> pb.ListRunsResponse:
         listing = ("ListRuns", request.parent, request.filter)
@@ -204,7 +204,7 @@ class PlanningServicer(PlanningServiceServicer):
         conditions = planning_filters.run_conditions(request.filter, persona)
         page = await self._cases.runs.page(persona, Listing(wanted, conditions, True))
         return pb.ListRunsResponse(
-            runs=map(suggestions.run_message, page.rows),
+            runs=map(runs.run_message, page.rows),
             next_page_token=self._tokens.token(page.next_key, *listing),
         )
 

@@ -14,9 +14,11 @@ from services.catalog.tables.library import (
     UNUSED_BLOBS,
 )
 from services.catalog.tables.planning import RUNS, SUGGESTION_BATCHES, SUGGESTIONS
+from services.catalog.tables.voting import CANDIDATES, VOTES
 
 __all__ = [
     "CAMPAIGNS",
+    "CANDIDATES",
     "GAP_REPORTS",
     "LEGACY_GATES",
     "LEGACY_MIGRATIONS",
@@ -35,4 +37,5 @@ __all__ = [
     "SUGGESTION_BATCHES",
     "SUPPORT",
     "UNUSED_BLOBS",
+    "VOTES",
 ]

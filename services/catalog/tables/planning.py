@@ -7,7 +7,7 @@ from libs.db.lease import lease_columns
 from services.catalog.domain.run import RunState
 from services.catalog.domain.suggestion import BatchState, SuggestionState
 from services.catalog.tables.base import ID, METADATA, MOMENT, one_of, text, times
-from services.catalog.tables.library import PERSONAS, PILLARS
+from services.catalog.tables.library import PERSONAS, PHOTOS, PILLARS
 
 SUGGESTION_BATCHES = sa.Table(
     "suggestion_batches",
@@ -94,8 +94,16 @@ RUNS = sa.Table(
     text("prompt"),
     sa.Column("state", sa.Text, nullable=False),
     *times(),
+    # A name that is kept and never looked up.
+    text("cluster"),
+    # What the winner became, and whether it was made for that.
+    sa.Column("photo_id", ID),
+    sa.Column("photo_made", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.ForeignKeyConstraint(
         ["persona_id"], [PERSONAS.c.id], name="runs_persona_fkey", ondelete="CASCADE"
+    ),
+    sa.ForeignKeyConstraint(
+        ["photo_id"], [PHOTOS.c.id], name="runs_photo_fkey", ondelete="SET NULL"
     ),
     # A run outlives its pillar and its suggestion; it is then one without.
     sa.ForeignKeyConstraint(
@@ -111,4 +119,21 @@ RUNS = sa.Table(
     sa.CheckConstraint(one_of("state", RunState), name="runs_state_check"),
     sa.Index("runs_listed", "persona_id", "create_time", "id"),
     sa.Index("runs_of_pillar", "persona_id", "pillar_id", "create_time", "id"),
+    sa.Index(
+        "runs_of_photo",
+        "photo_id",
+        "create_time",
+        "id",
+        postgresql_where=sa.text("photo_id IS NOT NULL"),
+    ),
+    sa.Index(
+        "runs_waiting", "persona_id", "pillar_id", postgresql_where=sa.text("state = 'WAITING'")
+    ),
+    sa.Index(
+        "runs_completed",
+        "persona_id",
+        "create_time",
+        "id",
+        postgresql_where=sa.text("state = 'COMPLETED'"),
+    ),
 )

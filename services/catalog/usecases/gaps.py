@@ -1,5 +1,6 @@
 """Gap reports: make, read, preview."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -81,15 +82,15 @@ class GapCases:
         """
         period = self._period(as_of, horizon_days)
         async with self._catalog.reading() as catalog:
-            strategy, stocks = await _read(catalog, persona, period)
+            strategy, shelves = await _read(catalog, persona, period)
         after = changed(strategy, change, self._clock.now())
         return Preview(
-            self._report("", strategy, stocks, period), self._report("", after, stocks, period)
+            self._report("", strategy, shelves, period), self._report("", after, shelves, period)
         )
 
     async def _kept(self, tx: Changing, persona: str, period: Period) -> GapReport:
-        strategy, stocks = await _read(tx, persona, period)
-        report = self._report(uuid7(), strategy, stocks, period)
+        strategy, shelves = await _read(tx, persona, period)
+        report = self._report(uuid7(), strategy, shelves, period)
         await tx.reports.add(report)
         return report
 
@@ -97,15 +98,24 @@ class GapCases:
         return Period(as_of or self._clock.now(), horizon_days or DEFAULT_HORIZON)
 
     def _report(
-        self, id: str, strategy: Strategy, stocks: list[Stock], period: Period
+        self, id: str, strategy: Strategy, shelves: "_Shelves", period: Period
     ) -> GapReport:
-        gaps = gaps_of(strategy, stocks, period)
+        gaps = gaps_of(strategy, shelves.stocks, period, shelves.awaiting_vote)
         return report_of(strategy.persona, id, period, gaps, self._clock.now())
 
 
-async def _read(catalog: Reading, persona: str, period: Period) -> tuple[Strategy, list[Stock]]:
-    strategy = await catalog.pillars.strategy(persona)
+@dataclass(frozen=True, slots=True)
+class _Shelves:
+    """What there is, and how many runs of each pillar wait for a vote."""
+
+    stocks: Sequence[Stock]
+    awaiting_vote: Mapping[str, int]
+
+
+async def _read(catalog: Reading, persona: str, period: Period) -> tuple[Strategy, _Shelves]:
+    strategy, awaiting_vote = await catalog.pillars.strategy_at(persona, period.as_of)
     if not strategy.pillars:
         raise no_pillars(persona)
     shares_since = period.as_of - SHARE_PERIOD
-    return strategy, list(await catalog.photos.stocks(persona, period.as_of, shares_since))
+    stocks = await catalog.photos.stocks(persona, period.as_of, shares_since)
+    return strategy, _Shelves(stocks, awaiting_vote)

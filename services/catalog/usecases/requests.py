@@ -8,10 +8,11 @@ from libs.rpc.requests import RequestKey
 from services.catalog.domain.persona import Persona
 from services.catalog.domain.photo import Photo
 from services.catalog.domain.pillar import Pillar
+from services.catalog.domain.run import Run
 from services.catalog.domain.suggestion import Suggestion
 from services.catalog.ports import Changing
 
-Row = TypeVar("Row", Persona, Pillar, Photo, Suggestion)
+Row = TypeVar("Row", Persona, Pillar, Photo, Suggestion, Run)
 
 
 async def answered(tx: Changing, request: RequestKey) -> str | None:

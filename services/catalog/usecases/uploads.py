@@ -93,7 +93,7 @@ class UploadCases:
             return await self._recognised(upload, known)
         with Spool(self._limits.max_bytes, self._limits.in_memory) as spool:
             await spool.fill(chunks)
-            _check_digest(upload, spool.sha256)
+            check_digest(upload.sha256, spool.sha256)
             return await self._import(upload, place, spool)
 
     async def _import(self, upload: Upload, place: _Place, spool: Spool) -> Received:
@@ -108,7 +108,7 @@ class UploadCases:
         if upload.validate_only:
             await self._note_alone(upload, Outcome.IMPORTED)
             return Received(photo)
-        await self._keep_bytes(spool, examined)
+        await keep_bytes(self._catalog, self._blobs, spool, examined)
         return await self._keep(upload, photo)
 
     async def _recognised(self, upload: Upload, known: Photo) -> Received:
@@ -143,13 +143,6 @@ class UploadCases:
             tags=without_repeats(upload.tags),
             filing=Filing() if upload.pillar else Filing(FilingState.PENDING),
         )
-
-    async def _keep_bytes(self, spool: Spool, examined: Examined) -> None:
-        original, thumbnail = original_key(examined.picture), thumbnail_key(examined.picture)
-        # From here on the sweep counts a full grace for these keys before it takes them.
-        await self._catalog.keep_blobs((original, thumbnail))
-        await self._blobs.put(original, spool.content())
-        await self._blobs.put(thumbnail, examined.thumbnail)
 
     async def _keep(self, upload: Upload, photo: Photo) -> Received:
         async with self._catalog.changing() as tx:
@@ -192,8 +185,18 @@ async def _known(catalog: Reading, persona: str, sha256: str) -> Photo | None:
     return await catalog.photos.of_content(persona, sha256) if sha256 else None
 
 
-def _check_digest(upload: Upload, sha256: str) -> None:
-    if upload.sha256 and upload.sha256 != sha256:
+async def keep_bytes(catalog: Catalog, blobs: BlobStore, spool: Spool, examined: Examined) -> None:
+    """Stores what arrived and its thumbnail under keys made of their content."""
+    original, thumbnail = original_key(examined.picture), thumbnail_key(examined.picture)
+    # From here on the sweep counts a full grace for these keys before it takes them.
+    await catalog.keep_blobs((original, thumbnail))
+    await blobs.put(original, spool.content())
+    await blobs.put(thumbnail, examined.thumbnail)
+
+
+def check_digest(expected: str, sha256: str) -> None:
+    """Raises InvalidArgument (HASH_MISMATCH) unless the bytes are those that the header gives."""
+    if expected and expected != sha256:
         raise InvalidArgument.of(
             "header.sha256",
             f"the bytes that arrived have the SHA-256 {sha256}; send the file again",

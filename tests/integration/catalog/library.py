@@ -12,6 +12,7 @@ from colonnade.catalog.v1 import persona_pb2, photo_pb2, pillar_pb2
 from colonnade.catalog.v1.catalog_service_pb2_grpc import CatalogServiceStub
 from colonnade.catalog.v1.import_service_pb2_grpc import ImportServiceStub
 from colonnade.catalog.v1.planning_service_pb2_grpc import PlanningServiceStub
+from colonnade.catalog.v1.run_service_pb2_grpc import RunServiceStub
 from sqlalchemy import event, text
 from sqlalchemy.engine import Engine
 
@@ -20,14 +21,16 @@ from libs.blobs.objects import ObjectBlobs
 from libs.db.engine import Database
 from libs.ids import uuid7
 from libs.rpc.paging import PageTokens
+from libs.signing import Signer
 from services.catalog.deps import use_cases
 from services.catalog.domain.names import pillar_key
 from services.catalog.domain.photo import Embedding, EmbeddingState, Photo, Picture
-from services.catalog.module import CATALOG, IMPORTS, PLANNING
+from services.catalog.module import CATALOG, IMPORTS, PLANNING, RUNS
 from services.catalog.repository.catalog import CatalogDatabase
 from services.catalog.servicers.catalog import CatalogServicer
 from services.catalog.servicers.imports import ImportServicer
 from services.catalog.servicers.planning import PlanningServicer
+from services.catalog.servicers.runs import RunServicer
 from services.catalog.settings import CatalogSettings
 from services.catalog.usecases.all import UseCases
 from tests.support.clock import FakeClock
@@ -45,6 +48,7 @@ class Library:
     stub: CatalogServiceStub
     planning: PlanningServiceStub
     imports: ImportServiceStub
+    runs: RunServiceStub
     cases: UseCases
     database: Database
     catalog: CatalogDatabase
@@ -163,19 +167,20 @@ async def library(
     """The service behind a real gRPC server."""
     pool = BlockingPool("decode", 2)
     queue = MemoryQueue()
-    cases = use_cases(settings, database, blobs, pool, clock, queue)
+    cases = use_cases(settings, database, blobs, pool, clock, queue, Signer(b"test", "photo-url"))
     tokens = PageTokens(b"test")
     catalog = CatalogDatabase(database, clock)
     services = [
         (*CATALOG, CatalogServicer(cases, tokens, clock, settings.max_bytes)),
         (*PLANNING, PlanningServicer(cases, tokens, clock, is_stopping=lambda: False)),
         (*IMPORTS, ImportServicer(cases, tokens, clock)),
+        (*RUNS, RunServicer(cases, tokens, clock, settings.max_bytes)),
     ]
     try:
         async with serve_all(services) as channel:
             stub = CatalogServiceStub(channel)
             planning, imports = PlanningServiceStub(channel), ImportServiceStub(channel)
             parts = (cases, database, catalog, blobs, clock, settings, queue)
-            yield Library(stub, planning, imports, *parts)
+            yield Library(stub, planning, imports, RunServiceStub(channel), *parts)
     finally:
         pool.close()

@@ -61,7 +61,9 @@ def uploads(lib: Library) -> Uploads:
 def suite(lib: Library, uploads: Uploads) -> Suite:
     nobody = cast(Any, None)
     service = cast(Any, uploads)
-    return Suite(service, lib.planning, lib.imports, nobody, nobody, nobody, nobody)
+    parts = dict.fromkeys(Suite.__dataclass_fields__, nobody)
+    known = {"catalog": service, "planning": lib.planning, "imports": lib.imports}
+    return Suite(**{**parts, **known})
 
 
 def counted(imported: Imported) -> tuple[int, int, int, int]:

@@ -101,6 +101,8 @@ async def test_the_module_gets_ready_and_hears_what_others_tell(
             "colonnade.catalog.v1.CatalogService",
             "colonnade.catalog.v1.PlanningService",
             "colonnade.catalog.v1.ImportService",
+            "colonnade.catalog.v1.RunService",
+            "colonnade.catalog.v1.MigrationService",
         ]
         await tell("clustering", "photo.embedded", embedded.SerializeToString())
         await eventually(heard)

@@ -35,7 +35,9 @@ class Shell:
     async def says(self, *words: str, code: int = 0) -> str:
         """What is printed for people, complaints included, on one line."""
         text = await self._run(words, code)
-        assert max(map(len, text.splitlines()), default=0) <= WIDTH, text
+        # An address or a name is not broken, however long it is.
+        lines = [line for line in text.splitlines() if " " in line]
+        assert max(map(len, lines), default=0) <= WIDTH, text
         return " ".join(text.split())
 
     async def json(self, *words: str, code: int = 0) -> Any:

@@ -31,11 +31,17 @@ from tests.integration.catalog.library import Library
 from tests.integration.catalog.variants import VARIANTS, changeable
 from tests.integration.catalog.world import SAMPLES, SHELVES, Shelf, World, empty_request
 
+# What moves in from an older library belongs to no persona yet; see legacy/test_quarantine.
 METHODS: Mapping[str, MethodDescriptor] = {
-    method.name: method for service in SERVICES["catalog"] for method in service.methods
+    method.name: method
+    for service in SERVICES["catalog"]
+    for method in service.methods
+    if service.name != "MigrationService"
 }
 ELSEWHERE = {
+    "ReadSignedPhotoMedia": "no name is in it, only a token; see test_signed_urls",
     "UploadPhoto": "a stream of chunks; see test_uploads",
+    "UploadCandidate": "a stream of chunks; see test_runs",
     "WatchSuggestionBatch": "a stream without an end of its own; see test_suggestions",
 }
 WITHOUT_ROWS = {
@@ -94,7 +100,7 @@ def with_value(message: Message, path: str, value: str) -> Message:
 
 async def call(lib: Library, name: str, request: Message) -> Any:
     """The answer, or all of them if it is a stream."""
-    stubs = (lib.stub, lib.planning, lib.imports)
+    stubs = (lib.stub, lib.planning, lib.imports, lib.runs)
     method = next(getattr(stub, name) for stub in stubs if hasattr(stub, name))
     if METHODS[name].server_streaming:
         return [message async for message in method(request)]

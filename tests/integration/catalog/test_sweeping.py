@@ -9,6 +9,7 @@ from colonnade.catalog.v1 import catalog_service_pb2 as pb
 
 from libs.aio import BlockingPool
 from libs.blobs.store import content_key, sha256
+from libs.signing import Signer
 from services.catalog.deps import sweep, use_cases
 from services.catalog.domain.photo import Picture
 from services.catalog.usecases.sweeping import SweepBlobs
@@ -125,7 +126,9 @@ async def test_a_kill_between_bytes_and_row_leaves_only_what_the_sweep_removes(
     persona, _ = await lib.place()
     id = persona.removeprefix("personas/")
     pool = BlockingPool("decode", 1)
-    dying = use_cases(lib.settings, lib.database, DyingBlobs(lib), pool, lib.clock, lib.queue)  # type: ignore[arg-type]
+    signer = Signer(b"test", "photo-url")
+    blobs = DyingBlobs(lib)
+    dying = use_cases(lib.settings, lib.database, blobs, pool, lib.clock, lib.queue, signer)  # type: ignore[arg-type]
     with pytest.raises(Killed):
         await dying.uploads.receive(Upload(id), once(picture(5003)))
     pool.close()

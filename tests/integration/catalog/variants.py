@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from colonnade.catalog.v1 import persona_pb2, photo_pb2, pillar_pb2, suggestion_pb2
+from colonnade.catalog.v1 import persona_pb2, photo_pb2, pillar_pb2, run_pb2, suggestion_pb2
 from colonnade.type.v1 import time_window_pb2
 from google.api import field_behavior_pb2
 from google.protobuf.descriptor import MethodDescriptor
@@ -110,9 +110,18 @@ _suggestions = st.builds(
     keywords=_some,
 )
 
+_clusters = st.uuids().map(lambda id: f"personas/nora/clusters/{id}")
+_runs = st.builds(
+    run_pb2.Run,
+    display_name=st.just("") | _names,
+    cluster=st.just("") | _clusters,
+    prompt=_texts,
+)
+
 VARIANTS: Mapping[str, st.SearchStrategy[Any]] = {
     "UpdatePersona": _personas,
     "UpdatePillar": _pillars,
     "UpdatePhoto": _photos,
     "UpdateSuggestion": _suggestions,
+    "UpdateRun": _runs,
 }

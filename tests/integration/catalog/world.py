@@ -23,12 +23,14 @@ from colonnade.catalog.v1 import (
 from colonnade.catalog.v1 import catalog_service_pb2 as catalog
 from colonnade.catalog.v1 import import_service_pb2 as imports
 from colonnade.catalog.v1 import planning_service_pb2 as planning
+from colonnade.catalog.v1 import run_service_pb2 as runs
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.catalog.domain.photo import Filing, FilingState
+from tests.integration.catalog.contest import Contests
 from tests.integration.catalog.library import Library
 
 _numbers = count(1)
@@ -82,6 +84,25 @@ class World:
         """A run of an accepted suggestion."""
         request = planning.AcceptSuggestionRequest(name=(await self.suggestion(persona)).name)
         return (await self.lib.planning.AcceptSuggestion(request)).run
+
+    async def contest(self) -> tuple[str, list[str]]:
+        """A run without a pillar, and two candidates of it without bytes."""
+        contests = Contests(self.lib)
+        run = (await contests.run(await self.lib.persona())).name
+        return run, await contests.shelve(run, 2)
+
+    async def candidate(self) -> run_pb2.Candidate:
+        """A candidate with a picture."""
+        contests = Contests(self.lib)
+        run = await contests.run(await self.lib.persona())
+        return (await contests.upload(run.name)).candidate
+
+    async def decided(self, persona: str = "") -> run_pb2.Run:
+        """A run without a pillar whose winner is chosen."""
+        contests = Contests(self.lib)
+        run = (await contests.run(persona or await self.lib.persona())).name
+        (winner,) = await contests.shelve(run, 1)
+        return (await contests.choose(winner)).run
 
     async def batch(self, persona: str = "") -> suggestion_pb2.SuggestionBatch:
         """A batch of suggestions that nobody has worked on."""
@@ -221,6 +242,11 @@ async def _read_media(world: World) -> Message:
     return catalog.ReadPhotoMediaRequest(name=photo.name)
 
 
+async def _sign_urls(world: World) -> Message:
+    persona, names = await _two_photos(world)
+    return catalog.SignPhotoUrlsRequest(parent=persona, names=names)
+
+
 async def _update_suggestion(world: World) -> Message:
     before = await world.suggestion()
     changed = suggestion_pb2.Suggestion(
@@ -271,6 +297,46 @@ async def _accept_proposals(world: World) -> Message:
     return imports.AcceptProposalsRequest(parent=persona, photos=[photo.name])
 
 
+async def _create_run(world: World) -> Message:
+    run = run_pb2.Run(display_name=str(uuid.uuid4()))
+    return runs.CreateRunRequest(parent=await world.lib.persona(), run=run)
+
+
+async def _update_run(world: World) -> Message:
+    before = await world.run()
+    changed = run_pb2.Run(name=before.name, etag=before.etag, prompt=str(uuid.uuid4()))
+    return runs.UpdateRunRequest(run=changed)
+
+
+async def _of_run(world: World) -> Message:
+    return runs.ListCandidatesRequest(parent=(await world.contest())[0])
+
+
+async def _next_pair(world: World) -> Message:
+    return runs.GetNextPairRequest(name=(await world.contest())[0])
+
+
+async def _leaderboard(world: World) -> Message:
+    return runs.GetLeaderboardRequest(name=(await world.contest())[0])
+
+
+async def _record_vote(world: World) -> Message:
+    run, (one, other) = await world.contest()
+    return runs.RecordVoteRequest(name=run, winner=one, loser=other)
+
+
+async def _undo_vote(world: World) -> Message:
+    run, pair = await world.contest()
+    await Contests(world.lib).vote(*pair)
+    return runs.UndoVoteRequest(name=run)
+
+
+async def _place_winner(world: World) -> Message:
+    persona, pillar = await world.lib.place()
+    run = await world.decided(persona)
+    return runs.PlaceWinnerRequest(name=run.name, pillar=pillar, etag=run.etag)
+
+
 SAMPLES: dict[str, Sample] = {
     "CreatePersona": _create_persona,
     "GetPersona": _named(catalog.GetPersonaRequest, World.persona),
@@ -296,6 +362,7 @@ SAMPLES: dict[str, Sample] = {
     "AnalyzePhotos": _analyze_photos,
     "ListPhotoTags": _of_persona(catalog.ListPhotoTagsRequest),
     "ReadPhotoMedia": _read_media,
+    "SignPhotoUrls": _sign_urls,
     "AnalyzeGaps": _of_persona(catalog.AnalyzeGapsRequest),
     "GetGapReport": _named(planning.GetGapReportRequest, World.report),
     "ListGapReports": _of_persona(planning.ListGapReportsRequest),
@@ -311,6 +378,22 @@ SAMPLES: dict[str, Sample] = {
     "DeleteSuggestion": _named(planning.DeleteSuggestionRequest, World.rejected, etag=True),
     "GetRun": _named(planning.GetRunRequest, World.run),
     "ListRuns": _of_persona(planning.ListRunsRequest),
+    "CreateRun": _create_run,
+    "UpdateRun": _update_run,
+    "CancelRun": _named(runs.CancelRunRequest, World.run, etag=True),
+    "GetCandidate": _named(runs.GetCandidateRequest, World.candidate),
+    "ListCandidates": _of_run,
+    "ReadCandidateMedia": _named(runs.ReadCandidateMediaRequest, World.candidate),
+    "RejectCandidate": _named(runs.RejectCandidateRequest, World.candidate),
+    "GetNextPair": _next_pair,
+    "RecordVote": _record_vote,
+    "UndoVote": _undo_vote,
+    "GetLeaderboard": _leaderboard,
+    "ChooseWinner": _named(runs.ChooseWinnerRequest, World.candidate),
+    "UnchooseWinner": _named(runs.UnchooseWinnerRequest, World.decided, etag=True),
+    "PlaceWinner": _place_winner,
+    "ListWinnersWithoutPhoto": _of_persona(runs.ListWinnersWithoutPhotoRequest),
+    "GetLineage": _named(runs.GetLineageRequest, World.run),
     "ImportCampaign": _campaign,
     "GetCampaign": _named(planning.GetCampaignRequest, World.campaign),
     "ListCampaigns": _of_persona(planning.ListCampaignsRequest),
@@ -402,6 +485,17 @@ async def _items(world: World) -> Shelf:
     return Shelf(imports.ListPhotoImportItemsRequest(parent=parent), make, "source_path")
 
 
+async def _candidates(world: World) -> Shelf:
+    run, _ = await world.contest()
+    await world.lib.rows("DELETE FROM catalog.candidates WHERE run_id = :run", run=run[-36:])
+
+    async def make() -> str:
+        (name,) = await Contests(world.lib).shelve(run, 1)
+        return name
+
+    return Shelf(runs.ListCandidatesRequest(parent=run), make)
+
+
 SHELVES: dict[str, Callable[[World], Awaitable[Shelf]]] = {
     "ListPersonas": _personas,
     "ListPillars": _pillars,
@@ -412,6 +506,8 @@ SHELVES: dict[str, Callable[[World], Awaitable[Shelf]]] = {
     "ListSuggestionBatches": _shelf(planning.ListSuggestionBatchesRequest, World.batch),
     "ListSuggestions": _shelf(planning.ListSuggestionsRequest, World.suggestion),
     "ListRuns": _shelf(planning.ListRunsRequest, World.run),
+    "ListWinnersWithoutPhoto": _shelf(runs.ListWinnersWithoutPhotoRequest, World.decided),
+    "ListCandidates": _candidates,
     "ListCampaigns": _shelf(planning.ListCampaignsRequest, World.campaign),
     "ListPhotoImports": _shelf(imports.ListPhotoImportsRequest, World.photo_import),
     "ListPhotoImportItems": _items,

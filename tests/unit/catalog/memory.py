@@ -1,6 +1,6 @@
 """The personas, pillars and stocks of a catalog in memory, for use cases that need no database."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -62,6 +62,11 @@ class MemoryPillars:
         in_all = cadence.posts_per_week if cadence else 0
         pillars = tuple(await self.of_persona(persona))
         return Strategy(persona, pillars, in_all or DEFAULT_POSTS_PER_WEEK)
+
+    async def strategy_at(
+        self, persona: str, as_of: datetime
+    ) -> tuple[Strategy, Mapping[str, int]]:
+        return await self.strategy(persona), {}
 
 
 @dataclass

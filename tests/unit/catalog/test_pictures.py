@@ -11,10 +11,11 @@ import pytest
 from PIL import ExifTags, Image, ImageFilter
 
 from libs.errors import InvalidArgument, OutOfQuota
+from libs.image_quality import colourfulness, exposure, sharpness
 from libs.images import ImageLimits
 from services.catalog.domain.measures import MEASURED, MeasureState
 from services.catalog.pictures import examine, measure, moment_of, taken_time
-from services.catalog.quality import colourfulness, exposure, measures_of, sharpness
+from services.catalog.quality import measures_of
 from services.catalog.spool import PIECE, Spool
 from tests.support.pictures import checkers, encoded, speckles, waves
 
@@ -96,7 +97,7 @@ def test_a_measure_that_fails_leaves_the_others_alone(monkeypatch: pytest.Monkey
     def broken(_grey: object) -> float:
         raise ZeroDivisionError("a picture that nobody thought of")
 
-    monkeypatch.setattr("services.catalog.quality.exposure", broken)
+    monkeypatch.setattr("libs.image_quality.exposure", broken)
     found = {m.id: m for m in measures_of(checkers(), 300, 200)}
     failed = found.pop("exposure")
     assert (failed.state, failed.value) == (MeasureState.FAILED, None)
