@@ -1,7 +1,8 @@
 """``colonnade channels``."""
 
 import os
-from typing import Annotated
+from dataclasses import asdict
+from typing import Annotated, Final
 
 import typer
 from colonnade.scheduler.v1 import scheduler_service_pb2 as scheduler
@@ -10,16 +11,31 @@ from colonnade.scheduler.v1.channel_pb2 import Channel
 from cli.connection import Suite
 from cli.names import below, persona_name
 from cli.output import JsonOption, err, last_part, line, print_json, table, word
+from cli.providers import PROVIDERS
 from cli.run import USAGE, with_suite
+
+_NAMES: Final = ", ".join(provider.name for provider in PROVIDERS)
 
 app = typer.Typer(help="The accounts on which a persona publishes.", no_args_is_help=True)
 
 
-@app.command()
+@app.command("providers")
+def list_providers(json: JsonOption = False) -> None:
+    """Lists what one needs to connect an account of each provider."""
+    if json:
+        return print_json([asdict(provider) for provider in PROVIDERS])
+    rows = [(p.name, p.account, p.key, p.endpoint) for p in PROVIDERS]
+    return table("Providers", ("provider", "ACCOUNT", "key", "--endpoint"), rows)
+
+
+@app.command("connect")
+@app.command("create")
 def create(
     persona: str,
-    account: Annotated[str, typer.Argument(help="The account's id at the provider.")],
-    provider: Annotated[str, typer.Option(help="The kind of provider.")] = "buffer",
+    account: Annotated[
+        str, typer.Argument(help="The account at the provider; see channels providers.")
+    ],
+    provider: Annotated[str, typer.Option(help=f"One of {_NAMES}.")] = "buffer",
     channel_id: Annotated[str, typer.Option("--id", help="Its id here.")] = "",
     display_name: Annotated[str, typer.Option(help="What people call it.")] = "",
     endpoint: Annotated[str, typer.Option(help="The provider's address, if not the usual.")] = "",
@@ -28,7 +44,10 @@ def create(
     ] = "COLONNADE_PROVIDER_TOKEN",
     json: JsonOption = False,
 ) -> None:
-    """Connects a channel. The key is read from the environment, so that no history keeps it."""
+    """Connects a channel. The key is read from the environment, so that no history keeps it.
+
+    What each provider wants as account, key and endpoint: colonnade channels providers.
+    """
     if provider.upper() not in _providers():
         err.print(f"[red]provider[/red]: one of {', '.join(_providers()).lower()}")
         raise typer.Exit(USAGE)
@@ -68,12 +87,21 @@ def list_channels(persona: str, json: JsonOption = False) -> None:
                 c.display_name,
                 word(Channel.Provider, c.provider),
                 c.service,
-                word(Channel.State, c.state) + (f": {c.state_reason}" if c.state_reason else ""),
+                _health(c),
             )
             for c in channels
         ],
     )
     return None
+
+
+def _health(channel: Channel) -> str:
+    state = word(Channel.State, channel.state)
+    if channel.state_reason:
+        return f"{state}: {channel.state_reason}"
+    if channel.HasField("token_expire_time"):
+        return f"{state}, key until {channel.token_expire_time.ToDatetime():%Y-%m-%d}"
+    return state
 
 
 async def all_channels(suite: Suite, parent: str) -> list[Channel]:

@@ -165,6 +165,7 @@ class HttpClient:
         circuit: str,
         headers: Mapping[str, str] | None = None,
         json: Any = None,
+        content: bytes | None = None,
     ) -> httpx.Response:
         """Sends what is safe to repeat, up to four times on 429, 5xx or a failed connection.
 
@@ -175,7 +176,7 @@ class HttpClient:
         for delay in RETRY_DELAYS:
             wait = delay
             try:
-                response = await self._send(breaker, method, url, headers, json)
+                response = await self._send(breaker, method, url, headers, json, content)
             except (CircuitOpen, Refused):
                 raise
             except NotDelivered:
@@ -186,7 +187,7 @@ class HttpClient:
                     return response
                 wait = max(delay, asked)
             await self._sleep(wait * (1 + RETRY_JITTER * self._jitter()))
-        return await self._send(breaker, method, url, headers, json)
+        return await self._send(breaker, method, url, headers, json, content)
 
     async def write_once(
         self,
@@ -196,10 +197,11 @@ class HttpClient:
         circuit: str,
         headers: Mapping[str, str] | None = None,
         json: Any = None,
+        content: bytes | None = None,
     ) -> httpx.Response:
         """Sends exactly once. Raises ``NotDelivered`` (``CircuitOpen``) or ``NoAnswer``."""
         breaker = self._breaker("write", circuit, self._write_open_for)
-        return await self._send(breaker, method, url, headers, json)
+        return await self._send(breaker, method, url, headers, json, content)
 
     def _breaker(self, purpose: str, circuit: str, open_for: float) -> CircuitBreaker:
         key = (purpose, circuit)
@@ -216,10 +218,11 @@ class HttpClient:
         url: str,
         headers: Mapping[str, str] | None,
         json: Any,
+        content: bytes | None,
     ) -> httpx.Response:
         breaker.admit()
         try:
-            response = await self._exchange(method, url, headers, json)
+            response = await self._exchange(method, url, headers, json, content)
         except CallFailed:
             breaker.failed()
             raise
@@ -233,13 +236,20 @@ class HttpClient:
         return response
 
     async def _exchange(
-        self, method: str, url: str, headers: Mapping[str, str] | None, json: Any
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None,
+        json: Any,
+        content: bytes | None,
     ) -> httpx.Response:
         # `from None`: httpx errors hold the request, and with it the Authorization header.
         try:
             async with asyncio.timeout(self._total):
                 await self._guard(httpx.URL(url))
-                async with self._client.stream(method, url, headers=headers, json=json) as answer:
+                async with self._client.stream(
+                    method, url, headers=headers, json=json, content=content
+                ) as answer:
                     return await _read(answer)
         except _NOT_DELIVERED as error:
             raise NotDelivered(_describe(error)) from None

@@ -1,25 +1,35 @@
 """The catalog service as the scheduler sees it."""
 
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 from colonnade.catalog.v1 import catalog_service_pb2 as catalog
-from colonnade.catalog.v1 import photo_pb2
+from colonnade.catalog.v1 import photo_pb2, pillar_pb2
 from colonnade.catalog.v1.catalog_service_pb2_grpc import CatalogServiceStub
 from colonnade.catalog.v1.persona_pb2 import Persona
 from colonnade.catalog.v1.photo_pb2 import UsageRights
 
-from libs.errors import FailedPrecondition
+from libs.errors import FailedPrecondition, NotFound
 from libs.images import ImageLimits, fitted, inspect
 from services.scheduler.domain.names import PERSONA
 from services.scheduler.domain.photo import Photo, Rights
+from services.scheduler.domain.planning import Candidate, Pillar
 from services.scheduler.domain.slots import DEFAULT_WINDOWS, Cadence, Window
 from services.scheduler.ports import CatalogPage, CatalogPhoto, Rendition, UnusedPhotos
 
 _PUBLISH = catalog.ReadPhotoMediaRequest.RENDITION_PUBLISH
 # See RENDITION_PUBLISH in the contract.
 _PUBLISH_SIDE = 2048
+# Embedded, sorted, in no post; rights are judged for the moment at which it would go out.
+_USABLE = (
+    'usage = "UNUSED" AND state = "ACTIVE" AND embedding.state = "READY" '
+    'AND filing.state != "PENDING" AND filing.state != "REVIEW"'
+)
+_MOST = 200
+_AT_ONCE = 8
 # What a cadence that says nothing means; see the contract.
 _MIN_GAP_HOURS = 24
 _POSTS_PER_WEEK = 3
@@ -66,6 +76,49 @@ class CatalogReader:
         photos = [CatalogPhoto(photo.name, photo.SerializeToString()) for photo in page.photos]
         return CatalogPage(photos, page.next_page_token)
 
+    async def pillars(self, persona: str, at: datetime) -> Sequence[Pillar]:
+        """See Catalog."""
+        request = catalog.ListPillarsRequest(parent=PERSONA.format(persona), page_size=_MOST)
+        found: list[Pillar] = []
+        while True:
+            page = await self._stub.ListPillars(request)
+            found += [_pillar(p) for p in page.pillars if _is_planned(p, at)]
+            if not page.next_page_token:
+                return found
+            request.page_token = page.next_page_token
+
+    async def stock(self, pillar: str, limit: int) -> Sequence[Candidate]:
+        """See Catalog."""
+        request = catalog.ListPhotosRequest(
+            parent=pillar.partition("/pillars/")[0],
+            filter=f'{_USABLE} AND pillar = "{pillar}"',
+            order_by="quality desc",
+        )
+        found: list[Candidate] = []
+        while True:
+            request.page_size = min(_MOST, limit - len(found))
+            page = await self._stub.ListPhotos(request)
+            found += [_candidate(photo) for photo in page.photos]
+            if not page.next_page_token or len(found) >= limit:
+                return found
+            request.page_token = page.next_page_token
+
+    async def scenes(self, photos: Collection[str]) -> Mapping[str, str]:
+        """See Catalog."""
+        turns = asyncio.Semaphore(_AT_ONCE)
+
+        async def scene_of(name: str) -> str | None:
+            async with turns:
+                try:
+                    photo = await self._stub.GetPhoto(catalog.GetPhotoRequest(name=name))
+                except NotFound:
+                    return None
+                return str(photo.scene)
+
+        names = list(dict.fromkeys(photos))
+        found = await asyncio.gather(*map(scene_of, names))
+        return {name: scene for name, scene in zip(names, found, strict=True) if scene is not None}
+
     async def _persona(self, name: str) -> Persona:
         found = await self._stub.GetPersona(catalog.GetPersonaRequest(name=name))
         if found.state == Persona.STATE_ARCHIVED:
@@ -102,6 +155,31 @@ class CatalogReader:
         data = b"".join(chunks)
         size = inspect(data, ImageLimits())
         return Rendition(mime_type, size.width, size.height, data)
+
+
+def _is_planned(pillar: pillar_pb2.Pillar, at: datetime) -> bool:
+    """Whether posts are planned for it: it is active, has a weight, has begun and not ended."""
+    begun = not pillar.HasField("start_time") or pillar.start_time.ToDatetime(UTC) <= at
+    ended = pillar.HasField("end_time") and pillar.end_time.ToDatetime(UTC) <= at
+    active = pillar.state == pillar_pb2.Pillar.STATE_ACTIVE
+    return active and pillar.weight > 0 and begun and not ended
+
+
+def _pillar(pillar: pillar_pb2.Pillar) -> Pillar:
+    return Pillar(pillar.name, pillar.display_name, pillar.weight, pillar.priority)
+
+
+def _candidate(photo: photo_pb2.Photo) -> Candidate:
+    return Candidate(
+        photo=photo.name,
+        file_name=photo.file_name,
+        pillar=photo.pillar,
+        scene=photo.scene,
+        quality=photo.quality if photo.HasField("quality") else None,
+        create_time=photo.create_time.ToDatetime(UTC),
+        caption=photo.caption,
+        rights=_rights(photo),
+    )
 
 
 def _rights(photo: photo_pb2.Photo) -> Rights:

@@ -36,6 +36,11 @@ _FILTER: Final[dict[str, Kind]] = {
 }
 _PROVIDERS: Final = {
     channel_pb2.Channel.PROVIDER_BUFFER: channel.Provider.BUFFER,
+    channel_pb2.Channel.PROVIDER_MASTODON: channel.Provider.MASTODON,
+    channel_pb2.Channel.PROVIDER_BLUESKY: channel.Provider.BLUESKY,
+    channel_pb2.Channel.PROVIDER_WEBHOOK: channel.Provider.WEBHOOK,
+    channel_pb2.Channel.PROVIDER_POSTIZ: channel.Provider.POSTIZ,
+    channel_pb2.Channel.PROVIDER_INSTAGRAM: channel.Provider.INSTAGRAM,
 }
 
 
@@ -87,6 +92,7 @@ def channel_message(found: channel.Channel) -> channel_pb2.Channel:
         state_reason=found.state_reason,
         etag=str(found.version),
     )
+    _set(message.token_expire_time, found.token_expires_at)
     _set(message.create_time, found.create_time)
     _set(message.update_time, found.update_time)
     return message

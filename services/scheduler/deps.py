@@ -23,6 +23,7 @@ from services.scheduler.settings import SchedulerSettings
 from services.scheduler.store import SqlStore
 from services.scheduler.usecases import tasks
 from services.scheduler.usecases.batch_create import BatchCreatePosts
+from services.scheduler.usecases.calendar_export import ExportCalendar
 from services.scheduler.usecases.campaigns import Campaigns
 from services.scheduler.usecases.change_channel import PauseChannel, UpdateChannel
 from services.scheduler.usecases.channel_care import ChannelCare
@@ -34,11 +35,13 @@ from services.scheduler.usecases.media import Media, ReadMedia
 from services.scheduler.usecases.outgoing import Accounts, Outgoing
 from services.scheduler.usecases.pace import Pace
 from services.scheduler.usecases.placing import Placing
+from services.scheduler.usecases.plan_calendar import PlanCalendar
 from services.scheduler.usecases.posts import CancelPost, ReadPosts
 from services.scheduler.usecases.prepare import Prepare
 from services.scheduler.usecases.publish import Publish
 from services.scheduler.usecases.readiness import Readiness
 from services.scheduler.usecases.reconcile import Reconcile
+from services.scheduler.usecases.renew_tokens import RenewTokens
 from services.scheduler.usecases.retry_post import RetryPost
 from services.scheduler.usecases.rights import FollowRights
 from services.scheduler.usecases.schedule_post import SchedulePost
@@ -82,7 +85,7 @@ async def outside(
         yield Outside(
             SqlStore(database, clock),
             catalog,
-            ProviderPublishers(http, clock),
+            ProviderPublishers(http, blobs, clock),
             vault,
             blobs,
             queue,
@@ -149,6 +152,26 @@ def use_cases(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class PlannerCases:
+    """What the planner serves."""
+
+    plans: PlanCalendar
+    export: ExportCalendar
+
+
+def planner_cases(out: Outside, settings: SchedulerSettings) -> PlannerCases:
+    """What the planner serves."""
+    placing = Placing(Accounts(out.publishers, out.vault), out.clock, pace_of(settings))
+    create = CreatePost(out.store, out.catalog, out.queue, out.clock, placing)
+    return PlannerCases(
+        PlanCalendar(
+            out.store, out.catalog, out.queue, out.clock, placing, create, StoredResults()
+        ),
+        ExportCalendar(out.store, out.catalog, out.clock),
+    )
+
+
 def consumers(out: Outside, settings: SchedulerSettings) -> Consumers:
     """What is done about events."""
     pace = pace_of(settings)
@@ -174,4 +197,5 @@ def job_tasks(out: Outside, settings: SchedulerSettings) -> Mapping[str, Task]:
         tasks.RECONCILE: Reconcile(out.store, accounts, care, outgoing, out.clock, pace),
         tasks.CONFIRM: Confirm(out.store, accounts, care, out.clock),
         tasks.CHECK_CHANNEL: care.check,
+        tasks.RENEW_TOKENS: RenewTokens(out.store, accounts, out.vault, care, out.clock),
     }

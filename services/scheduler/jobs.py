@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from colonnade.catalog.v1.catalog_service_pb2_grpc import CatalogServiceStub
+from prometheus_client import CollectorRegistry
 
 from libs.app import App
 from libs.blobs.objects import ObjectBlobs
@@ -19,17 +20,20 @@ from libs.secrets import Secrets
 from services.engines import Engines
 from services.jobs import Jobs
 from services.scheduler.catalog_reader import CatalogReader
+from services.scheduler.channel_metrics import ChannelMetrics
 from services.scheduler.deps import MIGRATIONS, Outside, Task, job_tasks, outside
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.tables import SCHEMA, SUPPORT
 from services.scheduler.usecases.media import SweepMedia
-from services.scheduler.usecases.tasks import QUEUE, TICK
+from services.scheduler.usecases.tasks import CHANNEL_HEALTH, QUEUE, RENEW_TOKENS, TICK
 from services.settings import Settings
 
 log = logging.getLogger(__name__)
 
 SWEEP: Final = "scheduler.sweep"
 _SWEEP_EVERY: Final = 3600.0
+_RENEW_EVERY: Final = 600.0
+_HEALTH_EVERY: Final = 60.0
 
 
 @asynccontextmanager
@@ -50,13 +54,20 @@ async def open(app: App[Settings]) -> AsyncIterator[None]:
     )
     try:
         async with parts as out:
-            register(app.need(Jobs), out, database, settings)
+            registry = app.metrics.registry
+            register(app.need(Jobs), out, database, settings, registry)
             yield
     finally:
         await database.close()
 
 
-def register(jobs: Jobs, out: Outside, database: Database, settings: SchedulerSettings) -> None:
+def register(
+    jobs: Jobs,
+    out: Outside,
+    database: Database,
+    settings: SchedulerSettings,
+    registry: CollectorRegistry,
+) -> None:
     """Registers the tasks and what runs how often."""
     for name, task in job_tasks(out, settings).items():
         jobs.task(name, _quiet(name, task))
@@ -68,8 +79,12 @@ def register(jobs: Jobs, out: Outside, database: Database, settings: SchedulerSe
         await sweep_media()
 
     jobs.task(SWEEP, _quiet(SWEEP, sweep))
+    health = ChannelMetrics(out.store, out.clock, registry)
+    jobs.task(CHANNEL_HEALTH, _quiet(CHANNEL_HEALTH, health))
     jobs.every(settings.tick_every, TICK, QUEUE)
     jobs.every(_SWEEP_EVERY, SWEEP, QUEUE)
+    jobs.every(_RENEW_EVERY, RENEW_TOKENS, QUEUE)
+    jobs.every(_HEALTH_EVERY, CHANNEL_HEALTH, QUEUE)
 
 
 def _quiet(name: str, task: Task) -> Task:

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from colonnade.catalog.v1.catalog_service_pb2_grpc import CatalogServiceStub
-from colonnade.scheduler.v1 import scheduler_service_pb2
+from colonnade.scheduler.v1 import planner_service_pb2, scheduler_service_pb2
+from colonnade.scheduler.v1.planner_service_pb2_grpc import add_PlannerServiceServicer_to_server
 from colonnade.scheduler.v1.scheduler_service_pb2_grpc import (
     add_SchedulerServiceServicer_to_server,
 )
@@ -23,12 +24,14 @@ from libs.secrets import Secrets
 from services.engines import Engines
 from services.jobs import Jobs
 from services.scheduler.catalog_reader import CatalogReader
-from services.scheduler.deps import MIGRATIONS, consumers, outside, use_cases
+from services.scheduler.deps import MIGRATIONS, consumers, outside, planner_cases, use_cases
+from services.scheduler.planner_servicer import PlannerServicer
 from services.scheduler.servicer import SchedulerServicer
 from services.scheduler.tables import SCHEMA
 from services.settings import Settings
 
 SERVICE = scheduler_service_pb2.DESCRIPTOR.services_by_name["SchedulerService"]
+PLANNER = planner_service_pb2.DESCRIPTOR.services_by_name["PlannerService"]
 
 
 @asynccontextmanager
@@ -53,9 +56,14 @@ async def open(app: App[Settings]) -> AsyncIterator[None]:
     try:
         async with parts as out:
             use = use_cases(out, settings, app.stopping.is_set)
-            servicer = SchedulerServicer(use, secrets.page_tokens())
+            tokens = secrets.page_tokens()
+            servicer = SchedulerServicer(use, tokens)
             app.rpc.add(SERVICE, add_SchedulerServiceServicer_to_server, servicer)
             app.probe(SERVICE.full_name, database.ping)
+            cases = planner_cases(out, settings)
+            planner = PlannerServicer(cases.plans, cases.export, tokens)
+            app.rpc.add(PLANNER, add_PlannerServiceServicer_to_server, planner)
+            app.probe(PLANNER.full_name, database.ping)
             consumer = Consumer(
                 app.need(Redis),
                 stream=stream_name(app.settings.env, "catalog"),

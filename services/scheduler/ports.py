@@ -13,6 +13,8 @@ from services.scheduler.domain.attempt import Attempt, AttemptResult
 from services.scheduler.domain.channel import Channel, Provider
 from services.scheduler.domain.names import Key
 from services.scheduler.domain.photo import Photo, Rights, Snapshot
+from services.scheduler.domain.plan_record import PlanRecord
+from services.scheduler.domain.planning import Candidate, Pillar
 from services.scheduler.domain.post import Post, PostResult, PostState
 from services.scheduler.domain.publication import Publication, PublicationState
 from services.scheduler.domain.slots import Cadence
@@ -78,11 +80,30 @@ class CatalogPhoto:
 
 
 @dataclass(frozen=True, slots=True)
+class Placed:
+    """A photo in the calendar: when it goes out or went out, and its pillar then."""
+
+    at: datetime
+    photo: str
+    pillar: str
+
+
+@dataclass(frozen=True, slots=True)
 class CatalogPage:
     """Some photos; ``next_token`` is empty on the last page."""
 
     photos: Sequence[CatalogPhoto]
     next_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelHealth:
+    """How many channels of a provider are in a state, and when the first of their tokens ends."""
+
+    provider: str
+    state: str
+    count: int
+    token_expires_at: datetime | None
 
 
 class Channels(Protocol):
@@ -120,6 +141,12 @@ class Channels(Protocol):
         """Channels that should be checked by ``now``; they will not be answered again before
         ``again_at``."""
 
+    async def to_renew(self, now: datetime, again_at: datetime, limit: int) -> Sequence[Key]:
+        """Like ``to_check``: channels whose token should be renewed by ``now``."""
+
+    async def health(self) -> Sequence[ChannelHealth]:
+        """How the channels of each provider are."""
+
 
 class Posts(Protocol):
     """Where posts are kept, with their publications."""
@@ -142,6 +169,10 @@ class Posts(Protocol):
 
     async def times(self, persona: str, start: datetime, end: datetime) -> Sequence[datetime]:
         """When the persona's posts between the two are due, or went out."""
+
+    async def placed(self, persona: str, start: datetime, end: datetime) -> Sequence[Placed]:
+        """The persona's photos that go out between the two, or went out; those of cancelled posts
+        and of posts without a photo are left out."""
 
     async def suggestions_of(self, campaign: str) -> Collection[str]:
         """The suggestions for which the campaign has posts."""
@@ -216,6 +247,19 @@ class Publications(Protocol):
         """The picture that a token opens."""
 
 
+class PlanDecisions(Protocol):
+    """Why photos were chosen."""
+
+    async def add(self, record: PlanRecord) -> None:
+        """Keeps a decision."""
+
+    async def get(self, key: Key) -> PlanRecord:
+        """Raises NotFound."""
+
+    async def page(self, persona: str, page: PageRequest) -> Page[PlanRecord]:
+        """One page, newest first."""
+
+
 class PhotoRights(Protocol):
     """What is known of photos' rights, for whenever the catalog cannot be asked."""
 
@@ -241,6 +285,9 @@ class Attempts(Protocol):
 
     async def add(self, attempt: Attempt) -> None:
         """Keeps an intent."""
+
+    async def note(self, attempt: str, handle: str) -> None:
+        """Keeps what the provider calls that which was prepared for it."""
 
     async def finish(self, attempt: str, result: AttemptResult) -> None:
         """Keeps how it ended."""
@@ -292,6 +339,8 @@ class Reading(Protocol):
     def attempts(self) -> Attempts: ...
     @property
     def rights(self) -> PhotoRights: ...
+    @property
+    def decisions(self) -> PlanDecisions: ...
 
 
 class Changing(Reading, Protocol):
@@ -343,6 +392,15 @@ class Catalog(Protocol):
 
         Raises NotFound for an unknown persona, InvalidArgument on ``filter`` and ``order_by``.
         """
+
+    async def pillars(self, persona: str, at: datetime) -> Sequence[Pillar]:
+        """The pillars of the persona that are planned at a moment. Raises NotFound."""
+
+    async def stock(self, pillar: str, limit: int) -> Sequence[Candidate]:
+        """The best photos of a pillar that can be used and that no post uses, up to ``limit``."""
+
+    async def scenes(self, photos: Collection[str]) -> Mapping[str, str]:
+        """The scenes of these photos, those that there are."""
 
     async def rendition(self, name: str) -> Rendition:
         """The picture for publishing. Raises NotFound, and InvalidArgument if it is no picture."""

@@ -11,6 +11,7 @@ from libs.db.uow import Transaction
 from services.scheduler.events import OutboxPostEvents
 from services.scheduler.repository.attempts import AttemptRepository
 from services.scheduler.repository.channels import ChannelRepository
+from services.scheduler.repository.decisions import DecisionRepository
 from services.scheduler.repository.history import HistoryRepository
 from services.scheduler.repository.posts import PostRepository
 from services.scheduler.repository.publications import PublicationRepository
@@ -27,6 +28,7 @@ class SchedulerReading:
         self.publications = PublicationRepository(connection)
         self.attempts = AttemptRepository(connection)
         self.rights = RightsRepository(connection)
+        self.decisions = DecisionRepository(connection)
 
 
 class SchedulerTransaction(Transaction):
@@ -37,6 +39,7 @@ class SchedulerTransaction(Transaction):
     publications: PublicationRepository
     attempts: AttemptRepository
     rights: RightsRepository
+    decisions: DecisionRepository
     history: HistoryRepository
     post_events: OutboxPostEvents
 
@@ -53,6 +56,7 @@ class SchedulerTransaction(Transaction):
         self.publications = PublicationRepository(connection)
         self.attempts = AttemptRepository(connection)
         self.rights = RightsRepository(connection)
+        self.decisions = DecisionRepository(connection)
         self.history = HistoryRepository(connection, self._clock)
         self.post_events = OutboxPostEvents(self.events)
 

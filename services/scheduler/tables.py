@@ -62,12 +62,16 @@ CHANNELS = sa.Table(
     _text("state_reason"),
     sa.Column("check_time", _MOMENT),
     *_times(),
+    sa.Column("limits", JSONB, nullable=False, server_default="{}"),
+    sa.Column("token_expire_time", _MOMENT),
+    sa.Column("renew_time", _MOMENT),
     sa.UniqueConstraint("persona_id", "provider", "account", name="channels_account_key"),
     sa.CheckConstraint(_one_of("state", ChannelState), name="channels_state_check"),
     sa.CheckConstraint(_one_of("provider", Provider), name="channels_provider_check"),
     sa.Index("channels_listed", "persona_id", "create_time", "id"),
     sa.Index("channels_of_batch", "batch"),
     sa.Index("channels_to_check", "check_time", postgresql_where=sa.text("check_time IS NOT NULL")),
+    sa.Index("channels_to_renew", "renew_time", postgresql_where=sa.text("renew_time IS NOT NULL")),
 )
 
 POSTS = sa.Table(
@@ -247,6 +251,7 @@ ATTEMPTS = sa.Table(
     _text("message"),
     _text("provider_post_id"),
     sa.Column("answer", JSONB(none_as_null=True)),
+    _text("handle"),
     sa.ForeignKeyConstraint(
         ["publication_id"],
         [PUBLICATIONS.c.id],
@@ -259,6 +264,22 @@ ATTEMPTS = sa.Table(
         "provider_post_id",
         postgresql_where=sa.text("provider_post_id <> ''"),
     ),
+)
+
+PLAN_DECISIONS = sa.Table(
+    "plan_decisions",
+    METADATA,
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("persona_id", sa.Text, nullable=False),
+    sa.Column("post_id", _ID, nullable=False),
+    sa.Column("strategy", sa.Text, nullable=False),
+    sa.Column("decision", JSONB, nullable=False),
+    sa.Column("create_time", _MOMENT, nullable=False),
+    sa.ForeignKeyConstraint(
+        ["post_id"], [POSTS.c.id], name="plan_decisions_post_fkey", ondelete="CASCADE"
+    ),
+    sa.UniqueConstraint("post_id", name="plan_decisions_post_key"),
+    sa.Index("plan_decisions_listed", "persona_id", "create_time", "id"),
 )
 
 PHOTO_RIGHTS = sa.Table(

@@ -13,11 +13,12 @@ from types import ModuleType
 import colonnade
 from google.protobuf.descriptor import Descriptor
 
+from gateway import module
 from gateway.descriptors import services_of
 from gateway.routes import Binding, build_bindings
 from gateway.upload import UploadAdapter
 
-UPLOADS = {"colonnade.catalog.v1.CatalogService.UploadPhoto": UploadAdapter(file_name="file_name")}
+UPLOADS = dict.fromkeys(module.UPLOADS, UploadAdapter(file_name="file_name"))
 DESCRIPTOR_SET = Path(__file__).parents[2] / "protos/gen/colonnade/descriptors.binpb"
 
 
@@ -35,8 +36,8 @@ def all_bindings() -> tuple[Binding, ...]:
 
 def all_messages() -> Iterator[Descriptor]:
     """Every message type of the suite, nested ones too."""
-    for module in modules():
-        for descriptor in module.DESCRIPTOR.message_types_by_name.values():
+    for generated in modules():
+        for descriptor in generated.DESCRIPTOR.message_types_by_name.values():
             yield from _with_nested(descriptor)
 
 

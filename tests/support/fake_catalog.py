@@ -13,7 +13,8 @@ from colonnade.catalog.v1.catalog_service_pb2_grpc import (
     add_CatalogServiceServicer_to_server,
 )
 from colonnade.catalog.v1.persona_pb2 import Persona
-from colonnade.catalog.v1.photo_pb2 import Photo, UsageRights
+from colonnade.catalog.v1.photo_pb2 import Filing, Photo, PhotoEmbedding, UsageRights
+from colonnade.catalog.v1.pillar_pb2 import Pillar
 
 from libs.errors import NotFound, Unavailable
 from libs.rpc.filtering import parse_filter
@@ -22,7 +23,7 @@ from tests.support.rpc import serve
 
 DESCRIPTOR = catalog.DESCRIPTOR.services_by_name["CatalogService"]
 CHUNK = 64 * 1024
-_LISTED_BY = ("usage", "state", "pillar")
+_LISTED_BY = ("usage", "state", "pillar", "embedding.state", "filing.state")
 
 
 class FakeCatalog(CatalogServiceServicer):  # type: ignore[misc]
@@ -38,6 +39,7 @@ class FakeCatalog(CatalogServiceServicer):  # type: ignore[misc]
         """As new: empty."""
         self.personas: dict[str, Persona] = {}
         self.photos: dict[str, Photo] = {}
+        self.pillars: dict[str, Pillar] = {}
         self.renditions: dict[str, bytes] = {}
         self.listed: list[Any] = []
         self.is_down = False
@@ -58,8 +60,9 @@ class FakeCatalog(CatalogServiceServicer):  # type: ignore[misc]
         sha256: str = "",
         width: int = 64,
         height: int = 48,
+        **fields: Any,
     ) -> str:
-        """Its name. Every photo has other bytes."""
+        """Its name. Every photo has other bytes; ``fields`` are others of its message."""
         number = len(self.photos)
         picture = encoded(waves(width, height, shift=number / 7), "JPEG", quality=90)
         photo = Photo(
@@ -72,10 +75,31 @@ class FakeCatalog(CatalogServiceServicer):  # type: ignore[misc]
             usage=Photo.USAGE_UNUSED,
             width=width,
             height=height,
+            embedding=PhotoEmbedding(state=PhotoEmbedding.STATE_READY),
+            filing=Filing(state=Filing.STATE_CONFIRMED),
+            scene=f"personas/{persona}/photos/{uuid.UUID(int=number + 1)}",
         )
+        photo.MergeFrom(Photo(**fields))
         self.photos[photo.name] = photo
         self.renditions[photo.name] = picture
         return photo.name
+
+    def add_pillar(self, id: str, weight: int, persona: str = "nora", **fields: Any) -> str:
+        """Its name."""
+        pillar = Pillar(
+            name=f"personas/{persona}/pillars/{id}",
+            display_name=id.title(),
+            weight=weight,
+            state=Pillar.STATE_ACTIVE,
+            **fields,
+        )
+        self.pillars[pillar.name] = pillar
+        return pillar.name
+
+    async def ListPillars(self, request: Any, context: Any) -> Any:
+        self._answer()
+        found = [p for name, p in self.pillars.items() if name.startswith(f"{request.parent}/")]
+        return catalog.ListPillarsResponse(pillars=found)
 
     async def GetPersona(self, request: Any, context: Any) -> Persona:
         self._answer()
@@ -90,7 +114,7 @@ class FakeCatalog(CatalogServiceServicer):  # type: ignore[misc]
         return self.photos[request.name]
 
     async def ListPhotos(self, request: Any, context: Any) -> Any:
-        """By name, which is by age; filters by ``usage``, ``state`` and ``pillar``."""
+        """By name, which is by age, or by quality; filters by what photos are."""
         self._answer()
         if request.parent not in self.personas:
             raise NotFound("persona", request.parent)
@@ -100,9 +124,11 @@ class FakeCatalog(CatalogServiceServicer):  # type: ignore[misc]
             photo
             for name, photo in sorted(self.photos.items())
             if name.startswith(f"{request.parent}/")
-            and all(_value(photo, c.field) == c.value for c in conditions)
+            and all((_value(photo, c.field) == c.value) == (c.op == "=") for c in conditions)
         ]
-        if request.order_by != "create_time":
+        if request.order_by == "quality desc":
+            found.sort(key=lambda photo: -photo.quality)
+        elif request.order_by != "create_time":
             found.reverse()
         start = int(request.page_token or 0)
         end = start + request.page_size
@@ -139,5 +165,9 @@ def _value(photo: Photo, field: str) -> str:
             return Photo.Usage.Name(photo.usage).removeprefix("USAGE_")
         case "state":
             return Photo.State.Name(photo.state).removeprefix("STATE_")
+        case "embedding.state":
+            return PhotoEmbedding.State.Name(photo.embedding.state).removeprefix("STATE_")
+        case "filing.state":
+            return Filing.State.Name(photo.filing.state).removeprefix("STATE_")
         case _:
             return photo.pillar

@@ -1,5 +1,6 @@
 """The scheduler's outside in memory, for tests of its use cases."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -15,10 +16,12 @@ from services.scheduler.domain.names import Key, no_post
 from services.scheduler.domain.photo import Photo, Rights, Snapshot
 from services.scheduler.domain.post import Post, PostState
 from services.scheduler.domain.publication import CHANNEL_HELD, Publication, PublicationState
+from services.scheduler.domain.reconciliation import READ_BACK
 from services.scheduler.domain.slots import Cadence
 from services.scheduler.ports import (
     CatalogPage,
     CatalogPhoto,
+    ChannelHealth,
     Claim,
     PostListing,
     Rendition,
@@ -30,12 +33,14 @@ from services.scheduler.providers.base import (
 )
 from services.scheduler.providers.base import (
     Credentials,
+    Note,
     Problem,
     ProviderError,
     PublishRequest,
     RemoteChannel,
     RemotePost,
     Submitted,
+    forget,
 )
 
 _WAITING = (PublicationState.READY, PublicationState.RETRY_WAIT)
@@ -192,6 +197,16 @@ class FakeChannels:
         for channel in due:
             self._data.channels[channel.key] = replace(channel, check_at=again_at)
         return [channel.key for channel in due]
+
+    async def to_renew(self, now: datetime, again_at: datetime, limit: int) -> Sequence[Key]:
+        due = [c for c in self._data.channels.values() if c.renew_at and c.renew_at <= now][:limit]
+        for channel in due:
+            self._data.channels[channel.key] = replace(channel, renew_at=again_at)
+        return [channel.key for channel in due]
+
+    async def health(self) -> Sequence[ChannelHealth]:
+        counts = Counter((c.provider, c.state) for c in self._data.channels.values())
+        return [ChannelHealth(*key, count, None) for key, count in counts.items()]
 
 
 class FakePosts:
@@ -364,6 +379,10 @@ class FakeAttempts:
     async def add(self, attempt: Attempt) -> None:
         self._data.attempts[attempt.id] = (attempt, None)
 
+    async def note(self, attempt: str, handle: str) -> None:
+        made, result = self._data.attempts[attempt]
+        self._data.attempts[attempt] = (replace(made, handle=handle), result)
+
     async def finish(self, attempt: str, result: AttemptResult) -> None:
         made, _ = self._data.attempts[attempt]
         self._data.attempts[attempt] = (replace(made, ended_at=result.ended_at), result)
@@ -384,6 +403,7 @@ class FakePublisher:
     """A provider that does as told: ``answers`` (errors or ids) in turn, then ids of its own."""
 
     name = "fake"
+    doubt = READ_BACK
 
     def __init__(self) -> None:
         self.answers: list[str | ProviderError | Exception] = []
@@ -400,7 +420,9 @@ class FakePublisher:
     def preflight(self, channel: Account, request: PublishRequest) -> list[Problem]:
         return self.problems
 
-    async def submit(self, channel: Account, request: PublishRequest) -> Submitted:
+    async def submit(
+        self, channel: Account, request: PublishRequest, note: Note = forget
+    ) -> Submitted:
         self.submitted.append(request)
         answer = self.answers.pop(0) if self.answers else f"remote-{len(self.submitted)}"
         if isinstance(answer, Exception):

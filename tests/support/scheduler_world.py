@@ -37,6 +37,7 @@ from tests.support.buffer import INSTAGRAM_ID, MASTODON_ID, BufferStandIn
 from tests.support.buffer.serving import serving
 from tests.support.fake_catalog import FakeCatalog
 from tests.support.rpc import serve
+from tests.support.stand_ins import StandIn
 
 FAST = {"submit_timeout": 5.0, "watch_poll": 0.02, "watch_heartbeat": 0.3}
 SERVICE = pb.DESCRIPTOR.services_by_name["SchedulerService"]
@@ -137,14 +138,17 @@ class World:
         self.tasks = job_tasks(out, settings)
         self.handlers = consumers(out, settings).of_catalog()
         self.host.media = self.use.media
+        self.stand_ins: list[StandIn] = []
         self.stub: SchedulerServiceStub
 
     def now(self) -> datetime:
         return self.clock.now()
 
     async def advance(self, seconds: float) -> None:
-        """Puts our clock and Buffer's forward."""
+        """Puts our clock and the providers' forward."""
         self.clock.ahead += timedelta(seconds=seconds)
+        for stand_in in self.stand_ins:
+            stand_in.clock.advance(seconds)
         await self.buffer.admin.advance(seconds)
 
     async def work(self, *, tick: bool = True) -> list[str]:

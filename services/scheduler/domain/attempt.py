@@ -12,6 +12,7 @@ class Attempt:
 
     ``due_at`` is the time that the provider is given, ``fingerprint`` says what appears where and
     when, ``request_hash`` is of all that was sent. ``token`` fences off a worker that was too slow.
+    ``handle`` is what the provider calls that which was prepared there before anything was out.
     """
 
     id: str
@@ -24,6 +25,7 @@ class Attempt:
     worker: str
     token: int
     ended_at: datetime | None = None
+    handle: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """A channel: an account at a provider through which a persona publishes."""
 
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -22,6 +23,36 @@ class Provider(StrEnum):
     """The kinds of provider that are served."""
 
     BUFFER = "buffer"
+    MASTODON = "mastodon"
+    BLUESKY = "bluesky"
+    WEBHOOK = "webhook"
+    POSTIZ = "postiz"
+    INSTAGRAM = "instagram"
+
+    @property
+    def keeps_posts(self) -> bool:
+        """Whether it takes a post before its time; the others publish when they are called."""
+        return self in (Provider.BUFFER, Provider.POSTIZ)
+
+    @property
+    def lists_posts(self) -> bool:
+        """Whether it can be asked what it has; else a lost answer can only be called for again."""
+        return self is not Provider.WEBHOOK
+
+    @property
+    def fetches_pictures(self) -> bool:
+        """Whether it gets pictures from our address; to the others they are sent."""
+        return self in (Provider.BUFFER, Provider.WEBHOOK, Provider.INSTAGRAM)
+
+    @property
+    def needs_endpoint(self) -> bool:
+        """Whether there is no address that serves everybody."""
+        return self in (Provider.MASTODON, Provider.WEBHOOK)
+
+    @property
+    def renews_tokens(self) -> bool:
+        """Whether its tokens end, and a new one is had for the old."""
+        return self is Provider.INSTAGRAM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +61,9 @@ class Channel:
 
     ``endpoint`` is empty for the provider's public address; ``account`` is the provider's id of
     the account, ``service`` the network behind it. ``batch`` is equal for channels whose posts can
-    be asked for in one query. ``check_at``: when to see next whether it is mended.
+    be asked for in one query. ``check_at``: when to see next whether it is mended. ``limits`` are
+    those of the account, by the names of ``providers.limits``, where the provider told them.
+    ``token_expires_at``: when the token ends, if it does; ``renew_at``: when to ask for another.
     """
 
     persona: str
@@ -49,6 +82,9 @@ class Channel:
     state_reason: str = ""
     check_at: datetime | None = None
     version: int = 1
+    limits: Mapping[str, int] = field(default_factory=dict)
+    token_expires_at: datetime | None = None
+    renew_at: datetime | None = None
 
     @property
     def key(self) -> Key:

@@ -10,6 +10,7 @@ PHOTO = pattern("personas/{persona}/photos/{photo}")
 CHANNEL = pattern("personas/{persona}/channels/{channel}")
 POST = pattern("personas/{persona}/posts/{post}")
 PUBLICATION = pattern("personas/{persona}/posts/{post}/publications/{publication}")
+PLAN_DECISION = pattern("personas/{persona}/planDecisions/{plan_decision}")
 CAMPAIGN = pattern("personas/{persona}/campaigns/{campaign}")
 
 ALL_PERSONAS = "-"
@@ -36,6 +37,11 @@ def channel_key(name: str, field: str = "name") -> Key:
 def post_key(name: str, field: str = "name") -> Key:
     """The ids in a post's name. Raises InvalidArgument on ``field``."""
     return Key(*POST.parse(name, field))
+
+
+def plan_decision_key(name: str, field: str = "name") -> Key:
+    """The ids in a plan decision's name. Raises InvalidArgument on ``field``."""
+    return Key(*PLAN_DECISION.parse(name, field))
 
 
 def no_channel(key: Key) -> NotFound:

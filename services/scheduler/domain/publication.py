@@ -20,6 +20,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from libs.errors import FailedPrecondition
+from services.scheduler.domain.channel import Provider
 from services.scheduler.domain.moves import shortest
 from services.scheduler.domain.names import PUBLICATION
 
@@ -134,6 +135,11 @@ class Publication:
     def name(self) -> str:
         """Its resource name."""
         return PUBLICATION.format(self.persona, self.post, self.id)
+
+    @property
+    def is_in_blind_doubt(self) -> bool:
+        """Whether a call for it went unanswered, and its provider cannot be asked about that."""
+        return self.was_unknown and not Provider(self.provider).lists_posts
 
     def moved(self, to: PublicationState, now: datetime, **changes: Any) -> "Publication":
         """This publication in state ``to``, with ``changes``; the reason of the old state goes.

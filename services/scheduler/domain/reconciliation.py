@@ -13,6 +13,45 @@ LOOK_AFTER: Final = (timedelta(seconds=15), timedelta(seconds=60), timedelta(min
 CREATED_MARGIN: Final = timedelta(minutes=2)
 
 
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What clears up a lost answer of a provider.
+
+    ``looks`` are the times after the call at which its posts are read. ``repeats``: how often a
+    call may be made again if they are not found; more than once only where the provider itself
+    keeps a repetition from making another post. The wait before each repetition is that of
+    ``looks``, or the next of ``pauses``.
+    """
+
+    looks: tuple[timedelta, ...] = LOOK_AFTER
+    repeats: int = 1
+    pauses: tuple[timedelta, ...] = ()
+
+    def looks_after(self, tries: int) -> Sequence[timedelta]:
+        """When to look after the call that was the ``tries``th (≥ 1) of this publication."""
+        if not self.pauses:
+            return self.looks
+        return (self.pauses[min(tries, len(self.pauses)) - 1],)
+
+    def is_spent(self, retried_once: bool, tries: int) -> bool:
+        """Whether the call may not be made again."""
+        return retried_once and (self.repeats == 1 or tries > self.repeats)
+
+
+READ_BACK: Final = Doubt()
+# The provider takes the same call again for the same post, however often.
+SAME_AGAIN: Final = Doubt(
+    repeats=5,
+    pauses=(
+        timedelta(seconds=15),
+        timedelta(minutes=1),
+        timedelta(minutes=5),
+        timedelta(minutes=30),
+        timedelta(hours=2),
+    ),
+)
+
+
 class Candidate(Protocol):
     """A post at the provider that is equal to what was sent."""
 

@@ -20,6 +20,7 @@ class FailureKind(StrEnum):
     """What a failed call tells. All but ``UNKNOWN`` prove that nothing was created."""
 
     NOT_SENT = "not_sent"  # no byte of the request left: DNS, refused, TLS
+    NOT_READY = "not_ready"  # what was prepared at the provider is not processed yet
     THROTTLED = "throttled"
     AUTH = "auth"
     EDGE_BLOCK = "edge_block"  # the provider's front door refuses our client as such
@@ -64,6 +65,7 @@ def after_submit_error(
     now: datetime,
     *,
     after_unknown: bool = False,
+    is_blind: bool = False,
     jitter: Callable[[], float] = random.random,
     max_attempts: int = MAX_ATTEMPTS,
 ) -> AfterError:
@@ -71,8 +73,24 @@ def after_submit_error(
 
     ``attempts`` counts the calls so far, this one included (≥ 1); throttled ones do not count.
     ``after_unknown``: an earlier call for this publication ended unknown, so that a refusal as
-    a duplicate may mean that it succeeded. ``jitter`` draws from [0, 1).
+    a duplicate may mean that it succeeded. ``is_blind``: besides, the provider cannot be asked what
+    it has, so that no refusal proves anything. ``jitter`` draws from [0, 1).
     """
+    after = _after(error, attempts, now, after_unknown, jitter, max_attempts)
+    if is_blind and after.state is PublicationState.FAILED:
+        first_look = now + LOOK_AFTER[0]
+        return AfterError(PublicationState.UNKNOWN, first_look, after.reason, after.message)
+    return after
+
+
+def _after(
+    error: SubmitError,
+    attempts: int,
+    now: datetime,
+    after_unknown: bool,
+    jitter: Callable[[], float],
+    max_attempts: int,
+) -> AfterError:
     reason, message = error.kind.upper(), error.message
     match error.kind:
         case FailureKind.UNKNOWN:
@@ -88,7 +106,10 @@ def after_submit_error(
         case FailureKind.NOT_SENT if attempts < max_attempts:
             again = now + backoff(attempts, jitter)
             return AfterError(PublicationState.RETRY_WAIT, again, reason, message)
-        case FailureKind.NOT_SENT:
+        case FailureKind.NOT_READY if attempts < max_attempts:
+            again = now + throttle_delay(error.retry_after, jitter)
+            return AfterError(PublicationState.RETRY_WAIT, again, reason, message)
+        case FailureKind.NOT_SENT | FailureKind.NOT_READY:
             return AfterError(PublicationState.FAILED, None, "ATTEMPTS_EXHAUSTED", message)
         case FailureKind.PERMANENT | FailureKind.DUPLICATE | FailureKind.CLIENT_BUG:
             return _fail(error)

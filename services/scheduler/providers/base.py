@@ -6,20 +6,25 @@ last the caller asks ``find`` what became of it and never simply calls again.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
+from services.scheduler.domain.reconciliation import Doubt
 from services.scheduler.domain.submission import FailureKind
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A provider's key or token. It shows neither in ``repr`` nor in ``key``."""
+    """A provider's key or token. It shows neither in ``repr`` nor in ``key``.
+
+    ``account`` is whose it is, for providers at which one signs in with a name too.
+    """
 
     token: str = field(repr=False)
+    account: str = ""
 
     @property
     def key(self) -> str:
@@ -29,17 +34,24 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """An account to publish to. ``service`` is the network behind it (``instagram``, …)."""
+    """An account to publish to. ``service`` is the network behind it (``instagram``, …).
+
+    ``limits`` are what the provider told of it, by the names of ``limits.Limits``.
+    """
 
     id: str
     organization_id: str
     service: str
     credentials: Credentials
+    limits: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteChannel:
-    """An account as the provider lists it, for connecting and watching it."""
+    """An account as the provider lists it, for connecting and watching it.
+
+    ``aliases`` are other names by which people may ask for it.
+    """
 
     id: str
     organization_id: str
@@ -49,12 +61,17 @@ class RemoteChannel:
     timezone: str
     is_disconnected: bool
     is_locked: bool
-    is_queue_paused: bool
+    is_queue_paused: bool = False
+    aliases: tuple[str, ...] = ()
+    limits: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A picture that the provider will fetch from ``url``, as late as the time of publishing."""
+    """A picture that the provider will fetch from ``url``, as late as the time of publishing.
+
+    ``key`` is where its bytes are kept here, for providers that want them sent.
+    """
 
     url: str
     alt_text: str
@@ -62,6 +79,7 @@ class Image:
     size_bytes: int
     width: int
     height: int
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +88,21 @@ class PublishRequest:
 
     All attempts of one publication must carry the same text and image addresses: they are what
     ``find`` knows it by. Where a later attempt needs a later time, ``earlier_due_at`` holds the
-    times of the attempts before.
+    times of the attempts before. ``key`` is the same for all attempts of the publication, and for
+    no other's; ``handles`` are what its attempts noted, oldest first.
     """
 
     text: str
     due_at: datetime
     images: tuple[Image, ...]
     earlier_due_at: tuple[datetime, ...] = ()
+    key: str = ""
+    handles: tuple[str, ...] = ()
+
+    @property
+    def first_due_at(self) -> datetime:
+        """The time of the first attempt: it is the same for all attempts."""
+        return min((self.due_at, *self.earlier_due_at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +117,6 @@ class Problem:
     message: str
     has: str = ""
     allowed: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Submitted:
-    """The provider has taken the post. ``raw`` is its answer, for the record."""
-
-    provider_post_id: str
-    raw: Mapping[str, Any]
 
 
 class RemoteState(StrEnum):
@@ -127,6 +145,26 @@ class RemotePost:
     error_message: str | None = None
     support_url: str | None = None
     media_urls: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The provider has taken the post. ``raw`` is its answer, for the record.
+
+    ``live`` is the post as it is out already, where the answer proves that.
+    """
+
+    provider_post_id: str
+    raw: Mapping[str, Any]
+    live: RemotePost | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """A token in place of another, which may be the same; when it expires."""
+
+    token: str = field(repr=False)
+    expires_at: datetime
 
 
 class ProviderError(Exception):
@@ -166,17 +204,32 @@ class ReadFailed(ProviderError):
     """A query failed, after its retries; nothing is known, nothing was changed."""
 
 
+Note = Callable[[str], Awaitable[None]]
+"""Keeps a handle of what was prepared at the provider, durably, before anything is out."""
+
+
+async def forget(handle: str) -> None:
+    """The ``Note`` of a caller that never tries again."""
+
+
 class Publisher(Protocol):
     """One provider. Implementations hold no state of posts; the caller's rows do."""
 
     name: str
+    doubt: Doubt
 
     def preflight(self, channel: Channel, request: PublishRequest) -> list[Problem]:
         """What the network behind ``channel`` would refuse of ``request``, known without asking."""
         ...
 
-    async def submit(self, channel: Channel, request: PublishRequest) -> Submitted:
-        """Creates the post, in one single call. Raises ``NotSent`` or ``OutcomeUnknown``."""
+    async def submit(
+        self, channel: Channel, request: PublishRequest, note: Note = forget
+    ) -> Submitted:
+        """Creates the post, in one single call, which others may prepare.
+
+        What was prepared shows nowhere; ``note`` keeps it for a later attempt. Raises ``NotSent``
+        or ``OutcomeUnknown``.
+        """
         ...
 
     async def find(
@@ -208,4 +261,13 @@ class Publisher(Protocol):
 
     def may_poll(self, credentials: Credentials) -> bool:
         """Whether the rate budget has room for reads that can wait."""
+        ...
+
+
+@runtime_checkable
+class Renewing(Protocol):
+    """A provider whose tokens end."""
+
+    async def renew(self, credentials: Credentials) -> Renewal:
+        """A token that lasts longer. Raises ``ReadFailed``."""
         ...

@@ -4,21 +4,20 @@ Buffer has no idempotency key and no webhooks. What a lost answer left behind is
 channel, caption and due time (hence ``customScheduled``); what became of a post, by asking.
 """
 
-import unicodedata
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from libs.http import HttpClient
 from services.scheduler.domain.publication import to_milliseconds
-from services.scheduler.domain.reconciliation import CREATED_MARGIN
+from services.scheduler.domain.reconciliation import CREATED_MARGIN, READ_BACK
 from services.scheduler.domain.submission import FailureKind
 from services.scheduler.providers import limits
 from services.scheduler.providers.base import (
     Channel,
     Credentials,
+    Note,
     NotSent,
     Problem,
     PublishRequest,
@@ -27,6 +26,7 @@ from services.scheduler.providers.base import (
     RemotePost,
     RemoteState,
     Submitted,
+    forget,
 )
 from services.scheduler.providers.buffer_answers import refusal_of
 from services.scheduler.providers.buffer_api import (
@@ -37,8 +37,9 @@ from services.scheduler.providers.buffer_api import (
     POST,
     POSTS,
     BufferApi,
-    submit_failed,
 )
+from services.scheduler.providers.calls import expected_form, submit_failed
+from services.scheduler.providers.texts import comparable
 
 BUFFER_URL: Final = "https://api.buffer.com"
 PAGE_SIZE: Final = 50
@@ -59,6 +60,7 @@ class BufferPublisher:
     """The ``Publisher`` port on Buffer's GraphQL API."""
 
     name = "buffer"
+    doubt = READ_BACK
 
     def __init__(
         self,
@@ -76,7 +78,9 @@ class BufferPublisher:
             return [Problem("SERVICE_UNSUPPORTED", "post.channel", message)]
         return limits.check(channel.service, request)
 
-    async def submit(self, channel: Channel, request: PublishRequest) -> Submitted:
+    async def submit(
+        self, channel: Channel, request: PublishRequest, note: Note = forget
+    ) -> Submitted:
         """``createPost``, once. Raises ``NotSent`` or ``OutcomeUnknown``."""
         data = await self._api.mutate(
             channel.credentials, CREATE_POST, {"input": create_post_input(channel, request)}
@@ -135,7 +139,7 @@ class BufferPublisher:
     async def channels(self, credentials: Credentials) -> list[RemoteChannel]:
         """The channels of all organizations of the account. Raises ``ReadFailed``."""
         found = []
-        with _expected_form():
+        with expected_form("Buffer"):
             account = (await self._api.query(credentials, ORGANIZATIONS, {}))["account"]
             for organization in account["organizations"]:
                 variables = {"input": {"organizationId": organization["id"]}}
@@ -160,7 +164,7 @@ class BufferPublisher:
         }
         while True:
             data = await self._api.query(channel.credentials, POSTS, variables)
-            with _expected_form():
+            with expected_form("Buffer"):
                 posts = [_remote_post(edge["node"]) for edge in data["posts"]["edges"] or ()]
                 page_info = data["posts"]["pageInfo"]
                 has_more, variables["after"] = page_info["hasNextPage"], page_info["endCursor"]
@@ -176,7 +180,7 @@ class BufferPublisher:
             if error.kind is FailureKind.PERMANENT and _is_not_found(error.message):
                 return None
             raise
-        with _expected_form():
+        with expected_form("Buffer"):
             return _remote_post(data["post"])
 
 
@@ -203,7 +207,7 @@ def matches(post: RemotePost, request: PublishRequest) -> bool:
 
     Buffer may copy pictures to storage of its own; only an address on our host can contradict.
     """
-    if _comparable(post.text) != _comparable(request.text) or post.due_at is None:
+    if comparable(post.text) != comparable(request.text) or post.due_at is None:
         return False
     dues = {to_milliseconds(due) for due in (request.due_at, *request.earlier_due_at)}
     # Whether Buffer keeps milliseconds is not documented.
@@ -219,26 +223,12 @@ def to_wire(at: datetime) -> str:
     return to_milliseconds(at).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
-def _comparable(text: str) -> str:
-    return unicodedata.normalize("NFC", text.replace("\r\n", "\n")).strip()
-
-
 def _is_not_found(message: str) -> bool:
     return "not found" in message.lower()
 
 
 def _object(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-@contextmanager
-def _expected_form() -> Iterator[None]:
-    try:
-        yield
-    except (KeyError, TypeError, ValueError) as error:
-        raise ReadFailed(
-            FailureKind.CLIENT_BUG, f"Buffer's answer is not of the form that we know: {error!r}"
-        ) from error
 
 
 def _time(value: str | None) -> datetime | None:

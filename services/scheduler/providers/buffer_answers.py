@@ -5,15 +5,13 @@ unknown outcome, never as a failure that may be repeated.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx
 
 from libs.http import retry_after_seconds
 from services.scheduler.domain.submission import FailureKind
-
-MAX_MESSAGE: Final = 500
+from services.scheduler.providers.calls import UNDECIDED, Failure
 
 _CODES: Final = {
     "UNAUTHENTICATED": FailureKind.AUTH,
@@ -38,20 +36,7 @@ _DUPLICATE: Final = (
 _CHANNEL_TROUBLE: Final = ("channel is disconnected", "channel is locked", "reconnect")
 _QUERY_COST: Final = ("query is too", "query cost", "complexity", "depth limit", "too many tokens")
 
-# Answers to a request that the server may have acted upon before giving up on it.
-_UNDECIDED_STATUS: Final = frozenset({408, 409, 425, 499})
 _REFUSED_CONTENT: Final = frozenset({413, 422})
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why there is no result; the fields are those of ``ProviderError``."""
-
-    kind: FailureKind
-    message: str
-    retry_after: float | None = None
-    window: str | None = None
-    code: str | None = None
 
 
 def failure_of(response: httpx.Response) -> Failure | None:
@@ -83,11 +68,6 @@ def refusal_of(payload: Mapping[str, Any]) -> Failure:
         return Failure(FailureKind.AUTH, message)
     kind = _TYPENAMES.get(str(payload.get("__typename")), FailureKind.PERMANENT)
     return Failure(kind, message)
-
-
-def masked(message: str, token: str) -> str:
-    """``message`` without the token, should the provider have repeated it, and not too long."""
-    return message.replace(token, "***")[:MAX_MESSAGE]
 
 
 def _json_object(response: httpx.Response) -> dict[str, Any] | None:
@@ -137,7 +117,7 @@ def _http_failure(response: httpx.Response, errors: Sequence[Mapping[str, Any]])
             return Failure(FailureKind.AUTH, message)
         text = response.text.strip()[:100]
         return Failure(FailureKind.EDGE_BLOCK, f"the provider's front door refuses us: {text}")
-    if response.is_server_error or status in _UNDECIDED_STATUS:
+    if response.is_server_error or status in UNDECIDED:
         return Failure(FailureKind.UNKNOWN, message)
     if status in _REFUSED_CONTENT:
         return Failure(FailureKind.PERMANENT, message)

@@ -2,8 +2,8 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from services.scheduler.providers.base import Image, Problem, PublishRequest
@@ -21,6 +21,7 @@ class Limits:
     max_bytes: int
     max_images: int
     max_text: int | None = None
+    max_text_bytes: int | None = None
     min_images: int = 0
     max_pixels: int | None = None
     min_ratio: tuple[int, int] | None = None
@@ -50,6 +51,8 @@ def _is_attached(char: str) -> bool:
 _ANY = frozenset({"image/jpeg", "image/png", "image/gif"})
 _FALLBACK: Final = Limits(content_types=_ANY, max_bytes=10 * _MB, max_images=4)
 
+NONE_TOLD: Final[Mapping[str, int]] = {}
+
 LIMITS: Final[dict[str, Limits]] = {
     "instagram": Limits(
         content_types=frozenset({"image/jpeg"}),
@@ -76,19 +79,35 @@ LIMITS: Final[dict[str, Limits]] = {
         max_bytes=976 * 1024,
         max_images=4,
         max_text=300,
+        max_text_bytes=3000,
         needs_alt_text=True,
         length=graphemes,
     ),
 }
 
 
-def check(service: str, request: PublishRequest) -> list[Problem]:
-    """What the network ``service`` would refuse in ``request``."""
-    limits = LIMITS.get(service, _FALLBACK)
+def check(
+    service: str, request: PublishRequest, told: Mapping[str, int] = NONE_TOLD
+) -> list[Problem]:
+    """What the network ``service`` would refuse in ``request``.
+
+    ``told`` are limits that the provider itself told, by their names here.
+    """
+    limits = _as_told(LIMITS.get(service, _FALLBACK), told)
     problems = [*_text_problems(limits, request.text), *_count_problems(limits, request)]
     for position, image in enumerate(request.images, start=1):
         problems += _image_problems(limits, image, position)
     return problems
+
+
+def _as_told(limits: Limits, told: Mapping[str, int]) -> Limits:
+    return replace(
+        limits,
+        max_text=told.get("max_text", limits.max_text),
+        max_images=told.get("max_images", limits.max_images),
+        max_bytes=told.get("max_bytes", limits.max_bytes),
+        max_pixels=told.get("max_pixels", limits.max_pixels),
+    )
 
 
 def _text_problems(limits: Limits, text: str) -> Iterator[Problem]:
@@ -96,6 +115,10 @@ def _text_problems(limits: Limits, text: str) -> Iterator[Problem]:
     if limits.max_text is not None and length > limits.max_text:
         message = f"{length} characters, at most {limits.max_text} are allowed; shorten it"
         yield _counted("TEXT_TOO_LONG", "post.caption", message, length, limits.max_text)
+    size = len(text.encode())
+    if limits.max_text_bytes is not None and size > limits.max_text_bytes:
+        message = f"{size} bytes of text, at most {limits.max_text_bytes} are allowed; shorten it"
+        yield _counted("TEXT_TOO_LONG", "post.caption", message, size, limits.max_text_bytes)
     hashtags = len(re.findall(r"#\w+", text))
     if limits.max_hashtags is not None and hashtags > limits.max_hashtags:
         message = f"{hashtags} hashtags, at most {limits.max_hashtags} are allowed; remove some"

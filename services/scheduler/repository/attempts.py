@@ -33,6 +33,11 @@ class AttemptRepository:
         )
         await self._connection.execute(statement)
 
+    async def note(self, attempt: str, handle: str) -> None:
+        """See Attempts."""
+        statement = ATTEMPTS.update().where(_C.id == attempt).values(handle=handle)
+        await self._connection.execute(statement)
+
     async def finish(self, attempt: str, result: AttemptResult) -> None:
         """See Attempts."""
         statement = (
@@ -74,4 +79,5 @@ def _attempt(row: Any) -> Attempt:
         worker=row.worker,
         token=row.token,
         ended_at=row.end_time,
+        handle=row.handle,
     )

@@ -14,6 +14,7 @@ from libs.rpc.paging import Page, PageRequest
 from services.scheduler.domain.channel import Channel, ChannelState, Provider
 from services.scheduler.domain.names import Key
 from services.scheduler.domain.publication import ENDED
+from services.scheduler.ports import ChannelHealth
 from services.scheduler.repository.rows import as_page, one_page
 from services.scheduler.tables import CHANNELS, PUBLICATIONS
 
@@ -87,17 +88,33 @@ class ChannelRepository:
 
     async def to_check(self, now: datetime, again_at: datetime, limit: int) -> Sequence[Key]:
         """See Channels."""
+        return await self._due(_C.check_time, now, again_at, limit)
+
+    async def to_renew(self, now: datetime, again_at: datetime, limit: int) -> Sequence[Key]:
+        """See Channels."""
+        return await self._due(_C.renew_time, now, again_at, limit)
+
+    async def health(self) -> Sequence[ChannelHealth]:
+        """See Channels."""
+        rows = sa.select(
+            _C.provider, _C.state, sa.func.count(), sa.func.min(_C.token_expire_time)
+        ).group_by(_C.provider, _C.state)
+        return [ChannelHealth(*row) for row in await self._connection.execute(rows)]
+
+    async def _due(
+        self, time: sa.Column[datetime], now: datetime, again_at: datetime, limit: int
+    ) -> Sequence[Key]:
         due = (
             sa.select(_C.persona_id, _C.id)
-            .where(_C.check_time <= now)
-            .order_by(_C.check_time)
+            .where(time <= now)
+            .order_by(time)
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
         statement = (
             CHANNELS.update()
             .where(sa.tuple_(_C.persona_id, _C.id).in_(due))
-            .values(check_time=again_at)
+            .values({time: again_at})
             .returning(_C.persona_id, _C.id)
         )
         return [Key(*row) for row in await self._connection.execute(statement)]
@@ -132,6 +149,9 @@ def _values(channel: Channel) -> dict[str, Any]:
         "create_time": channel.create_time,
         "update_time": channel.update_time,
         "version": channel.version,
+        "limits": dict(channel.limits),
+        "token_expire_time": channel.token_expires_at,
+        "renew_time": channel.renew_at,
     }
 
 
@@ -153,4 +173,7 @@ def _channel(row: Any) -> Channel:
         create_time=row.create_time,
         update_time=row.update_time,
         version=row.version,
+        limits=row.limits,
+        token_expires_at=row.token_expire_time,
+        renew_at=row.renew_time,
     )

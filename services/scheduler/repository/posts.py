@@ -15,7 +15,7 @@ from services.scheduler.domain.names import POST, Key, no_post
 from services.scheduler.domain.photo import Snapshot
 from services.scheduler.domain.post import Post
 from services.scheduler.domain.publication import Publication
-from services.scheduler.ports import PostListing
+from services.scheduler.ports import Placed, PostListing
 from services.scheduler.repository.rows import (
     as_page,
     compared,
@@ -88,6 +88,18 @@ class PostRepository:
             _C.state.not_in(("cancelled", "failed")),
         )
         return (await self._connection.execute(rows)).scalars().all()
+
+    async def placed(self, persona: str, start: datetime, end: datetime) -> Sequence[Placed]:
+        """See Posts."""
+        at = sa.func.coalesce(_C.posted_time, _C.scheduled_time)
+        rows = sa.select(at, _C.photo, _C.pillar).where(
+            _C.persona_id == persona,
+            _C.list_time.between(start, end),
+            _C.scheduled_time.is_not(None),
+            _C.photo != "",
+            _C.state.not_in(("cancelled", "failed")),
+        )
+        return [Placed(*row) for row in await self._connection.execute(rows)]
 
     async def suggestions_of(self, campaign: str) -> Collection[str]:
         """See Posts."""

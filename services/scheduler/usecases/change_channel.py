@@ -82,12 +82,17 @@ class UpdateChannel:
             organization=organization,
             service=remote.service,
             batch=batch_of(channel.provider, token, organization, channel.endpoint),
+            limits=remote.limits,
+            token_expires_at=None,
+            renew_at=self._clock.now() if channel.provider.renews_tokens else None,
         )
         if channel.state is not ChannelState.NEEDS_ATTENTION:
             return channel
         if trouble := trouble_of(remote):
             return replace(channel, state_reason=trouble)
-        await tx.publications.release_held(channel.key, self._clock.now(), self._pace.submit_lead)
+        await tx.publications.release_held(
+            channel.key, self._clock.now(), self._pace.lead(channel.provider)
+        )
         return replace(channel, state=ChannelState.CONNECTED, state_reason="", check_at=None)
 
     async def _read(self, key: Key) -> Channel:
@@ -130,7 +135,7 @@ class PauseChannel:
             now = self._clock.now()
             channel = channel.turned(ChannelState.CONNECTED, "", now)
             await tx.channels.save(channel)
-            await tx.publications.release_held(key, now, self._pace.submit_lead)
+            await tx.publications.release_held(key, now, self._pace.lead(channel.provider))
             await tx.requests.record(request.id, channel.name)
             await tx.commit()
         return channel

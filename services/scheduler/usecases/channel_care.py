@@ -73,6 +73,6 @@ class ChannelCare:
                 return
             now = self._clock.now()
             await tx.channels.save(channel.turned(ChannelState.CONNECTED, "", now))
-            await tx.publications.release_held(key, now, self._pace.submit_lead)
+            await tx.publications.release_held(key, now, self._pace.lead(channel.provider))
             await tx.commit()
         log.info("%s works again", channel.name)

@@ -80,7 +80,8 @@ class CreateChannel:
         if (name := await answered(self._store, request)) is not None:
             return await ReadChannels(self._store, self._catalog).get(channel_key(name))
         endpoint = _checked(new)
-        check_media_reachable(endpoint, self._media_base_url)
+        if new.provider.fetches_pictures:
+            check_media_reachable(endpoint, self._media_base_url)
         await self._catalog.check_persona(new.persona)
         publisher = self._publishers.of(new.provider, endpoint)
         remote = await account_of(publisher, new.provider, new.account, new.token)
@@ -113,6 +114,8 @@ class CreateChannel:
             state=ChannelState.NEEDS_ATTENTION if trouble else ChannelState.CONNECTED,
             state_reason=trouble,
             check_at=now + self._pace.channel_check_every if trouble else None,
+            limits=remote.limits,
+            renew_at=now if new.provider.renews_tokens else None,
         )
 
 
@@ -125,11 +128,11 @@ async def account_of(
     Unavailable.
     """
     try:
-        found = await publisher.channels(Credentials(token))
+        found = await publisher.channels(Credentials(token, account))
     except ProviderError as error:
         raise _refusal(provider, error) from None
     for remote in found:
-        if remote.id == account:
+        if account == remote.id or account in remote.aliases:
             return remote
     known = ", ".join(f"{a.id} ({a.service} {a.display_name})" for a in found) or "none"
     raise FailedPrecondition(
@@ -212,6 +215,9 @@ def _checked(new: NewChannel) -> str:
     if not new.token:
         raise InvalidArgument.of("channel.access_token", "is required; it is kept encrypted")
     check_token(new.token)
+    if new.provider.needs_endpoint and not new.endpoint:
+        text = f"is required: the address of the {new.provider} server"
+        raise InvalidArgument.of("channel.endpoint", text)
     return check_endpoint(new.endpoint) if new.endpoint else ""
 
 

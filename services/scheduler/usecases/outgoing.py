@@ -46,13 +46,18 @@ class Accounts:
         except ValueError:
             text = "the channel's key was sealed with another secret; connect the channel anew"
             raise NotSent(FailureKind.AUTH, text) from None
-        opened = Channel(channel.account, channel.organization, channel.service, Credentials(token))
-        return Account(self._publishers.of(channel.provider, channel.endpoint), opened)
+        return self._with(channel, Credentials(token, channel.account))
 
     def without_key(self, channel: domain.Channel) -> Account:
         """The channel without its key, for what is asked of the adapter and of nobody else."""
-        shut = Channel(channel.account, channel.organization, channel.service, Credentials(""))
-        return Account(self._publishers.of(channel.provider, channel.endpoint), shut)
+        return self._with(channel, Credentials(""))
+
+    def _with(self, channel: domain.Channel, credentials: Credentials) -> Account:
+        publisher = self._publishers.of(channel.provider, channel.endpoint)
+        account = Channel(
+            channel.account, channel.organization, channel.service, credentials, channel.limits
+        )
+        return Account(publisher, account)
 
 
 class Outgoing:
@@ -77,9 +82,17 @@ class Outgoing:
             size_bytes=post.media.size_bytes,
             width=post.media.width,
             height=post.media.height,
+            key=post.media.key,
         )
         earlier = {attempt.due_at for attempt in attempts} - {due_at}
-        return PublishRequest(post.final_text, due_at, (image,), tuple(sorted(earlier)))
+        return PublishRequest(
+            post.final_text,
+            due_at,
+            (image,),
+            tuple(sorted(earlier)),
+            key=publication.id,
+            handles=tuple(attempt.handle for attempt in attempts if attempt.handle),
+        )
 
 
 def unfit(publication: Publication, problems: Sequence[Problem], now: datetime) -> Publication:

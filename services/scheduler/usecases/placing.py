@@ -122,7 +122,7 @@ class Placing:
         self, post: str, photo: Photo, at: datetime, channels: Sequence[Channel]
     ) -> tuple[Publication, ...]:
         """One for each channel, due at ``at``."""
-        first = self._pace.first_attempt(at, self._clock.now())
+        now = self._clock.now()
         return tuple(
             Publication(
                 id=uuid7(),
@@ -133,7 +133,7 @@ class Placing:
                 photo_sha256=photo.sha256,
                 due_at=at,
                 media_token=new_media_token(),
-                next_attempt_at=first,
+                next_attempt_at=self._pace.first_attempt(at, now, channel.provider),
             )
             for channel in channels
         )

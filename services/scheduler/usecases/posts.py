@@ -71,10 +71,11 @@ class CancelPost:
 
 
 def _cancelled(publication: Publication, now: datetime) -> Publication:
+    is_in_review = publication.state is PublicationState.NEEDS_REVIEW
     return publication.moved(
         PublicationState.CANCELLED,
         now,
         next_attempt_at=None,
-        in_doubt=publication.state is PublicationState.NEEDS_REVIEW,
+        in_doubt=is_in_review or publication.is_in_blind_doubt,
         problem=None,
     )

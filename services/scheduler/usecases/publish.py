@@ -3,6 +3,7 @@
 import logging
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from libs.clock import Clock
@@ -24,7 +25,7 @@ from services.scheduler.domain.timing import effective_due
 from services.scheduler.ports import Changing, Store
 from services.scheduler.providers.base import ProviderError, PublishRequest, Submitted
 from services.scheduler.usecases.channel_care import ChannelCare
-from services.scheduler.usecases.confirm import first_look
+from services.scheduler.usecases.confirm import confirmed, first_look
 from services.scheduler.usecases.outgoing import (
     Account,
     Outgoing,
@@ -83,11 +84,17 @@ class Publish:
         if call is None:
             return
         try:
-            submitted = await call.account.publisher.submit(call.account.channel, call.request)
+            publisher, note = call.account.publisher, partial(self._note, call.attempt)
+            submitted = await publisher.submit(call.account.channel, call.request, note)
         except ProviderError as error:
             await self._failed(call, error)
         else:
             await self._accepted(call, submitted)
+
+    async def _note(self, attempt: Attempt, handle: str) -> None:
+        async with self._store.changing() as tx:
+            await tx.attempts.note(attempt.id, handle)
+            await tx.commit()
 
     async def _begin(self, id: str, account: Account) -> Call | None:
         """Makes the intent durable. None if somebody else was first, or something holds it."""
@@ -129,7 +136,7 @@ class Publish:
         self, tx: Changing, post: Post, publication: Publication, now: datetime
     ) -> bool:
         """Whether the photo may not go out now; then it waits until it may, or is missed."""
-        lead = self._pace.overdue_lead
+        lead = self._pace.lead_of_overdue(publication.provider)
         rights = await tx.rights.known(post.photo)
         obstacle = rights.obstacle(effective_due(publication.due_at, now, lead))
         if obstacle is None:
@@ -147,7 +154,8 @@ class Publish:
         self, tx: Changing, post: Post, publication: Publication, channel: Channel, now: datetime
     ) -> tuple[Attempt, PublishRequest]:
         attempts = await tx.attempts.of(publication.id)
-        due_at = effective_due(publication.due_at, now, self._pace.overdue_lead)
+        lead = self._pace.lead_of_overdue(publication.provider)
+        due_at = effective_due(publication.due_at, now, lead)
         request = self._outgoing.request(post, publication, due_at, attempts)
         attempt = Attempt(
             id=uuid7(),
@@ -185,12 +193,13 @@ class Publish:
             await tx.attempts.finish(call.attempt.id, result)
             post = await tx.posts.locked_of_publication(call.attempt.publication)
             assert post is not None, "posts are never removed"
-            await self._adopt(tx, post, call, submitted.provider_post_id, now)
+            await self._adopt(tx, post, call, submitted, now)
             await tx.commit()
 
     async def _adopt(
-        self, tx: Changing, post: Post, call: Call, provider_post_id: str, now: datetime
+        self, tx: Changing, post: Post, call: Call, submitted: Submitted, now: datetime
     ) -> None:
+        provider_post_id = submitted.provider_post_id
         publication = post.publication(call.attempt.publication)
         if publication.provider_post_id == provider_post_id:
             return  # reconciliation was faster
@@ -208,6 +217,8 @@ class Publish:
             details = _taken(call, provider_post_id, now) if state is _S.SCHEDULED else {}
             publication = publication.moved(state, now, **details)
             post = await record(tx, post, [publication], now)
+        if submitted.live is not None:
+            await record(tx, post, [confirmed(publication, submitted.live, now)], now)
 
     async def _failed(self, call: Call, error: ProviderError) -> None:
         now = self._clock.now()
@@ -227,7 +238,11 @@ class Publish:
 
     def _after(self, publication: Publication, error: ProviderError, now: datetime) -> Publication:
         after = after_submit_error(
-            error, publication.tries, now, after_unknown=publication.was_unknown
+            error,
+            publication.tries,
+            now,
+            after_unknown=publication.was_unknown,
+            is_blind=publication.is_in_blind_doubt,
         )
         if after.alarm:
             log.error("%s: %s: %s", publication.name, after.reason, after.message)

@@ -14,6 +14,7 @@ from services.scheduler.domain.publication import Problem, Publication, Publicat
 from services.scheduler.domain.reconciliation import (
     Adopt,
     Decision,
+    Doubt,
     NeedsReview,
     RetryOnce,
     WaitUntil,
@@ -75,13 +76,13 @@ class Reconcile:
         if look is None:
             return
         try:
-            found = await self._find(look)
+            found, doubt = await self._find(look)
         except ProviderError as error:
             if error.kind is FailureKind.AUTH:
                 await self._care.pause(look.channel, error.message)
             await self._could_not_look(look, error)
         else:
-            await self._decide(look, found)
+            await self._decide(look, found, doubt)
 
     async def _begin(self, id: str) -> Look | None:
         async with self._store.changing() as tx:
@@ -123,8 +124,8 @@ class Reconcile:
         # A look is a few reads, each tried several times.
         return now + 5 * self._pace.submit_timeout
 
-    async def _find(self, look: Look) -> list[RemotePost]:
-        """What the provider lists that may be ours."""
+    async def _find(self, look: Look) -> tuple[list[RemotePost], Doubt]:
+        """What the provider lists that may be ours, and what that tells."""
         async with self._store.reading() as view:
             channel = await view.channels.get(look.channel)
         assert channel is not None, "channels in use are not deleted"
@@ -140,17 +141,19 @@ class Reconcile:
             found = [*found, *(post for post in listed if post not in found)]
         async with self._store.reading() as view:
             known = await view.attempts.known([post.id for post in found])
-        return [post for post in found if _may_be_ours(post, known.get(post.id), look)]
+        ours = [post for post in found if _may_be_ours(post, known.get(post.id), look)]
+        return ours, account.publisher.doubt
 
-    async def _decide(self, look: Look, found: Sequence[RemotePost]) -> None:
+    async def _decide(self, look: Look, found: Sequence[RemotePost], doubt: Doubt) -> None:
         now = self._clock.now()
         last = look.attempts[-1]
         publication = look.publication
         decision = reconcile(
             found,
             now - (last.ended_at or last.started_at),
-            publication.retried_once,
+            doubt.is_spent(publication.retried_once, publication.tries),
             publication.duplicate_refusal,
+            doubt.looks_after(publication.tries),
         )
         changed = _decided(publication, decision, last, now)
         async with self._store.changing() as tx:

@@ -70,7 +70,7 @@ class RetryPost:
         return post
 
     def _again(self, publication: Publication, at: datetime, now: datetime) -> Publication:
-        first = self._pace.first_attempt(at, now)
+        first = self._pace.first_attempt(at, now, publication.provider)
         match publication.state:
             case _S.FAILED | _S.MISSED:
                 fresh = publication.moved(_S.READY, now, due_at=at, next_attempt_at=first)

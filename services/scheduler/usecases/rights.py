@@ -72,7 +72,7 @@ class FollowRights:
         is_ours = problem is None or problem.reason == RIGHTS_HELD
         if publication.state not in _WAITING or not (is_ours or rights.deleted):
             return publication
-        first = self._pace.first_attempt(publication.due_at, now)
+        first = self._pace.first_attempt(publication.due_at, now, publication.provider)
         obstacle = rights.obstacle(max(publication.due_at, now))
         if obstacle is not None:
             return held_back(publication, photo, obstacle, first, now)

@@ -77,7 +77,9 @@ class Tick:
                 return
             publication, now = post.publication(id), self._clock.now()
             is_waiting = publication.state in (_S.READY, _S.RETRY_WAIT)
-            if is_waiting and is_missed(publication.due_at, now):
+            # What may be out is not to be taken for what was never sent.
+            may_be_out = publication.is_in_blind_doubt
+            if is_waiting and is_missed(publication.due_at, now) and not may_be_out:
                 await record(tx, post, [_missed(publication, now)], now)
                 await tx.commit()
 

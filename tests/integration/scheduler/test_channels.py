@@ -98,7 +98,8 @@ async def test_an_account_that_is_disconnected_there_needs_attention(world: Worl
     ("fields", "field"),
     [
         ({"provider": Channel.PROVIDER_UNSPECIFIED}, "channel.provider"),
-        ({"provider": Channel.PROVIDER_MASTODON}, "channel.provider"),
+        ({"provider": Channel.PROVIDER_MASTODON, "endpoint": ""}, "channel.endpoint"),
+        ({"provider": Channel.PROVIDER_WEBHOOK, "endpoint": ""}, "channel.endpoint"),
         ({"access_token": ""}, "channel.access_token"),
         ({"access_token": "two\nlines"}, "channel.access_token"),
         ({"provider_channel_id": ""}, "channel.provider_channel_id"),

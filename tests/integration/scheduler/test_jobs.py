@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from colonnade.scheduler.v1.post_pb2 import Post
+from prometheus_client import CollectorRegistry
 from redis import Redis
 
 from libs.jobs.celery import make_app
@@ -27,7 +28,8 @@ async def working(world: World, redis_url: str, tmp_path: Path) -> AsyncIterator
         redis.flushall()
     jobs = Jobs(make_app(redis_url, QUEUES))
     settings = world.settings.model_copy(update={"tick_every": 0.2})
-    register(jobs, replace(world.out, queue=jobs.queue), world.database, settings)
+    out = replace(world.out, queue=jobs.queue)
+    register(jobs, out, world.database, settings, CollectorRegistry())
     worker = InProcessWorker(jobs.app, QUEUES, concurrency=4)
     beat = InProcessBeat(jobs.app, jobs.periodic, tmp_path / "beat" / "schedule")
     await asyncio.to_thread(worker.start)

@@ -16,6 +16,7 @@ from services.scheduler.deps import Task, job_tasks
 from services.scheduler.domain.channel import Provider
 from services.scheduler.providers.base import (
     Channel,
+    Note,
     Publisher,
     PublishRequest,
     RemotePost,
@@ -63,10 +64,10 @@ class _Publisher:
             return []
         return found
 
-    async def submit(self, channel: Channel, request: PublishRequest) -> Submitted:
+    async def submit(self, channel: Channel, request: PublishRequest, note: Note) -> Submitted:
         if self._disturbed.before:
             await self._disturbed.before()
-        submitted = await self._publisher.submit(channel, request)
+        submitted = await self._publisher.submit(channel, request, note)
         if self._disturbed.after:
             await self._disturbed.after()
         return submitted

@@ -62,7 +62,10 @@ async def serving(
     app: ASGIApp, port: int = 0, connections: Connections | None = None
 ) -> AsyncIterator[str]:
     """Serves ``app`` on a port of the loopback (0: any free one); yields its base address."""
-    options: dict[str, Any] = {"http": connections.protocol()} if connections else {}
+    options: dict[str, Any] = {}
+    if connections:
+        # What is disturbed tells its own time, too.
+        options = {"http": connections.protocol(), "date_header": False}
     config = uvicorn.Config(
         app,
         port=port,

@@ -97,7 +97,7 @@ async def suite(servicer: CountingCatalog) -> AsyncIterator[Suite]:
     )
     async with served as stub:
         nobody = cast(Any, None)
-        yield Suite(stub, nobody, nobody, nobody, nobody, nobody, nobody)
+        yield Suite(**{**dict.fromkeys(Suite.__dataclass_fields__, nobody), "catalog": stub})
 
 
 def files_in(folder: Path, **contents: bytes) -> list[Found]:

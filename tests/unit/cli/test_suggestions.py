@@ -12,7 +12,8 @@ from colonnade.type.v1.job_pb2 import JobState
 from google.rpc import code_pb2, status_pb2
 
 from cli.output import out
-from cli.suggestions import show_end, show_run, show_suggestion, watch_suggestions
+from cli.runs import show_run
+from cli.suggestions import show_end, show_suggestion, watch_suggestions
 from libs.errors import DeadlineExceeded
 
 WIDTH = 80

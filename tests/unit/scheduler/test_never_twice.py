@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from services.scheduler.domain.publication import PublicationState, move
 from services.scheduler.domain.reconciliation import (
+    SAME_AGAIN,
     Adopt,
     NeedsReview,
     RetryOnce,
@@ -116,3 +117,41 @@ def test_never_twice(data: st.DataObject) -> None:
     assert len(world.made) <= 1
     if world.state is PublicationState.FAILED:
         assert not world.made
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_never_twice_where_a_repetition_is_the_same_post(data: st.DataObject) -> None:
+    """A provider that keeps repetitions apart, and cannot be asked: nothing is given up as failed
+    or sent under another key once a call went unanswered."""
+    doubt, now = SAME_AGAIN, START
+    made, state, retried_once, was_unknown = False, PublicationState.READY, False, False
+    calls = st.sampled_from(["ok", "lost_before", "lost_after", *REFUSALS])
+    for tries in range(1, 61):
+        move(state, PublicationState.SUBMITTING)
+        event = data.draw(calls)
+        made = made or event in {"ok", "lost_after"}
+        if event == "ok":
+            return
+        error = (
+            OutcomeUnknown(event)
+            if event.startswith("lost")
+            else NotSent(FailureKind(event), event, retry_after=1.0)
+        )
+        after = after_submit_error(
+            error, tries, now, after_unknown=was_unknown, is_blind=was_unknown, jitter=lambda: 0.5
+        )
+        state = after.state
+        if state is PublicationState.FAILED:
+            assert not made
+            return
+        if state is PublicationState.UNKNOWN:
+            was_unknown = True
+            [look] = doubt.looks_after(tries)
+            is_spent = doubt.is_spent(retried_once, tries)
+            decision = reconcile([], look, is_spent, False, doubt.looks_after(tries))
+            if isinstance(decision, NeedsReview):
+                assert tries > doubt.repeats
+                return
+            assert isinstance(decision, RetryOnce)
+            retried_once, state = True, PublicationState.RETRY_WAIT

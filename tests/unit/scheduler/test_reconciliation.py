@@ -4,6 +4,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from services.scheduler.domain.reconciliation import (
+    LOOK_AFTER,
+    READ_BACK,
+    SAME_AGAIN,
     Adopt,
     NeedsReview,
     RetryOnce,
@@ -61,3 +64,17 @@ def test_a_duplicate_that_is_not_listed_is_for_a_person_at_once(seconds: int) ->
     decision = reconcile([], timedelta(seconds=seconds), True, True)
     assert isinstance(decision, NeedsReview)
     assert decision.reason == "DUPLICATE_NOT_FOUND"
+
+
+def test_a_call_that_is_read_back_is_repeated_once() -> None:
+    assert READ_BACK.looks_after(3) == LOOK_AFTER
+    assert not READ_BACK.is_spent(retried_once=False, tries=4)
+    assert READ_BACK.is_spent(retried_once=True, tries=1)
+
+
+def test_a_call_that_may_be_the_same_again_is_repeated_ever_more_rarely() -> None:
+    waits = [SAME_AGAIN.looks_after(tries)[0] for tries in range(1, 8)]
+    assert waits == sorted(waits)
+    assert waits[-1] == waits[4] == timedelta(hours=2)
+    assert not SAME_AGAIN.is_spent(retried_once=True, tries=5)
+    assert SAME_AGAIN.is_spent(retried_once=True, tries=6)

@@ -92,3 +92,22 @@ def test_what_follows_is_always_a_legal_move(
 ) -> None:
     after = after_submit_error(NotSent(kind, "no"), attempts, NOW, after_unknown=after_unknown)
     assert after.state in ALLOWED_MOVES[PublicationState.SUBMITTING]
+
+
+def test_what_is_not_ready_is_asked_for_again_six_times() -> None:
+    error = NotSent(FailureKind.NOT_READY, "still processing", retry_after=10.0)
+    after = after_submit_error(error, 1, NOW, jitter=most)
+    assert after.state is PublicationState.RETRY_WAIT
+    assert after.next_attempt_at == NOW + timedelta(seconds=11)
+    assert after_submit_error(error, 6, NOW).state is PublicationState.FAILED
+
+
+@pytest.mark.parametrize(
+    "kind", [FailureKind.PERMANENT, FailureKind.CLIENT_BUG, FailureKind.NOT_SENT]
+)
+def test_no_refusal_is_proof_where_nothing_can_be_read_back(kind: FailureKind) -> None:
+    error = NotSent(kind, "no")
+    blind = after_submit_error(error, 6, NOW, after_unknown=True, is_blind=True)
+    assert blind.state is PublicationState.UNKNOWN
+    assert blind.next_attempt_at is not None
+    assert after_submit_error(error, 6, NOW, after_unknown=True).state is PublicationState.FAILED

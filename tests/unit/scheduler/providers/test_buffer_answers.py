@@ -5,7 +5,8 @@ import httpx
 import pytest
 
 from services.scheduler.domain.submission import FailureKind
-from services.scheduler.providers.buffer_answers import failure_of, masked, refusal_of
+from services.scheduler.providers.buffer_answers import failure_of, refusal_of
+from services.scheduler.providers.calls import masked
 
 
 def answer(status: int, body: Any, **headers: str) -> httpx.Response:

@@ -1,0 +1,25 @@
+"""Texts as providers give them back."""
+
+import html
+import re
+import unicodedata
+from typing import Final
+
+_BREAK: Final = re.compile(r"<br\s*/?>|</p>|</div>", re.IGNORECASE)
+_TAG: Final = re.compile(r"<[^>]+>")
+_SPACE: Final = re.compile(r"\s+")
+
+
+def comparable(text: str) -> str:
+    """``text`` in a form in which equal texts are equal: NFC, plain line ends, no margins."""
+    return unicodedata.normalize("NFC", text.replace("\r\n", "\n")).strip()
+
+
+def plain(markup: str) -> str:
+    """The text of a piece of HTML."""
+    return html.unescape(_TAG.sub("", _BREAK.sub("\n", markup)))
+
+
+def letters(text: str) -> str:
+    """``text`` without its white space, which HTML does not keep."""
+    return _SPACE.sub("", comparable(text))
