@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute, Route
 
 from gateway.body import BodyLimit
 from gateway.conditions import etag_matches, quoted
+from gateway.dashboard import dashboard_routes
 from gateway.docs import docs_routes
 from gateway.errors import MethodNotAllowed, failure_of, no_route
 from gateway.limits import Limits
@@ -24,7 +25,7 @@ from gateway.routes import Binding
 from gateway.transcoder import Transcoder
 from gateway.upload import UploadAdapter
 from libs.errors import InvalidArgument
-from libs.http_server import Check, Failures, Render, operations_routes
+from libs.http_server import Check, Failures, Names, Render, operations_routes
 
 
 def build_app(
@@ -38,6 +39,8 @@ def build_app(
     limits: Limits | None = None,
     extra_routes: Sequence[BaseRoute] = (),
     metrics: Render = bytes,
+    warnings: Failures = dict,
+    working: Names = tuple,
     observe: Observe | None = None,
     local_only: bool = False,
 ) -> Starlette:
@@ -49,6 +52,8 @@ def build_app(
         document: the OpenAPI document, served at ``/openapi.json`` and rendered at ``/docs``.
         ready: whether ``/readyz`` says so.
         failures: the parts that are not ready and why; ``/readyz`` lists them.
+        warnings: what does not work as it should and why; ``/readyz`` lists that too.
+        working: the parts that work while others do not; ``/readyz`` lists them.
         uploads: by full name of the method.
         extra_routes: come before the pages and the API, which get every path that no route has.
         metrics: the metrics as Prometheus reads them, served at ``/metrics``.
@@ -62,10 +67,11 @@ def build_app(
     transcoder = Transcoder(bindings, channels, limits, uploads or {})
     app = Starlette(
         routes=[
-            *operations_routes(ready, failures, metrics),
+            *operations_routes(ready, failures, metrics, warnings, working),
             _document_route(document),
             *extra_routes,
             *docs_routes(),
+            *dashboard_routes(),
         ],
         middleware=[
             Middleware(Observed, observe=observe),

@@ -25,6 +25,7 @@ from libs.rpc.contracts import SERVICES
 from libs.rpc.peers import Peers
 
 UPLOAD = "colonnade.catalog.v1.CatalogService.UploadPhoto"
+UPLOADS = (UPLOAD, "colonnade.catalog.v1.RunService.UploadCandidate")
 API = ApiInfo(
     "Colonnade",
     "v1",
@@ -43,8 +44,9 @@ async def open(app: App[Any]) -> AsyncIterator[None]:
         for part, descriptors in SERVICES.items()
         for descriptor in descriptors
     }
-    bindings = build_bindings(chain(*SERVICES.values()), uploads=[UPLOAD])
-    uploads = {UPLOAD: UploadAdapter(settings.max_upload_bytes, file_name="file_name")}
+    bindings = build_bindings(chain(*SERVICES.values()), uploads=UPLOADS)
+    adapter = UploadAdapter(settings.max_upload_bytes, file_name="file_name")
+    uploads = dict.fromkeys(UPLOADS, adapter)
     app.need(HttpServer).app = build_app(
         bindings=bindings,
         channels=channels,
@@ -57,6 +59,8 @@ async def open(app: App[Any]) -> AsyncIterator[None]:
         ),
         ready=app.ready.is_set,
         failures=lambda: app.failures,
+        warnings=lambda: app.warnings,
+        working=lambda: app.working,
         uploads=uploads,
         limits=Limits(body_bytes=settings.max_body_bytes, max_timeout=settings.max_timeout),
         extra_routes=media_routes(channels),

@@ -33,7 +33,7 @@ async def test_the_document_has_an_etag(client: httpx.AsyncClient) -> None:
 
 
 async def test_pages_and_routes_of_the_suite(client: httpx.AsyncClient) -> None:
-    assert "API documentation" in (await client.get("/")).text
+    assert "/app.js" in (await client.get("/")).text
     assert "docs.js" in (await client.get("/docs")).text
     assert (await client.post("/extra", content=b"abc")).text == "3 bytes"
 

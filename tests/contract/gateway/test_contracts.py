@@ -56,7 +56,11 @@ def test_the_document_is_valid_and_every_operation_is_described() -> None:
 
 async def test_every_route_for_media_is_in_the_document() -> None:
     channel = grpc.aio.insecure_channel("unix:/nonexistent")
-    services = ("colonnade.catalog.v1.CatalogService", "colonnade.scheduler.v1.SchedulerService")
+    services = (
+        "colonnade.catalog.v1.CatalogService",
+        "colonnade.catalog.v1.RunService",
+        "colonnade.scheduler.v1.SchedulerService",
+    )
     routes = media_routes(dict.fromkeys(services, channel))
     assert {route.path for route in routes} == set(media_paths())
 

@@ -1,0 +1,103 @@
+// How values are written: words of enums, numbers, and times in a persona's time zone.
+
+const LANGUAGE = "en-GB";
+const KINDS = /^(JOB_STATE|STATE|STATUS|PRIORITY|USAGE|REASON|ORIGIN|PROVIDER)_/;
+
+// STATE_NEEDS_REVIEW as "needs review".
+export function word(value) {
+  return (value ?? "").replace(KINDS, "").replaceAll("_", " ").toLowerCase();
+}
+
+export function lastPart(name) {
+  return name.split("/").pop();
+}
+
+export function number(value, digits = 0) {
+  return new Intl.NumberFormat(LANGUAGE, { maximumFractionDigits: digits }).format(value);
+}
+
+export function percent(share) {
+  return `${number(share * 100)} %`;
+}
+
+export function count(amount, one, many = `${one}s`) {
+  return `${number(amount)} ${amount === 1 ? one : many}`;
+}
+
+export function bytes(size) {
+  const units = ["bytes", "kB", "MB", "GB", "TB"];
+  let value = Number(size);
+  let unit = 0;
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${number(value, value < 10 && unit ? 1 : 0)} ${units[unit]}`;
+}
+
+export class Zone {
+  constructor(name) {
+    this.name = known(name) ? name : "UTC";
+  }
+
+  // Sat 21 Nov 2026, 09:30
+  moment(time) {
+    return time ? this.#write(time, { ...DAY, ...CLOCK }) : "";
+  }
+
+  // Saturday 21 November 2026
+  day(time) {
+    return this.#write(time, { ...DAY, weekday: "long", month: "long" });
+  }
+
+  // 21 Nov 2026
+  date(time) {
+    return time ? this.#write(time, { ...DAY, weekday: undefined }) : "";
+  }
+
+  clock(time) {
+    return this.#write(time, CLOCK);
+  }
+
+  // 2026-11-21, for sorting and comparing days.
+  key(time) {
+    return this.#local(new Date(time)).slice(0, 10);
+  }
+
+  // The value of an input of type datetime-local.
+  toInput(time) {
+    return time ? this.#local(new Date(time)) : "";
+  }
+
+  // The moment, as the API writes it, at which clocks of this zone show the value of an input.
+  fromInput(value) {
+    if (!value) return undefined;
+    const wanted = Date.parse(`${value}Z`);
+    let guess = wanted;
+    // The second look is for days on which clocks change.
+    for (let i = 0; i < 2; i += 1) guess += wanted - Date.parse(`${this.#local(new Date(guess))}Z`);
+    return new Date(guess).toISOString();
+  }
+
+  #write(time, options) {
+    return new Intl.DateTimeFormat(LANGUAGE, { ...options, timeZone: this.name }).format(new Date(time));
+  }
+
+  #local(date) {
+    const options = { ...DAY, weekday: undefined, month: "2-digit", day: "2-digit", ...CLOCK, timeZone: this.name };
+    const parts = new Intl.DateTimeFormat(LANGUAGE, options).formatToParts(date);
+    const of = Object.fromEntries(parts.map((part) => [part.type, part.value]));
+    return `${of.year}-${of.month}-${of.day}T${of.hour}:${of.minute}`;
+  }
+}
+
+const DAY = { weekday: "short", day: "numeric", month: "short", year: "numeric" };
+const CLOCK = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+
+function known(name) {
+  try {
+    return Boolean(name && new Intl.DateTimeFormat(LANGUAGE, { timeZone: name }));
+  } catch {
+    return false;
+  }
+}
