@@ -8,7 +8,7 @@ BASE ?= HEAD~1
 GEN := protos/.gen
 PROTOS := $(shell find protos/colonnade protos/buf -name '*.proto' | sort)
 
-.PHONY: demo run test e2e check fmt lint types imports proto proto-check buf bench lock clean help
+.PHONY: demo seed-demo run test e2e check fmt lint types imports proto proto-check buf bench soak lock clean help
 
 help: ## Shows this list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,6 +28,9 @@ help: ## Shows this list.
 demo: .venv/run.stamp ## The main job on a sample library. PHOTOS=dir takes yours; EXIT=1 ends afterwards.
 	@$(BIN)/python -m demo --data $(DATA)/demo $(if $(PHOTOS),--photos "$(PHOTOS)") $(if $(EXIT),--exit)
 
+seed-demo: .venv/run.stamp ## A persona, pillars and a decided run, in $(DATA)/demo or at ADDRESS=host:port; safe to repeat.
+	@$(BIN)/python -m demo.seed --data $(DATA)/demo $(if $(ADDRESS),--address "$(ADDRESS)")
+
 run: .venv/run.stamp ## Starts the suite alone, on $(DATA)/suite.
 	@$(BIN)/python -m services --target=all --data $(DATA)/suite
 
@@ -39,6 +42,9 @@ e2e: .venv/dev.stamp ## Whole suites as processes: the main job in two shapes, k
 
 bench: .venv/dev.stamp ## Benchmarks, each beside its bare limit; prints the tables of docs/benchmarks.md.
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+soak: .venv/dev.stamp ## Sends 10,000 mixed images to the embedding service; fails if its memory grows.
+	@$(BIN)/python -m tests.soak $(ARGS)
 
 check: lint types imports buf proto-check ## Formatter, linter, types, import rules, contracts.
 

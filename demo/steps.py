@@ -12,7 +12,8 @@ from colonnade.catalog.v1.persona_pb2 import LibraryStats, Persona
 from colonnade.catalog.v1.photo_pb2 import Photo
 from colonnade.catalog.v1.pillar_pb2 import Pillar
 from colonnade.catalog.v1.suggestion_pb2 import Suggestion, SuggestionBatch
-from colonnade.clustering.v1 import clustering_service_pb2 as clustering
+from colonnade.clustering.v1 import duplicate_pb2
+from colonnade.clustering.v1 import duplicate_service_pb2 as api
 from colonnade.clustering.v1.cluster_pb2 import Cluster
 from colonnade.clustering.v1.clustering_run_pb2 import ClusteringRun
 from colonnade.scheduler.v1 import scheduler_service_pb2 as scheduler
@@ -23,9 +24,10 @@ from rich.markup import escape
 
 from cli.clusters import all_clusters, run_clustering
 from cli.connection import Suite
+from cli.duplicates import known, some_sets
 from cli.importer import Destination, Report, import_files
 from cli.importing import import_progress
-from cli.output import last_part, timestamp
+from cli.output import last_part, timestamp, word
 from cli.photos import some_photos
 from cli.posts import some_posts, watch_post
 from cli.suggestions import watch_suggestions, write_suggestions
@@ -129,19 +131,32 @@ def _by_confidence(photo: Photo) -> tuple[float, str]:
 
 
 async def duplicates(suite: Suite, parent: str, show: Show) -> None:
-    """Shows groups of near-duplicates with their file names."""
-    request = clustering.FindDuplicatesRequest(parent=parent)
-    answer = await suite.clustering.FindDuplicates(request)
+    """Waits until all photos are compared, then shows the largest sets of each verdict."""
+    request = api.ListDuplicateSetsRequest(parent=parent)
+    sets, waiting = await some_sets(suite, request, 5000)
+    with show.progress("comparing") as update:
+        total = waiting
+        while waiting:
+            update(total - waiting, total)
+            await asyncio.sleep(0.5)
+            request.page_token = ""
+            sets, waiting = await some_sets(suite, request, 5000)
+        update(total, total)
     names = await _file_names(suite, parent)
-    copies = sum(len(group.duplicates) for group in answer.groups)
-    show.done(
-        f"{copies} near-duplicates in {len(answer.groups)} groups (cosine ≥ {answer.min_score:.2f})"
-    )
-    for group in answer.groups[:4]:
-        others = ", ".join(
-            f"{names.get(near.item, near.item)} ({near.score:.3f})" for near in group.duplicates[:3]
-        )
-        show.detail(f"keep {names.get(group.keeper, group.keeper)}: {others}")
+    for verdict in (
+        duplicate_pb2.DUPLICATE_VERDICT_DUPLICATE,
+        duplicate_pb2.DUPLICATE_VERDICT_VARIANT,
+        duplicate_pb2.DUPLICATE_VERDICT_BURST,
+    ):
+        found = [each for each in sets if each.verdict == verdict]
+        others = sum(len(each.others) for each in found)
+        kind = word(duplicate_pb2.DuplicateVerdict, verdict)
+        show.done(f"{kind}: {others} photos beside {len(found)} that are better kept")
+        for each in found[:2]:
+            keeper, other = each.keeper.photo, each.others[0]
+            reason = word(duplicate_pb2.DuplicateSet.Reason, each.keeper_reason)
+            show.detail(f"keep {names.get(keeper, keeper)} ({reason}), not")
+            show.detail(f"  {names.get(other.photo, other.photo)}: {known(other.evidence)}")
 
 
 async def clusters(suite: Suite, parent: str, show: Show) -> list[Cluster]:

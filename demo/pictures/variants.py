@@ -4,18 +4,26 @@ from collections.abc import Callable
 from io import BytesIO
 
 import numpy as np
-from PIL import Image, ImageEnhance, ImageOps
+from PIL import ExifTags, Image, ImageEnhance, ImageOps
 
 JPEG_QUALITY = 88
 _LARGE = 260_000
 _ORIENTATION_TAG = 0x0112
+_TAKEN_TAG = 0x9003
 # How a viewer turns a picture with the tag, and what the camera therefore has to store.
 _STORED = {6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
 
 
-def jpeg(image: Image.Image, *, quality: int = JPEG_QUALITY, orientation: int = 1) -> bytes:
-    """A JPEG; with an EXIF ``orientation`` of 6 or 8 the pixels are stored turned accordingly."""
+def jpeg(
+    image: Image.Image, *, quality: int = JPEG_QUALITY, orientation: int = 1, taken: str = ""
+) -> bytes:
+    """A JPEG; with an EXIF ``orientation`` of 6 or 8 the pixels are stored turned accordingly.
+
+    ``taken`` is when, as EXIF has it: ``2026:06:14 18:02:01``.
+    """
     exif = Image.Exif()
+    if taken:
+        exif[ExifTags.IFD.Exif] = {_TAKEN_TAG: taken}
     if orientation != 1:
         image = image.transpose(_STORED[orientation])
         exif[_ORIENTATION_TAG] = orientation
@@ -85,11 +93,13 @@ def straightened(image: Image.Image) -> bytes:
 
 
 def frame(image: Image.Image, number: int) -> bytes:
-    """One frame of a hand-held burst: the view drifts and the light flickers a little."""
+    """One frame of a hand-held burst, a second after the one before: the view drifts and the light
+    flickers a little."""
     width, height = image.size
     left, top = width * (20 + 3 * number) // 1000, height * (15 + 4 * (number % 3)) // 1000
     view = image.crop((left, top, left + width * 94 // 100, top + height * 94 // 100))
-    return jpeg(ImageEnhance.Brightness(view).enhance(1 + 0.012 * (number % 3 - 1)))
+    lit = ImageEnhance.Brightness(view).enhance(1 + 0.012 * (number % 3 - 1))
+    return jpeg(lit, taken=f"2026:06:14 18:02:{number:02}")
 
 
 def truncated(data: bytes) -> bytes:

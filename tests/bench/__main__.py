@@ -8,14 +8,18 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from tests.bench import embeddings, imports, lists, reads, starts
+from tests.bench import embeddings, imports, lists, mixed, planning, reads, search, starts
 from tests.bench.report import Fact, Row, markdown
 
 BENCHES: Mapping[str, Callable[[Path], Sequence[Row | Fact]]] = {
     "imports": imports.measure,
     "embeddings": embeddings.measure,
+    "callers": embeddings.measure_callers,
+    "mixed": mixed.measure,
     "reads": reads.measure,
     "lists": lists.measure,
+    "planning": planning.measure,
+    "search": search.measure,
     "starts": starts.measure,
 }
 

@@ -12,6 +12,8 @@ from colonnade.catalog.v1 import catalog_service_pb2 as catalog
 from colonnade.catalog.v1.catalog_service_pb2_grpc import CatalogServiceStub
 from colonnade.catalog.v1.persona_pb2 import Persona
 from colonnade.catalog.v1.pillar_pb2 import Pillar
+from colonnade.scheduler.v1 import scheduler_service_pb2 as scheduler
+from colonnade.scheduler.v1.scheduler_service_pb2_grpc import SchedulerServiceStub
 
 from libs.db.migrate import upgrade
 from services.engines import DATABASES
@@ -27,7 +29,7 @@ SMALL, LARGE = 10_000, 100_000
 STOCK = PILLARS * 5_000
 PAGE = 50
 
-_FILL = """
+FILL = """
     INSERT INTO catalog.photos (
         id, persona_id, pillar_id, file_name, sha256, mime_type, size_bytes, width, height,
         thumbnail_sha256, measures, quality, tags, usage, embedding_state, scene, create_time,
@@ -68,10 +70,12 @@ def measure(data: Path) -> list[Row | Fact]:
             upgrade(url, name, Path("services") / name / "migrations")
         url = environment["COLONNADE_DATABASES__CATALOG__URL"].replace("+psycopg", "")
         with service("catalog", data / "catalog", environment) as running:
-            return asyncio.run(_measure(running.grpc, url))
+            there = {**environment, "COLONNADE_PEERS__CATALOG": running.grpc}
+            with service("scheduler", data / "scheduler", there) as planning:
+                return asyncio.run(_measure(running.grpc, planning.grpc, url))
 
 
-async def _measure(address: str, url: str) -> list[Row | Fact]:
+async def _measure(address: str, planning: str, url: str) -> list[Row | Fact]:
     found: list[Row | Fact] = []
     async with (
         grpc.aio.insecure_channel(address) as channel,
@@ -92,7 +96,21 @@ async def _measure(address: str, url: str) -> list[Row | Fact]:
             found += await _growth(where, *calls)
         found += await _tags(stub, plain, large)
         found += await _report(stub, plain)
+        found.append(await _unscheduled(planning, small))
     return found
+
+
+async def _unscheduled(address: str, persona: str) -> Fact:
+    async with grpc.aio.insecure_channel(address) as channel:
+        stub = SchedulerServiceStub(channel)
+        request = scheduler.ListUnscheduledPhotosRequest(parent=persona, page_size=PAGE)
+
+        async def ours() -> object:
+            return await stub.ListUnscheduledPhotos(request)
+
+        p95 = _p95([await _timed(ours) for _ in range(CALLS)])
+    what = f"ListUnscheduledPhotos, page of {PAGE}, {SMALL:,} photos, p95"
+    return Fact(what, f"{p95:.1f} ms", "< 150 ms")
 
 
 async def _tags(
@@ -148,7 +166,7 @@ async def _library(
                 pillar=Pillar(display_name=f"Pillar {number}", weight=100 // PILLARS),
             )
         )
-    await plain.execute(_FILL, {"persona": id, "pillars": PILLARS, "count": count})
+    await plain.execute(FILL, {"persona": id, "pillars": PILLARS, "count": count})
     await plain.execute("ANALYZE catalog.photos")
     return parent
 

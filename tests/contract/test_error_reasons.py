@@ -56,6 +56,7 @@ INTERNAL = {
     "OTHER_SOURCE": "the output of colonnade migrate",
     "LEASE_LOST": "stops a worker whose row another one has taken over",
     "SCHEMA_OUTDATED": "the process refuses to start",
+    "TOO_FEW_LABELS": "the output of colonnade eval",
 }
 
 

@@ -143,7 +143,7 @@ def test_killed_at_any_moment_it_ends_in_the_same_state(demo: Demo) -> None:
         if (pid := demo.suite_pid()) is not None:
             os.kill(pid, signal.SIGKILL)
         early = pid is not None and seconds < 6
-        assert process.wait(60) != 0 or not early, "a demo without a suite cannot succeed"
+        assert process.wait(180) != 0 or not early, "a demo without a suite cannot succeed"
         _assert_nothing_left(demo.data)
     code, text = demo.run()
     assert code == 0, text
@@ -158,7 +158,7 @@ def test_a_folder_that_is_none_is_named(data: Path) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     assert done.returncode == 2
