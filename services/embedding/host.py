@@ -35,6 +35,7 @@ class Registry(Protocol):
 
     default: str
     text_default: str
+    complete: bool
 
     async def scan(self) -> dict[str, Listed]:
         """All models by id, the default one first."""
@@ -143,7 +144,10 @@ class ModelHost:
         """One round: looks for models now and then, loads the default one, unloads idle ones."""
         default = self._slots.get(self.default)
         well = default is not None and default.problem is None
-        await self.scan(_SCAN_EVERY if well else _RETRY_AFTER)
+        try:
+            await self.scan(_SCAN_EVERY if well else _RETRY_AFTER)
+        except Exception:  # whatever it is, what is known works on
+            log.exception("the models cannot be looked for")
         default = self._slots.get(self.default)
         if default is not None and self._may_load(default):
             self._load(default)
@@ -198,13 +202,20 @@ class ModelHost:
         """The model of that id, which may have just been brought; empty or ``default`` is the
         default one.
 
-        Raises NotFound, and Unavailable (MODEL_NOT_READY) if the default one is not there.
+        Raises NotFound, and Unavailable (MODEL_NOT_READY) if the default one is not there or
+        nobody can tell whether there is such a model.
         """
         if model in ("", DEFAULT):
             return self._known(self.default)
         if model not in self._slots:
             await self.scan(SOON)
         slot = self._slots.get(model)
+        if slot is None and not self._registry.complete:
+            raise Unavailable(
+                f"the model {model} is not known, and the models cannot be listed now",
+                reason="MODEL_NOT_READY",
+                retry_after=_RETRY_HINT,
+            )
         if slot is None:
             raise NotFound("model", f"models/{model}")
         return slot
@@ -241,7 +252,7 @@ class ModelHost:
     async def ready(self, slot: Slot, wait: float) -> OpenedModel:
         """The model in memory, loaded if need be within ``wait`` seconds.
 
-        Raises Unavailable (MODEL_NOT_READY).
+        Raises Unavailable (MODEL_NOT_READY), and NotFound if it has gone since it was found.
         """
         try:
             async with asyncio.timeout(wait if slot.opened is None else None):
@@ -257,8 +268,8 @@ class ModelHost:
     async def load(self, slot: Slot, wait: float) -> None:
         """Loads a model now, even if that failed a moment ago.
 
-        Raises FailedPrecondition (MODEL_NOT_READY) if it cannot be loaded as it is, and Unavailable
-        if ``wait`` seconds are too few.
+        Raises NotFound if it has gone, FailedPrecondition (MODEL_NOT_READY) if it cannot be loaded
+        as it is, and Unavailable if ``wait`` seconds are too few.
         """
         await self.scan(SOON)
         slot.failed_at = None
@@ -336,6 +347,8 @@ class ModelHost:
             if listed.error is None and listed.card != before.card:
                 slot.error = slot.failed_at = None
                 slot.leave.set()
+            if listed.error is None and slot.opened is not None:
+                slot.error = None
             if listed.error is not None and str(listed.error) != str(before.error):
                 log.warning("the model %s cannot be used: %s", id, listed.error)
         for id in self._slots.keys() - found.keys():
@@ -352,6 +365,8 @@ class ModelHost:
         return slot.task is None and slot.listed.error is None and not failed
 
     def _start(self, slot: Slot) -> None:
+        if self._slots.get(slot.listed.id) is not slot:
+            raise NotFound("model", f"models/{slot.listed.id}")
         if not self._may_load(slot):
             raise _not_ready(slot)
         self._load(slot)

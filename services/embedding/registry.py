@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from libs.errors import ColonnadeError, FailedPrecondition
@@ -34,8 +34,9 @@ async def _nothing() -> None:
 class Listed:
     """A model that is known, whether or not it can be used.
 
-    ``error`` tells why it cannot; ``card`` is None if the card itself is wrong. ``prepare`` brings
-    its files into ``folder`` and checks them; it raises ``FailedPrecondition`` or ``Unavailable``.
+    ``error`` tells why it cannot; ``card`` is the last one that was right if the card itself is
+    wrong, and None if it never was right. ``prepare`` brings its files into ``folder`` and checks
+    them; it raises ``FailedPrecondition`` or ``Unavailable``.
     """
 
     id: str
@@ -72,11 +73,17 @@ class ModelRegistry:
         self._card = card
         self._beside = FolderShelf(card.parent) if card is not None else None
         self._brought: dict[str, Listed] = {}
+        # What runs goes by its last good card while its file is half written or cannot be read.
+        self._cards: dict[Path, ModelCard] = {}
+        self._made = Listed("built-in", None)
+        self._made_text = Listed("built-in-text", None)
         self.default = ""
         self.text_default = NGRAMS.id
+        self.complete = False
 
     async def scan(self) -> dict[str, Listed]:
-        """All models by id, the default one first; sets ``default`` and ``text_default``.
+        """All models by id, the default one first; sets ``default``, ``text_default`` and
+        ``complete``, which is whether the shelf could be listed.
 
         Nothing that is wrong with one model keeps the others from being found.
         """
@@ -91,7 +98,7 @@ class ModelRegistry:
         text = await asyncio.to_thread(self._built_in_text)
         if text is not None:
             found.setdefault(text.id, text)
-        usable = text is not None and text.error is None
+        usable = text is not None and text.card is not None
         self.text_default = text.id if text is not None and usable else NGRAMS.id
         found.setdefault(NGRAMS.id, Listed(NGRAMS.id, NGRAMS))
         return found
@@ -100,25 +107,29 @@ class ModelRegistry:
         try:
             stored = self._repository.built_in()
         except ColonnadeError as error:
-            return Listed("built-in", None, error=error)
+            return replace(self._made, error=error)
         card = ModelCard.of_image(stored.card)
         folder = self._repository.folder
-        return Listed(card.id, card, folder, stored.notice, size_bytes=_size(card, folder))
+        self._made = Listed(card.id, card, folder, stored.notice, size_bytes=_size(card, folder))
+        return self._made
 
     def _built_in_text(self) -> Listed | None:
         try:
             card = self._repository.built_in_text()
         except ColonnadeError as error:
-            return Listed("built-in-text", None, error=error)
+            return replace(self._made_text, error=error)
         if card is None:
             return None
         folder = self._repository.folder
-        return Listed(card.id, card, folder, size_bytes=_size(card, folder))
+        self._made_text = Listed(card.id, card, folder, size_bytes=_size(card, folder))
+        return self._made_text
 
     async def _add_brought(self, found: dict[str, Listed]) -> None:
         try:
             paths: Sequence[Path] = await self._shelf.cards()
+            self.complete = True
         except ColonnadeError as error:
+            self.complete = False
             log.warning("the models cannot be listed: %s", error.message)
             for known in self._brought.values():
                 found.setdefault(known.id, known)
@@ -134,7 +145,7 @@ class ModelRegistry:
         error: ColonnadeError | None = None
         folder = path.parent
         try:
-            card = await asyncio.to_thread(read_card, path)
+            card = self._cards[path] = await asyncio.to_thread(read_card, path)
             if card.id in found:
                 raise FailedPrecondition(
                     f"the card {path.name} has the id {card.id}, which another model has",
@@ -142,7 +153,7 @@ class ModelRegistry:
                 )
             await shelf.check(card, folder)
         except ColonnadeError as caught:
-            error = caught
+            card, error = self._cards.get(path), caught
         id = card.id if card is not None and card.id not in found else unused_id(path, found)
         size = 0 if card is None else await asyncio.to_thread(_size, card, folder)
         known = card

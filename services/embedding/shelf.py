@@ -10,7 +10,7 @@ from typing import Protocol
 
 from libs.blobs.objects import open_blobs
 from libs.blobs.store import BlobStore
-from libs.errors import FailedPrecondition, NotFound
+from libs.errors import FailedPrecondition, NotFound, Unavailable
 from services.embedding.card import ModelCard
 from services.embedding.digest import Digests, sha256_of
 from services.embedding.repository import check_files
@@ -118,19 +118,20 @@ class BucketShelf:
 
     async def _copy(self, path: Path) -> None:
         partial = path.with_name(f".{path.name}.partial")
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with partial.open("wb") as file:
-                async for piece in self._blobs.stream(self._key(path)):
-                    await asyncio.to_thread(file.write, piece)
-            partial.replace(path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with partial.open("wb") as file:
+                    async for piece in self._blobs.stream(self._key(path)):
+                        await asyncio.to_thread(file.write, piece)
+                partial.replace(path)
+            finally:
+                partial.unlink(missing_ok=True)
         except OSError as error:
             raise FailedPrecondition(
                 f"the model file {path} cannot be written: {error.strerror}",
                 reason="MODEL_NOT_READY",
             ) from error
-        finally:
-            partial.unlink(missing_ok=True)
 
     def _is_here(self, path: Path, sha256: str) -> bool:
         try:
@@ -145,10 +146,17 @@ class BucketShelf:
 def cards_in(folder: Path) -> list[Path]:
     """The cards in ``folder`` and in the folders in it, in the order of their names.
 
-    A card is a JSON file that is not plainly something else, such as a tokenizer; so a damaged one
-    counts. Blocks.
+    A card is a JSON file that is not plainly something else, such as a tokenizer; so one that is
+    damaged or cannot be read counts. Blocks. Raises ``Unavailable`` (MODEL_NOT_READY) if a folder
+    cannot be read.
     """
-    found = [*folder.glob("*.json"), *folder.glob("*/*.json")]
+    try:
+        found = [*folder.glob("*.json"), *folder.glob("*/*.json")]
+    except OSError as error:
+        raise Unavailable(
+            f"the folder of models {folder} cannot be read: {error.strerror}",
+            reason="MODEL_NOT_READY",
+        ) from error
     return sorted(path for path in found if not path.name.startswith(".") and _may_be_card(path))
 
 
@@ -157,9 +165,9 @@ def _may_be_card(path: Path) -> bool:
         if path.stat().st_size > _MAX_CARD_BYTES:
             return False
         content = json.loads(path.read_bytes())
-    except OSError:
+    except (FileNotFoundError, IsADirectoryError):
         return False
-    except ValueError:
+    except (OSError, ValueError, RecursionError):
         return True
     return isinstance(content, dict) and ("id" in content or "sha256" in content)
 

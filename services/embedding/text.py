@@ -91,9 +91,11 @@ class TextEmbedder:
         self._reading = workshop.decoding
         self._cache = workshop.cache
         self._window = window
-        # Not those of the whole card, which in a model for both tell of its part for images.
+        # Those of the whole card, which every embedding carries, tell in a model for both of its
+        # part for images only.
         part = card.text
-        self._of_texts = (part.revision, part.fingerprint) if part is not None else ()
+        of_texts = (part.revision, part.fingerprint) if part is not None else ()
+        self._identity = (card.revision, card.fingerprint, *of_texts)
 
     @property
     def provider(self) -> str:
@@ -107,7 +109,7 @@ class TextEmbedder:
         ``Unavailable`` and ``DeadlineExceeded``.
         """
         name = f"text:{sha256(text.encode())}"
-        key = (name, self.card.id, *self._of_texts)
+        key = (name, self.card.id, *self._identity)
         return await self._cache.get(key, turn or Turn(), partial(self._computed, text))
 
     async def _computed(self, text: str, turn: Turn) -> TextEmbedding:

@@ -15,7 +15,7 @@ from libs.cancellation import cancel_and_wait
 from libs.errors import FailedPrecondition, InvalidArgument, NotFound, Unavailable
 from services.embedding.host import HostLimits, ModelHost, Slot, State
 from services.embedding.model import EmbedderOptions, Embedding, Workshop
-from services.embedding.registry import NGRAMS, ModelRegistry
+from services.embedding.registry import NGRAMS, Listed, ModelRegistry
 from services.embedding.repository import ModelRepository
 from services.embedding.shelf import FolderShelf
 from tests.integration.embedding.towers import write_image_model, write_text_model
@@ -37,12 +37,29 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
+class Breakable(ModelRegistry):
+    """A registry of the models in ``folder``, which can no longer look for them when it is told."""
+
+    broken = False
+
+    def __init__(self, folder: Path, card: Path | None = None) -> None:
+        super().__init__(ModelRepository(folder.parent / "made", None), FolderShelf(folder), card)
+
+    async def scan(self) -> dict[str, Listed]:
+        if self.broken:
+            raise RuntimeError("no memory")
+        return await super().scan()
+
+
 @asynccontextmanager
 async def hosting(
-    folder: Path, clock: FakeClock, limits: HostLimits | None = None
+    folder: Path,
+    clock: FakeClock,
+    limits: HostLimits | None = None,
+    registry: ModelRegistry | None = None,
 ) -> AsyncIterator[ModelHost]:
     """A host whose default model is the first one brought unless the limits say otherwise."""
-    registry = ModelRegistry(ModelRepository(folder.parent / "made", None), FolderShelf(folder))
+    registry = registry or Breakable(folder)
     options = EmbedderOptions(threads=1)
     limits = limits or HostLimits(default="first")
     with closing(Workshop(1)) as workshop:
@@ -358,6 +375,87 @@ async def test_the_default_model_whose_card_goes_works_on(folder: Path, clock: F
         assert "has gone" in host.warnings["first"]
         with pytest.raises(NotFound):
             await red(host, "second")
+
+
+async def test_a_card_that_was_away_for_a_while_leaves_no_warning(
+    folder: Path, clock: FakeClock
+) -> None:
+    card = write_image_model(folder, "first")
+    async with hosting(folder, clock) as host:
+        await ready(host)
+        card = card.rename(folder / "away")
+        await host.scan()
+        assert "has gone" in host.warnings["first"]
+        card.rename(folder / "first.json")
+        await host.scan()
+        assert host.warnings == {}
+
+
+async def test_models_whose_cards_cannot_be_read_for_once_work_on(
+    folder: Path, clock: FakeClock
+) -> None:
+    default = write_image_model(folder.parent / "elsewhere", "first")
+    default = default.rename(default.with_name("card-of-the-settings.json"))
+    brought = write_image_model(folder, "second")
+    brought = brought.rename(brought.with_name("brought.json"))
+    registry = Breakable(folder, default)
+    async with hosting(folder, clock, HostLimits(), registry) as host:
+        await ready(host)
+        await red(host, "second")
+        opened = [slot.opened for slot in host.slots]
+        contents = {card: card.read_text() for card in (default, brought)}
+        for card, content in contents.items():
+            card.write_text(content[:-9])
+        await host.scan()
+        assert set(host.warnings) == {"first", "second"}
+        await host.probe()
+        assert (await red(host)).model == "first"
+        assert (await red(host, "second")).model == "second"
+        for card, content in contents.items():
+            card.write_text(content)
+        await host.scan()
+        assert host.warnings == {}
+        assert [slot.opened for slot in host.slots] == opened
+        assert not any(slot.leave.is_set() for slot in host.slots)
+
+
+async def test_a_look_that_fails_leaves_what_is_known(
+    folder: Path, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_image_model(folder, "first")
+    registry = Breakable(folder)
+    async with hosting(folder, clock, registry=registry) as host:
+        await ready(host)
+        registry.broken = True
+        clock.advance(timedelta(minutes=2))
+        await host.tend()
+        assert "the models cannot be looked for" in caplog.text
+        assert (await red(host)).model == "first"
+
+
+async def test_while_models_cannot_be_listed_nobody_says_that_there_is_none(
+    folder: Path, clock: FakeClock
+) -> None:
+    unreadable = folder.with_name("x" * 300)
+    async with hosting(folder, clock, HostLimits(), Breakable(unreadable)) as host:
+        with pytest.raises(Unavailable, match="cannot be listed now") as raised:
+            await red(host, "late")
+        assert raised.value.reason == "MODEL_NOT_READY"
+        assert raised.value.retry_after > 0
+
+
+async def test_a_model_that_goes_while_it_is_asked_for_is_not_loaded(
+    folder: Path, clock: FakeClock
+) -> None:
+    write_image_model(folder, "first")
+    card = write_image_model(folder, "second")
+    async with hosting(folder, clock) as host:
+        second = await host.find("second")
+        card.unlink()
+        clock.advance(timedelta(seconds=3))
+        with pytest.raises(NotFound):
+            await host.load(second, PATIENCE)
+        assert second.task is None
 
 
 async def test_a_card_that_changes_is_taken_over(folder: Path, clock: FakeClock) -> None:

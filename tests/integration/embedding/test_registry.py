@@ -1,13 +1,14 @@
 """Models that people bring: found in a folder or a bucket, and what is wrong with one told."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from libs.blobs.objects import ObjectBlobs, open_blobs
-from libs.errors import FailedPrecondition, Unavailable
+from libs.errors import FailedPrecondition, InvalidArgument, Unavailable
+from services.embedding.card import ModelCard
 from services.embedding.card_file import read_card
 from services.embedding.minilm import find_minilm
 from services.embedding.registry import NGRAMS, Listed, ModelRegistry
@@ -93,6 +94,70 @@ async def test_what_is_wrong_with_one_model_is_told_and_keeps_no_other_away(
     assert found["good"].error is None
 
 
+async def test_a_file_that_is_nested_too_deep_is_a_card_that_is_wrong(
+    tmp_path: Path, folder: Path
+) -> None:
+    write_image_model(folder, "good")
+    (folder / "deep.json").write_text("[" * 100_000)
+    found = await scanned(tmp_path, folder)
+    assert "recursion limit exceeded" in str(found["deep"].error)
+    assert found["good"].error is None
+
+
+async def test_a_shelf_that_cannot_be_read_keeps_no_other_model_away(tmp_path: Path) -> None:
+    models = registry(tmp_path, FolderShelf(tmp_path / ("x" * 300)))
+    assert list(await models.scan()) == ["descriptor-714", NGRAMS.id]
+    assert not models.complete
+
+
+def half_written(card: Path) -> None:
+    card.write_text(card.read_text()[:-9])
+
+
+def unreadable(card: Path) -> None:
+    card.unlink()
+    card.symlink_to(card)
+
+
+@pytest.mark.parametrize("harm", [half_written, unreadable])
+async def test_a_card_that_cannot_be_read_for_once_is_listed_as_before(
+    tmp_path: Path, folder: Path, harm: Callable[[Path], None]
+) -> None:
+    default = write_image_model(tmp_path / "elsewhere", "mine")
+    default = default.rename(default.with_name("card-of-the-settings.json"))
+    brought = write_image_model(folder, "second")
+    brought = brought.rename(brought.with_name("brought.json"))
+    models = registry(tmp_path, FolderShelf(folder), default)
+    before = await models.scan()
+    for card in (default, brought):
+        content = card.read_bytes()
+        harm(card)
+        found = await models.scan()
+        (harmed,) = (listed for listed in found.values() if listed.error is not None)
+        assert isinstance(harmed.error, InvalidArgument | FailedPrecondition)
+        assert harmed.card == before[harmed.id].card
+        assert (list(found), models.default) == (list(before), "mine")
+        card.unlink()
+        card.write_bytes(content)
+    assert all(listed.error is None for listed in (await models.scan()).values())
+
+
+async def test_the_built_in_model_that_cannot_be_read_for_once_is_listed_as_before(
+    tmp_path: Path, folder: Path
+) -> None:
+    models = registry(tmp_path, FolderShelf(folder))
+    before = await models.scan()
+    made = (tmp_path / "made").rename(tmp_path / "away")
+    (tmp_path / "made").write_text("not a folder")
+    found = await models.scan()
+    assert (list(found), models.default) == (list(before), "descriptor-714")
+    assert "cannot be written" in str(found["descriptor-714"].error)
+    assert found["descriptor-714"].card == before["descriptor-714"].card
+    (tmp_path / "made").unlink()
+    made.rename(tmp_path / "made")
+    assert (await models.scan())["descriptor-714"].error is None
+
+
 async def test_changes_on_disk_are_seen(tmp_path: Path, folder: Path) -> None:
     models = registry(tmp_path, FolderShelf(folder))
     assert "late" not in await models.scan()
@@ -136,6 +201,27 @@ async def test_a_harmed_package_for_texts_leaves_the_rules(tmp_path: Path, folde
     found = await models.scan()
     assert "not the published ones" in str(found["built-in-text"].error)
     assert models.text_default == NGRAMS.id
+
+
+async def test_the_network_for_texts_that_cannot_be_read_for_once_stays_the_default_one(
+    tmp_path: Path, folder: Path
+) -> None:
+    class Away(ModelRepository):
+        away = False
+
+        def built_in_text(self) -> ModelCard:
+            if self.away:
+                raise FailedPrecondition("cannot be read", reason="MODEL_NOT_READY")
+            return read_card(card_path)
+
+    card_path = write_text_model(tmp_path / "made", "words")
+    repository = Away(tmp_path / "made", None)
+    models = ModelRegistry(repository, FolderShelf(folder))
+    before = (await models.scan())["words"]
+    repository.away = True
+    harmed = (await models.scan())["words"]
+    assert (harmed.card, models.text_default) == (before.card, "words")
+    assert harmed.error is not None
 
 
 def test_a_model_is_put_on_the_shelf_with_its_files_or_not_at_all(
@@ -204,6 +290,15 @@ async def test_what_is_wrong_in_a_bucket_is_told(tmp_path: Path, bucket: ObjectB
     assert "clip" not in await models.scan()
 
 
+async def test_copies_that_cannot_be_made_keep_no_other_model_away(
+    tmp_path: Path, bucket: ObjectBlobs
+) -> None:
+    (tmp_path / "copies").write_text("not a folder")
+    models = registry(tmp_path, BucketShelf(bucket, tmp_path / "copies"))
+    assert list(await models.scan()) == ["descriptor-714", NGRAMS.id]
+    assert not models.complete
+
+
 async def test_while_a_bucket_does_not_answer_what_was_known_stays(
     tmp_path: Path, bucket: ObjectBlobs
 ) -> None:
@@ -218,5 +313,7 @@ async def test_while_a_bucket_does_not_answer_what_was_known_stays(
     shelf = Away(bucket, tmp_path / "copies")
     models = registry(tmp_path, shelf)
     assert "clip" in await models.scan()
+    assert models.complete
     shelf.away = True
     assert (await models.scan())["clip"].error is None
+    assert not models.complete

@@ -98,6 +98,19 @@ async def test_what_another_part_for_texts_gave_is_not_taken_for_its_own(tmp_pat
     assert found[1] == pytest.approx(expected("red").tolist())
 
 
+async def test_a_text_is_known_under_the_part_for_images_that_its_vector_names(
+    tmp_path: Path,
+) -> None:
+    with closing(Workshop(1, ResultCache(1 << 20))) as workshop:
+        for mean in (127.5, 120.0):
+            card = read_card(write_dual_model(tmp_path, input__mean=[mean] * 3))
+            listed = Listed(card.id, card, tmp_path)
+            async with open_model(listed, EmbedderOptions(threads=1), workshop) as model:
+                assert model.texts is not None
+                result = await model.texts.embed_text("red")
+            assert result.embedding.fingerprint == card.fingerprint
+
+
 @pytest.mark.parametrize("pooling", ["output", "mean"])
 async def test_texts_of_any_length_share_a_batch_and_padding_counts_for_nothing(
     tmp_path: Path, pooling: str
