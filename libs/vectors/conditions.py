@@ -21,7 +21,10 @@ def filter_message(chosen: VectorFilter | None) -> qdrant.Filter:
     """An empty message, which everything passes, for None. Raises ``InvalidArgument``."""
     if chosen is None:
         return qdrant.Filter()
-    message = qdrant.Filter(must=[_condition(condition) for condition in chosen.conditions])
+    message = qdrant.Filter(
+        must=[_condition(condition) for condition in chosen.conditions],
+        must_not=[_condition(condition) for condition in chosen.unless],
+    )
     if chosen.exclude_ids:
         message.must_not.append(ids_condition(sorted(chosen.exclude_ids)))
     return message

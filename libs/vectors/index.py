@@ -6,7 +6,7 @@ lists of text. There are no booleans on purpose: not every engine matches them (
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -74,13 +74,15 @@ Condition: TypeAlias = Equals | AnyOf | InRange
 
 @dataclass(frozen=True, slots=True)
 class VectorFilter:
-    """Points that meet every condition and whose id is none of ``exclude_ids``.
+    """Points that meet every condition and none of ``unless``, and whose id is none of
+    ``exclude_ids``. A point without the field of a condition does not meet it.
 
     ``VectorFilter.where(persona="mila")`` is the short form for conditions of equality.
     """
 
     conditions: tuple[Condition, ...] = ()
     exclude_ids: frozenset[str] = frozenset()
+    unless: tuple[Condition, ...] = ()
 
     @classmethod
     def where(cls, *conditions: Condition, **equal: Scalar) -> "VectorFilter":
@@ -88,7 +90,7 @@ class VectorFilter:
 
     def excluding(self, ids: Sequence[str]) -> "VectorFilter":
         """The same filter that also leaves out these ids."""
-        return VectorFilter(self.conditions, self.exclude_ids | frozenset(ids))
+        return replace(self, exclude_ids=self.exclude_ids | frozenset(ids))
 
 
 class VectorIndex(Protocol):

@@ -147,14 +147,24 @@ class Items(Protocol):
     async def uses(self, name: str) -> list[Usage]:
         """How each post uses an item."""
 
+    async def posted(self, names: Iterable[str]) -> set[str]:
+        """Which of these items any post took out, whatever others are going to do."""
+
     async def set_usage(self, name: str, usage: Usage) -> None:
         """Replaces how all posts together use an item."""
 
     async def unsynced(self, limit: int) -> list[Item]:
         """Items of which the index does not know all that it should, by name."""
 
-    async def set_synced(self, written: Mapping[str, int]) -> None:
-        """Notes up to which change of its facts the index knows each of these items."""
+    async def set_synced(self, copied: Iterable[Item]) -> None:
+        """Notes that the index knows these items as they were read.
+
+        Where another one was copied since then, nobody knows which of both came last: it is to be
+        copied again.
+        """
+
+    async def set_unsynced(self, names: Sequence[str]) -> None:
+        """Has these items copied into the index again."""
 
     async def undescribed(self, limit: int) -> list[Item]:
         """Items whose pillar, tags and usage were never told, by scope and name."""
@@ -215,8 +225,9 @@ class Generations(Protocol):
         From then on, and until this transaction ends, nobody adds items.
         """
 
-    async def enrol(self, collection: str) -> None:
-        """Has every item wait for a vector in it that has no place in it yet."""
+    async def enrol(self, collection: str, after: str) -> str | None:
+        """Has some items wait for a vector in it that have no place in it yet, by name, those after
+        ``after``; answers the last one, None if there were no more."""
 
     async def get(self, generation_id: str, *, lock: bool = False) -> Generation | None:
         """The generation of that id; nobody changes it after ``lock``."""
@@ -264,6 +275,9 @@ class Generations(Protocol):
 
     async def droppable(self) -> list[Generation]:
         """Those that are to be removed and that nobody works on."""
+
+    async def clear(self, collection: str) -> bool:
+        """Forgets some of what hangs on a dropped one; whether there was anything."""
 
     async def remove(self, generation_id: str) -> None:
         """Forgets a dropped one and all that hangs on it."""

@@ -13,7 +13,7 @@ const VERDICTS = [
 ];
 const REASONS = {
   REASON_POSTED: "keep: it was posted", REASON_PIXELS: "keep: most pixels", REASON_QUALITY: "keep: best quality",
-  REASON_OLDEST: "keep: came in first",
+  REASON_OLDEST: "keep: came in first", REASON_SCHEDULED: "keep: it is scheduled",
 };
 
 export async function duplicatesView({ persona, query, signal, go }) {

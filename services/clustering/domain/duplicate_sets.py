@@ -19,6 +19,7 @@ class Reason(StrEnum):
     """Why a photo is the one to keep."""
 
     POSTED = "posted"
+    SCHEDULED = "scheduled"
     PIXELS = "pixels"
     QUALITY = "quality"
     OLDEST = "oldest"
@@ -26,10 +27,12 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """What speaks for keeping a photo."""
+    """What speaks for keeping a photo. ``posted``: it went out, whether it is to go out again;
+    ``scheduled``: a post that is still to go out uses it."""
 
     name: str
     posted: bool
+    scheduled: bool
     pixels: int
     quality: float | None
     create_time: datetime
@@ -38,7 +41,8 @@ class Worth:
     def rank(self) -> tuple[object, ...]:
         """Sorts the best first."""
         quality = -1.0 if self.quality is None else self.quality
-        return (not self.posted, -self.pixels, -quality, self.create_time, self.name)
+        used = not self.posted, not self.scheduled
+        return (*used, -self.pixels, -quality, self.create_time, self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +150,7 @@ def _reason(keeper: Worth, best: Worth) -> Reason:
     """The first thing in which the keeper is ahead of the best of the others."""
     ahead: tuple[tuple[Reason, Callable[[Worth], object]], ...] = (
         (Reason.POSTED, lambda worth: worth.posted),
+        (Reason.SCHEDULED, lambda worth: worth.scheduled),
         (Reason.PIXELS, lambda worth: worth.pixels),
         (Reason.QUALITY, lambda worth: worth.quality),
     )

@@ -50,7 +50,7 @@ class Item:
     cluster as of ``words_time``, ``quality`` technical quality 0..1 where it was measured.
     ``state``, ``collection`` and ``scene`` say where it stands in one generation of vectors, the
     active one unless another was asked for. ``facts`` counts the changes of what the index keeps
-    beside its vectors.
+    beside its vectors; ``synced`` is the last of them that the index is known to have, 0 if none.
     """
 
     name: str
@@ -70,6 +70,7 @@ class Item:
     usage: Usage = Usage.UNUSED
     archived: bool = False
     facts: int = 1
+    synced: int = 0
     described: bool = False
     taken_time: datetime | None = None
 

@@ -22,12 +22,15 @@ from services.clustering.domain.generation import (
 from services.clustering.domain.item import Collection, ItemState
 from services.clustering.repository.arrays import among
 from services.clustering.repository.collections import to_collection
-from services.clustering.tables import collections, item_vectors, items
+from services.clustering.tables import collections, item_vectors, items, near_pairs
 
 _ONE_CHANGE = text("SELECT pg_advisory_xact_lock(hashtextextended('clustering generations', 0))")
 _SHOWN = collections.c.state != GenerationState.DROPPED
 # Whoever adds items waits, so that each is either there before or sees the new generation.
 _STOP_ARRIVALS = text("LOCK TABLE clustering.items IN SHARE ROW EXCLUSIVE MODE")
+
+# So many rows a statement: each has its time.
+_BATCH = 5000
 
 
 class GenerationRepository:
@@ -56,13 +59,23 @@ class GenerationRepository:
         added = await self._connection.execute(statement.returning(collections.c.name))
         return added.one_or_none() is not None
 
-    async def enrol(self, collection: str) -> None:
-        there = exists().where(
-            item_vectors.c.collection == collection, item_vectors.c.item == items.c.name
+    async def enrol(self, collection: str, after: str) -> str | None:
+        some = (
+            select(items.c.name)
+            .where(items.c.state == "live", items.c.name > after)
+            .order_by(items.c.name)
+            .limit(_BATCH)
+            .cte("some")
         )
-        missing = select(literal(collection), items.c.name).where(items.c.state == "live", ~there)
-        statement = insert(item_vectors).from_select(["collection", "item"], missing)
-        await self._connection.execute(statement.on_conflict_do_nothing())
+        enrolled = (
+            insert(item_vectors)
+            .from_select(["collection", "item"], select(literal(collection), some.c.name))
+            .on_conflict_do_nothing()
+            .cte("enrolled")
+        )
+        statement = select(func.max(some.c.name)).add_cte(enrolled)
+        last: str | None = (await self._connection.execute(statement)).scalar_one()
+        return last
 
     async def get(self, generation_id: str, *, lock: bool = False) -> Generation | None:
         statement = select(collections).where(collections.c.id == generation_id, _SHOWN)
@@ -209,6 +222,18 @@ class GenerationRepository:
             )
         )
         return [to_generation(row) for row in found]
+
+    async def clear(self, collection: str) -> bool:
+        dropped = select(collections.c.name).where(
+            collections.c.name == collection, collections.c.state == GenerationState.DROPPED
+        )
+        found = False
+        for table in (item_vectors, near_pairs):
+            key = tuple_(*table.primary_key.columns)
+            some = select(*table.primary_key.columns).where(table.c.collection.in_(dropped))
+            gone = await self._connection.execute(table.delete().where(key.in_(some.limit(_BATCH))))
+            found = found or gone.rowcount > 0
+        return found
 
     async def remove(self, generation_id: str) -> None:
         await self._connection.execute(

@@ -203,6 +203,11 @@ class ItemRepository:
         statement = select(item_posts.c.usage).where(item_posts.c.item == name)
         return [Usage(row.usage) for row in await self._connection.execute(statement)]
 
+    async def posted(self, names: Iterable[str]) -> set[str]:
+        out = among(item_posts.c.item, names), item_posts.c.usage == Usage.POSTED
+        found = await self._connection.execute(select(item_posts.c.item).where(*out).distinct())
+        return {row.item for row in found}
+
     async def set_usage(self, name: str, usage: Usage) -> None:
         await self._connection.execute(
             update(items)
@@ -218,10 +223,20 @@ class ItemRepository:
             .limit(limit)
         )
 
-    async def set_synced(self, written: Mapping[str, int]) -> None:
-        given = rows_of("given", (items.c.name, items.c.facts), sorted(written.items()))
+    async def set_synced(self, copied: Iterable[Item]) -> None:
+        columns = items.c.name, items.c.facts, items.c.synced
+        read = sorted((item.name, item.facts, item.synced) for item in copied)
+        given = rows_of("given", columns, read)
+        alone = items.c.synced.in_([given.c.synced, given.c.facts])
         await self._connection.execute(
-            update(items).where(items.c.name == given.c.name).values(synced=given.c.facts)
+            update(items)
+            .where(items.c.name == given.c.name)
+            .values(synced=case((alone, given.c.facts), else_=0))
+        )
+
+    async def set_unsynced(self, names: Sequence[str]) -> None:
+        await self._connection.execute(
+            update(items).where(among(items.c.name, names)).values(synced=0)
         )
 
     async def undescribed(self, limit: int) -> list[Item]:
@@ -330,6 +345,7 @@ def to_item(row: Row[Any]) -> Item:
         usage=Usage(row.usage),
         archived=row.archived,
         facts=row.facts,
+        synced=row.synced,
         described=row.described,
         taken_time=row.taken_time,
     )

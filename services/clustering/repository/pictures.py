@@ -7,7 +7,7 @@ least one band in common, so the near ones are found by equality, through an ind
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, func, literal, or_, select, true, update
+from sqlalchemy import delete, func, literal, or_, select, true, union_all, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -133,9 +133,10 @@ class PictureRepository:
             duplicate_pairs.c.second == given.c.second,
             duplicate_pairs.c.structure.is_not(None),
         )
-        wanted = select(given.c.first).where(~looked.exists())
+        wanted = select(given).where(~looked.exists()).cte("wanted")
+        either = union_all(select(wanted.c.first), select(wanted.c.second))
         await self._connection.execute(
-            update(pictures).where(pictures.c.item.in_(wanted)).values(compared=False)
+            update(pictures).where(pictures.c.item.in_(either)).values(compared=False)
         )
 
     async def waiting(self, scope: str) -> int:

@@ -1,7 +1,7 @@
 """Comparing new pictures with those that are there."""
 
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -102,7 +102,7 @@ async def _compare(store: Store, eyes: Eyes, new: Sequence[Picture], max_distanc
         await tx.items.lock([scope])
         await tx.comparisons.put(scope, found)
         # What was embedded anew meanwhile, by another model, may have come near others.
-        late = await _near_vectors(tx, names) - set(work.pairs)
+        late = await _near_in_active(tx, names) - set(work.pairs)
         unseen = {name for pair in late for name in pair}
         await tx.pictures.set_compared(set(names) - unseen)
         await tx.commit()
@@ -115,7 +115,7 @@ async def _work(tx: Transaction, new: Sequence[Picture], max_distance: int) -> _
     for picture in new:
         near_hashes = await tx.pictures.near(picture, max_distance, _MOST_LOOKS)
         pairs |= {_pair(picture.item, other.item) for other in near_hashes}
-    pairs |= await _near_vectors(tx, names)
+    pairs |= await _near_in_active(tx, names)
     for review in await tx.reviews.of(names):
         pairs.add((review.first, review.second))  # to measure the verdicts by it
     known = {(each.first, each.second): each for each in await tx.comparisons.of(names)}
@@ -125,12 +125,18 @@ async def _work(tx: Transaction, new: Sequence[Picture], max_distance: int) -> _
     return _Work(items, pictures, there, known)
 
 
-async def _near_vectors(tx: Transaction, names: Sequence[str]) -> set[tuple[str, str]]:
+async def _near_in_active(tx: Transaction, names: Sequence[str]) -> set[tuple[str, str]]:
     collection = await tx.collections.active()
-    if collection is None:
-        return set()
+    return set() if collection is None else await near_vectors(tx, collection, names)
+
+
+async def near_vectors(
+    tx: Transaction, collection: Collection, names: Iterable[str]
+) -> set[tuple[str, str]]:
+    """The pairs with any of these items that a model brings so near that they are compared."""
+    names = frozenset(names)
     near = await tx.pairs.of(collection.name, names)
-    return _likest(near, frozenset(names), look_floor(collection))
+    return _likest(near, names, look_floor(collection))
 
 
 def _likest(near: Sequence[Pair], names: frozenset[str], floor: float) -> set[tuple[str, str]]:

@@ -54,6 +54,8 @@ async def _near(
         here = sorted(point for point, item in points.items() if item.scope == scope)
         for start in range(0, len(here), _BATCH):
             stored = await index.retrieve(collection.name, here[start : start + _BATCH])
+            if not stored:
+                continue  # deleted meanwhile
             answers = await index.search_batch(
                 collection.name,
                 np.stack([point.vector for point in stored]),

@@ -56,7 +56,7 @@ async def sync_items(store: Store, index: VectorIndex, names: Sequence[str]) -> 
                 await index.set_payload(collection.name, [item.point_id], item.payload)
     if items:
         async with store.begin() as tx:
-            await tx.items.set_synced({name: item.facts for name, item in items.items()})
+            await tx.items.set_synced(items.values())
             await tx.commit()
 
 

@@ -15,9 +15,13 @@ async def drop_generations(store: Store, index: VectorIndex) -> None:
         dropped = await tx.generations.droppable()
     for generation in dropped:
         await index.delete_collection(generation.collection.name)
-        async with store.begin() as tx:
-            await tx.generations.remove(generation.id)
-            await tx.commit()
+        left = True
+        while left:
+            async with store.begin() as tx:
+                left = await tx.generations.clear(generation.collection.name)
+                if not left:
+                    await tx.generations.remove(generation.id)
+                await tx.commit()
 
 
 async def other_default(store: Store, embedder: Embedder) -> str:

@@ -1,6 +1,6 @@
 """Sets of duplicates, what people decide about them, and how well the verdicts agree with that."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 
 from libs.clock import Clock
@@ -217,7 +217,9 @@ async def _known(tx: Transaction, scope: str, thresholds: Thresholds) -> _Scope:
             cosine = cosines.get((first, second))
             evidence = _evidence(each.comparison, cosine, items[first], items[second])
             pairs.append(KnownPair(first, second, evidence, each.decision))
-    worths = {item.name: _worth(item) for item in items.values() if not item.archived}
+    posted = await tx.items.posted(items)
+    kept = [item for item in items.values() if not item.archived]
+    worths = {item.name: _worth(item, posted) for item in kept}
     return _Scope(pairs, worths, thresholds, await tx.pictures.waiting(scope))
 
 
@@ -228,9 +230,11 @@ async def _of_model(tx: Transaction, thresholds: Thresholds) -> Thresholds:
     return replace(thresholds, scene_cosine=collection.scene_threshold)
 
 
-def _worth(item: Item) -> Worth:
-    posted = item.usage is Usage.POSTED
-    return Worth(item.name, posted, item.pixels, item.quality, item.create_time)
+def _worth(item: Item, posted: Set[str]) -> Worth:
+    scheduled = item.usage is Usage.SCHEDULED
+    return Worth(
+        item.name, item.name in posted, scheduled, item.pixels, item.quality, item.create_time
+    )
 
 
 def _evidence(

@@ -27,7 +27,7 @@ from services.clustering.domain.item import (
     assign_scenes,
 )
 from services.clustering.duplicate_ports import Picture
-from services.clustering.ports import Embedded, Embedder, Store, Vector
+from services.clustering.ports import Embedded, Embedder, Store, Transaction, Vector
 from services.clustering.usecases.members import join_cluster
 from services.clustering.usecases.membership import remove_vectors
 
@@ -98,7 +98,7 @@ async def active_collection(store: Store, embedder: Embedder) -> Collection:
         described = await embedder.describe("")
     async with store.begin() as tx:
         if await tx.generations.add(uuid7(), described, GenerationState.ACTIVE, 1):
-            await tx.generations.enrol(described.name)
+            await enrol_all(tx, described.name)
             await tx.commit()
             return described
     # Somebody else was faster.
@@ -107,6 +107,13 @@ async def active_collection(store: Store, embedder: Embedder) -> Collection:
     if active is None:
         raise Unavailable("there is no generation of vectors yet")
     return active
+
+
+async def enrol_all(tx: Transaction, collection: str) -> None:
+    """Has every item wait for a vector in a collection that has no place in it yet."""
+    after: str | None = ""
+    while after is not None:
+        after = await tx.generations.enrol(collection, after)
 
 
 async def _embed_into(
@@ -252,16 +259,17 @@ async def _store(
         known = {name: other.scene for name, other in others.items() if other.scene}
         scenes = assign_scenes(good, pairs, known, collection.scene_threshold)
         ready = await tx.items.set_ready(collection.name, scenes)
-        await tx.pictures.add(_pictures(items, good))
-        for item in items:
-            if ready.get(item.name):
-                # Under the lock, so that none of them is deleted.
-                nearest = nearest_of(near[item.name], others)
-                tx.announce.embedded(item, collection, scenes[item.name], nearest)
-        late = {i.name: 0 for i in items if i.name in others and others[i.name].facts != i.facts}
+        active = [item for item in items if ready.get(item.name)]
+        # Pairs of a generation that is not active are compared when it becomes so.
+        await tx.pictures.add(_pictures(active, good))
+        for item in active:
+            # Under the lock, so that none of them is deleted.
+            nearest = nearest_of(near[item.name], others)
+            tx.announce.embedded(item, collection, scenes[item.name], nearest)
+        late = [i.name for i in items if i.name in others and others[i.name].facts != i.facts]
         if late:
             # Described anew while it was embedded: its vector has the old description.
-            await tx.items.set_synced(late)
+            await tx.items.set_unsynced(late)
         await tx.commit()
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from libs.clock import Clock
 from libs.errors import ColonnadeError, Unavailable
-from libs.lease import Lease, kept
+from libs.lease import Lease, LeaseLost, kept
 from libs.vectors.index import VectorIndex
 from services.clustering.domain.generation import FED, Generation, GenerationState
 from services.clustering.ports import Embedder, Store
@@ -17,10 +17,12 @@ log = logging.getLogger(__name__)
 
 FILL_TASK = "clustering.fill_generation"
 AGAIN_AFTER = timedelta(seconds=30)
-# Taken up so many times without a single photo done, it is given up.
+# Taken up so many times in a row without a single photo done, it is given up.
 _MOST_ATTEMPTS = 10
-# The embedding service no longer makes such vectors; waiting does not help.
-_GONE = ("MODEL_CHANGED", "NOT_FOUND")
+# The embedding service makes other vectors by now; waiting does not help.
+_CHANGED = "MODEL_CHANGED"
+# It does not find the model. Where that is kept may be away for a while.
+_MISSING = "NOT_FOUND"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,6 @@ async def fill_generation(filler: Filler, generation_id: str) -> None:
     """
     async with filler.store.begin() as tx:
         taken = await tx.generations.take(generation_id, filler.owner)
-        if taken is not None:
-            await tx.generations.enrol(taken[0].collection.name)
         await tx.commit()
     if taken is None:
         return
@@ -83,16 +83,25 @@ class _Fill:
             error = Unavailable("its workers were lost again and again", reason="WORKER_LOST")
             return await self._fail(error)
         try:
+            await self._enrol()
             all_done = await self._embed_all()
         except Unavailable as error:
-            if error.reason in _GONE:
-                return await self._fail(error)
+            attempt = self._generation.attempt if error.reason == _MISSING else 0
+            if error.reason == _CHANGED or attempt >= _MOST_ATTEMPTS:
+                return await self._fail(error, attempt=0)
             log.warning("%s goes on waiting: %s", self._generation.name, error.message)
-            all_done = False
+            return await self._put_back(attempt)
         if not all_done:
-            return await self._put_back()
+            return await self._put_back(0)
         await self._finish()
         return None
+
+    async def _enrol(self) -> None:
+        after: str | None = ""
+        while after is not None:
+            async with self._filler.store.begin() as tx:
+                after = await tx.generations.enrol(self._generation.collection.name, after)
+                await tx.commit()
 
     async def _embed_all(self) -> bool:
         """Whether nothing is left to wait for."""
@@ -135,20 +144,23 @@ class _Fill:
             found = await compare_generations(
                 self._filler.store, self._filler.index, self._generation
             )
-        except ColonnadeError as error:
-            log.warning("%s is not compared: %s", self._generation.name, error.message)
+        except LeaseLost:
+            raise
+        except Exception:
+            # It is optional: a finished generation must not fail by it.
+            log.warning("%s is not compared", self._generation.name, exc_info=True)
             return None
         return asdict(found) if found else None
 
-    async def _fail(self, error: ColonnadeError) -> None:
-        failed: dict[str, object] = {"error_reason": error.reason, "error_message": error.message}
+    async def _fail(self, error: ColonnadeError, **values: object) -> None:
+        failed = {"error_reason": error.reason, "error_message": error.message} | values
         if self._generation.state is GenerationState.FILLING:
             failed["state"] = GenerationState.FAILED
         log.warning("%s cannot be filled: %s", self._generation.name, error.message)
         await self._give_back(failed)
 
-    async def _put_back(self) -> None:
-        await self._give_back({"attempt": 0})
+    async def _put_back(self, attempt: int) -> None:
+        await self._give_back({"attempt": attempt})
 
     async def _give_back(self, values: dict[str, object]) -> None:
         async with self._filler.store.begin() as tx:

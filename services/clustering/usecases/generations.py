@@ -21,6 +21,7 @@ from services.clustering.domain.generation import (
 )
 from services.clustering.domain.item import Collection
 from services.clustering.ports import Embedder, Store, Transaction
+from services.clustering.usecases.embedding import enrol_all
 from services.clustering.usecases.filling import FILL_TASK
 from services.clustering.usecases.runs import QUEUE
 from services.clustering.usecases.telling import TELL_TASK
@@ -47,6 +48,9 @@ async def create_generation(
         state = _S.FILLING if active else _S.ACTIVE
         generation_id = uuid7()
         await tx.generations.add(generation_id, free, state, 0 if active else 1)
+        if state is _S.ACTIVE:
+            # Nobody looks for active ones to fill, should the message be lost.
+            await enrol_all(tx, free.name)
         generation = await _existing(tx, GENERATION.format(generation_id))
         await tx.requests.record(request.id, generation.name)
         await tx.commit()
@@ -168,7 +172,7 @@ async def _switch(tx: Transaction, clock: Clock, before: Generation | None, fill
     )
     if filled.counts.missing:
         # What came in while it was retired waits for its vectors from now on.
-        await tx.generations.enrol(after.collection.name)
+        await enrol_all(tx, after.collection.name)
 
 
 async def _drop_old(tx: Transaction, keep: int) -> None:

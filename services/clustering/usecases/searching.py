@@ -188,7 +188,7 @@ async def nearest(
             aim.generation.collection.name,
             aim.vector,
             limit,
-            filter=VectorFilter(_conditions(scope, wishes.chosen)).excluding(aim.without),
+            filter=_filter(scope, wishes.chosen).excluding(aim.without),
             min_score=wishes.min_score,
         )
     except NotFound as error:
@@ -291,7 +291,7 @@ async def _mixed(
     return chosen, more
 
 
-def _conditions(scope: str, chosen: ItemFilter) -> tuple[Condition, ...]:
+def _filter(scope: str, chosen: ItemFilter) -> VectorFilter:
     conditions: list[Condition] = [Equals("scope", scope)]
     if chosen.pillars:
         conditions.append(AnyOf("pillar", chosen.pillars))
@@ -306,7 +306,9 @@ def _conditions(scope: str, chosen: ItemFilter) -> tuple[Condition, ...]:
         conditions.append(InRange("created", first, end))
     if chosen.min_quality is not None:
         conditions.append(InRange("quality", chosen.min_quality, None))
-    return tuple(conditions)
+    # Vectors of before there was a description have no such field and must not be lost.
+    unless = () if chosen.include_archived else (Equals("archived", "yes"),)
+    return VectorFilter(tuple(conditions), unless=unless)
 
 
 def _fits(item: Item, scope: str, chosen: ItemFilter) -> bool:

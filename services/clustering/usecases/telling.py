@@ -6,6 +6,7 @@ from libs.vectors.index import VectorIndex
 from services.clustering.domain.generation import Generation, GenerationState
 from services.clustering.domain.item import Item
 from services.clustering.ports import Store
+from services.clustering.usecases.comparing import near_vectors
 from services.clustering.usecases.embedding import near_items, nearest_of
 
 TELL_TASK = "clustering.tell_generation"
@@ -14,8 +15,8 @@ _BATCH = 64
 
 async def tell_generation(store: Store, index: VectorIndex, generation_id: str) -> None:
     """Tells of every photo of the active generation that nobody was told of since it became active:
-    its scene and what is nearest to it. Ends when another one becomes active. Safe to repeat and to
-    break off anywhere."""
+    its scene and what is nearest to it; has the pictures compared that only it brings near. Ends
+    when another one becomes active. Safe to repeat and to break off anywhere."""
     while True:
         async with store.read() as tx:
             generation = await tx.generations.get(generation_id)
@@ -56,5 +57,6 @@ async def _tell(
             if item.name in known:
                 nearest = nearest_of(near[item.name], known)
                 tx.announce.embedded(item, collection, known[item.name].scene, nearest)
+        await tx.pictures.again(await near_vectors(tx, collection, vectors))
         await tx.items.set_told(collection.name, [item.name for item in items], generation.epoch)
         await tx.commit()

@@ -99,6 +99,8 @@ async def test_min_score_cuts_the_tail(index: VectorIndex, collection: str) -> N
         (VectorFilter.where(InRange("weight", below=1.0)), [0, 1]),
         (VectorFilter.where(InRange("number", at_least=1), kind="cat"), [2, 4]),
         (VectorFilter((Equals("kind", "bird"),)), []),
+        (VectorFilter(unless=(Equals("kind", "cat"), Equals("number", 3))), [1, 5]),
+        (VectorFilter(unless=(Equals("unknown", "yes"),)), [0, 1, 2, 3, 4, 5]),
     ],
 )
 async def test_filters_choose_by_payload(

@@ -1,5 +1,6 @@
 """Finding duplicates, variants and bursts, and what people decide about them, on real engines."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -17,8 +18,10 @@ from libs.vectors.qdrant import QdrantIndex
 from services.clustering.domain.generation import GenerationState
 from services.clustering.repository.store import PostgresStore
 from services.clustering.usecases.comparing import hash_missing
-from services.clustering.usecases.embedding import Arrival, embed_into
+from services.clustering.usecases.embedding import Arrival, embed_into, enrol_all
+from tests.support.clustering.fakes import MemoryQueue
 from tests.support.clustering.gallery import Gallery, members
+from tests.support.clustering.generations import served, shortened
 from tests.support.clustering.photos import (
     COLLECTION,
     NOON,
@@ -124,7 +127,9 @@ async def test_the_keeper_was_posted_or_is_the_largest_best_or_oldest(gallery: G
     reasons = duplicate_pb2.DuplicateSet.Reason
     picture, clock = scene(1), NOON
 
-    async def keeper(*told: dict[str, Any], use: int | None = None) -> tuple[int, str]:
+    async def keeper(
+        *told: dict[str, Any], uses: Sequence[tuple[int, str]] = ()
+    ) -> tuple[int, str]:
         nonlocal picture
         picture = scene(picture.width + gallery_count[0])
         gallery_count[0] += 1
@@ -132,8 +137,8 @@ async def test_the_keeper_was_posted_or_is_the_largest_best_or_oldest(gallery: G
             await gallery.add(picture, time=clock + timedelta(minutes=n), **each)
             for n, each in enumerate(told)
         ]
-        if use is not None:
-            (error,) = await gallery.desk.errors(used(names[use], "POSTED"))
+        for place, state in uses:
+            (error,) = await gallery.desk.errors(used(names[place], state))
             assert error is None
         await gallery.compare()
         (found,) = [s for s in await gallery.sets() if set(members(s)) == set(names)]
@@ -142,7 +147,10 @@ async def test_the_keeper_was_posted_or_is_the_largest_best_or_oldest(gallery: G
     gallery_count = [1]
     large, small = {"size": (2000, 1500)}, {"size": (640, 480)}
     assert await keeper(small, large) == (1, "REASON_PIXELS")
-    assert await keeper(large, small, use=1) == (1, "REASON_POSTED")
+    assert await keeper(large, small, uses=[(1, "POSTED")]) == (1, "REASON_POSTED")
+    again = [(1, "POSTED"), (1, "SCHEDULED"), (0, "SCHEDULED")]
+    assert await keeper(large, small, uses=again) == (1, "REASON_POSTED")
+    assert await keeper(large, small, uses=[(1, "SCHEDULED")]) == (1, "REASON_SCHEDULED")
     assert await keeper(small, small | {"quality": 0.9}) == (1, "REASON_QUALITY")
     assert await keeper(small, small) == (0, "REASON_OLDEST")
 
@@ -242,10 +250,36 @@ async def test_what_was_reviewed_never_comes_back(
     await still_reviewed()
 
 
+async def test_what_only_a_new_model_brings_near_is_compared_after_the_switch(
+    gallery: Gallery, queue: MemoryQueue, store: PostgresStore, database: Database
+) -> None:
+    photos = [await gallery.add(scene(seed)) for seed in (1, 2)]
+    copies = [await gallery.add(scene(3)), await gallery.add(_half(scene(3)))]
+    await gallery.compare()
+    looked = "SELECT first, second FROM duplicate_pairs WHERE structure IS NOT NULL"
+    (before,) = await rows(database, looked)
+    seen = dict.fromkeys(photos, axis(0)) | dict.fromkeys(copies, axis(1))
+
+    async def uncompared() -> set[str]:
+        async with store.read() as tx:
+            return {picture.item for picture in await tx.pictures.uncompared(10)}
+
+    async with served(gallery.desk, queue) as (models, _):
+        shorter = zip(seen, shortened([*seen.values()]), strict=True)
+        made = await models.filled(dict(shorter))
+        assert await uncompared() == set(), "nobody uses it yet"
+        await models.activate(made)
+        await models.tell(made)
+    assert await uncompared() == set(photos), "the others were laid over each other before"
+    await gallery.compare()
+    pairs = {tuple(pair) for pair in await rows(database, looked)}
+    assert pairs == {tuple(before), tuple(sorted(photos))}
+
+
 async def _activate(store: PostgresStore, collection: Any) -> None:
     async with store.begin() as tx:
         assert await tx.generations.add(uuid7(), collection, GenerationState.ACTIVE, 2)
-        await tx.generations.enrol(collection.name)
+        await enrol_all(tx, collection.name)
         await tx.commit()
 
 

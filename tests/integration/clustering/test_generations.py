@@ -24,7 +24,8 @@ from libs.errors import (
 )
 from libs.ids import uuid7
 from libs.lease import LeaseLost
-from libs.vectors.index import VectorFilter
+from libs.vectors.index import VectorFilter, VectorIndex
+from services.clustering.repository import generations as repository
 from services.clustering.usecases.attempt import Worker
 from services.clustering.usecases.dropping import drop_generations, other_default
 from services.clustering.usecases.filling import FILL_TASK, fill_generation, waiting_generations
@@ -279,17 +280,38 @@ async def test_while_the_embedding_service_is_away_filling_waits(
     assert (await models.fill(made)).state == STATE.STATE_READY
 
 
-@pytest.mark.parametrize("what", ["gone", "changed"])
-async def test_a_model_that_is_gone_or_changed_fails_the_generation(
-    desk: Desk, models: Models, what: str
+async def test_a_model_that_is_gone_for_a_moment_is_waited_for(
+    desk: Desk, models: Models, database: Database
 ) -> None:
     (photo,) = await desk.arrive([axis(0)])
     models.remodel({photo: half(0)})
     made = await models.create()
-    if what == "gone":
-        del desk.embedder.others[OTHER.model]
-    else:
-        desk.embedder.others[OTHER.model] = COLLECTION
+    del desk.embedder.others[OTHER.model]
+    for _ in range(9):
+        assert (await models.fill(made)).state == STATE.STATE_FILLING
+        await change(database, "UPDATE collections SET lease_expire_time = now()")
+    desk.embedder.others[OTHER.model] = OTHER
+    assert (await models.fill(made)).state == STATE.STATE_READY
+
+
+async def test_a_model_that_stays_away_fails_the_generation(
+    desk: Desk, models: Models, database: Database
+) -> None:
+    (photo,) = await desk.arrive([axis(0)])
+    models.remodel({photo: half(0)})
+    made = await models.create()
+    del desk.embedder.others[OTHER.model]
+    for _ in range(10):
+        failed = await models.fill(made)
+        await change(database, "UPDATE collections SET lease_expire_time = now()")
+    assert (failed.state, OTHER.model in failed.error.message) == (STATE.STATE_FAILED, True)
+
+
+async def test_a_model_that_changed_fails_the_generation(desk: Desk, models: Models) -> None:
+    (photo,) = await desk.arrive([axis(0)])
+    models.remodel({photo: half(0)})
+    made = await models.create()
+    desk.embedder.others[OTHER.model] = COLLECTION
     failed = await models.fill(made)
     assert failed.state == STATE.STATE_FAILED
     assert failed.error.message
@@ -506,6 +528,79 @@ async def test_a_comparison_tells_how_much_changes(desk: Desk, models: Models) -
     assert 0 < found.neighbour_overlap <= 1
     assert 0 < found.pillar_agreement <= 1 and 0 < found.other_pillar_agreement <= 1
     assert (found.common_duplicates, found.lost_duplicates) == (0, 1)
+
+
+async def test_a_comparison_of_photos_without_vectors_ends(desk: Desk, models: Models) -> None:
+    photos = await desk.arrive([axis(0), axis(1)])
+    await desk.index.delete(COLLECTION.name, [photo.rpartition("/")[2] for photo in photos])
+    made = await models.filled({photo: half(0) for photo in photos})
+    assert (made.state, made.comparison.sample) == (STATE.STATE_READY, 2)
+
+
+class _Unreadable:
+    """An index that gives no vector back."""
+
+    def __init__(self, index: VectorIndex) -> None:
+        self._index = index
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._index, name)
+
+    async def retrieve(self, *_: Any) -> Any:
+        raise ZeroDivisionError
+
+
+async def test_a_generation_is_ready_even_if_it_cannot_be_compared(
+    desk: Desk, models: Models
+) -> None:
+    (photo,) = await desk.arrive([axis(0)])
+    models.remodel({photo: half(0)})
+    made = await models.create()
+    await fill_generation(models.filler(index=_Unreadable(desk.index)), id_of(made))
+    ready = await models.get(made)
+    assert (ready.state, ready.HasField("comparison")) == (STATE.STATE_READY, False)
+
+
+async def test_photos_are_enrolled_and_removed_in_batches(
+    desk: Desk, models: Models, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repository, "_BATCH", 2)
+    photos = sorted(await desk.arrive([axis(n) for n in range(5)]))
+    models.remodel({photo: half(0) for photo in photos})
+    made = await models.create()
+    there = f"SELECT item FROM item_vectors WHERE collection = '{OTHER.name}'"
+    async with desk.store.begin() as tx:
+        assert await tx.generations.enrol(OTHER.name, "") == photos[1]
+        await tx.commit()
+    assert {row.item for row in await rows(database, there)} == {*photos[:2]}
+    async with desk.store.begin() as tx:
+        assert await tx.generations.enrol(OTHER.name, photos[3]) == photos[4]
+        assert await tx.generations.enrol(OTHER.name, photos[4]) is None
+    assert counts(await models.fill(made)) == (5, 5, 0, 0), "all, wherever it was broken off"
+    async with desk.store.begin() as tx:
+        assert not await tx.generations.clear(OTHER.name), "it is not given up"
+    await models.delete(made)
+    async with desk.store.begin() as tx:
+        assert await tx.generations.clear(OTHER.name)
+        await tx.commit()
+    assert len(await rows(database, there)) == 3
+    await drop_generations(desk.store, desk.index)
+    assert not await rows(database, there)
+    assert len(await rows(database, "SELECT FROM item_vectors")) == 5
+
+
+async def test_the_first_generation_has_the_photos_that_are_there(
+    desk: Desk, models: Models, queue: MemoryQueue
+) -> None:
+    photo = desk.photo(axis(0))
+    desk.embedder.down = Unavailable("away")
+    with pytest.raises(Unavailable):
+        await desk.deliver(created(photo))
+    desk.embedder.down, queue.away = None, True
+    made = await models.stub.CreateGeneration(api.CreateGenerationRequest(generation=Generation()))
+    assert (made.state, counts(made)) == (STATE.STATE_ACTIVE, (1, 0, 0, 1))
+    assert await desk.errors(created(photo)) == [None]
+    assert counts(await models.get(made)) == (1, 1, 0, 0)
 
 
 async def test_watching_a_generation_being_filled(desk: Desk, models: Models) -> None:

@@ -25,6 +25,15 @@ VALUES ('a', gen_random_uuid(), 's', 'k', '{tag:sun}', now(), 1, now(), 'ready',
 INSERT INTO near_pairs (first, second, scope, score) VALUES ('a', 'b', 's', 0.95);
 """
 
+# Statements over all items may take longer than others are allowed to.
+_WATCH = """
+CREATE FUNCTION check_time() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF current_setting('statement_timeout') <> '0' THEN RAISE 'not enough time'; END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER watch AFTER UPDATE ON items EXECUTE FUNCTION check_time();
+"""
+
 
 @pytest.fixture
 def engine(databases: Databases) -> Any:
@@ -49,6 +58,7 @@ def test_what_is_there_becomes_the_active_generation_and_back(engine: Engine) ->
         connection.execute(text("SET LOCAL search_path = clustering"))
         for statement in _BEFORE.split(";\n"):
             connection.execute(text(statement))
+        connection.exec_driver_sql(_WATCH)
     upgrade(url_of(engine), "clustering", MIGRATIONS)
     assert said(engine, "SELECT name, state FROM collections ORDER BY name") == [
         ("new", "retired"),

@@ -1,7 +1,7 @@
 """Searching over gRPC: by item, vector and words, with filters, in pages."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,17 @@ from hypothesis import strategies as some
 from libs.db.engine import Database
 from libs.errors import FailedPrecondition, InvalidArgument, NotFound, Unavailable
 from libs.rpc.peers import Peers
+from libs.vectors.index import VectorIndex, VectorPoint
 from libs.vectors.qdrant import QdrantIndex
 from services.clustering.domain.facts import Usage
 from services.clustering.embedder import RpcEmbedder
 from services.clustering.ports import Description
 from services.clustering.usecases import searching
-from services.clustering.usecases.describing import describe_undescribed, sync_unsynced
+from services.clustering.usecases.describing import (
+    describe_item,
+    describe_undescribed,
+    sync_unsynced,
+)
 from tests.support.clustering.desk import Desk
 from tests.support.clustering.dual import DualEmbedding, meaning
 from tests.support.clustering.embedding_service import SERVICE as EMBEDDING
@@ -229,6 +234,82 @@ async def test_a_rare_tag_is_found_among_many_photos(desk: Desk, searches: Searc
     await desk.arrive(subject(0, 150, within=0.9))
     chosen = api.ItemFilter(all_tags=["rare"])
     assert await searches.items(vector=vector(axis(0)), filter=chosen, page_size=5) == [rare]
+
+
+async def test_what_is_put_away_hides_nothing(
+    desk: Desk, searches: Searches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "DEEPEST", 4)
+    away = await desk.arrive([tilted(0, 0.9, 1)] * 5)
+    (kept,) = await desk.arrive([tilted(0, 0.5, 1)])
+    for photo in away:
+        assert await desk.errors(updated(photo, archived=True, time=desk.clock.advance(5))) == [
+            None
+        ]
+    assert await searches.items(vector=vector(axis(0))) == [kept]
+    # Its vector is of before there was a description.
+    point = VectorPoint(kept.rpartition("/")[2], tilted(0, 0.5, 1), {"scope": desk.scope})
+    await desk.index.upsert(COLLECTION.name, [point])
+    assert await searches.items(vector=vector(axis(0))) == [kept]
+
+
+class _Paused:
+    """An index that does something before and after it writes a description."""
+
+    def __init__(
+        self, index: VectorIndex, *, before: Callable[[], Any] | None, after: Callable[[], Any]
+    ) -> None:
+        self._index = index
+        self._before = before
+        self._after = after
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._index, name)
+
+    async def set_payload(self, *args: Any) -> None:
+        if self._before:
+            await self._before()
+        await self._index.set_payload(*args)
+        await self._after()
+
+
+@pytest.mark.parametrize("last", ["newer", "older"])
+async def test_of_two_descriptions_at_once_the_newer_one_stays(
+    desk: Desk, searches: Searches, last: str
+) -> None:
+    (photo,) = await desk.arrive([axis(0)])
+    reached, go, written, end = (asyncio.Event() for _ in range(4))
+
+    async def pause() -> None:
+        reached.set()
+        await go.wait()
+
+    async def pause_again() -> None:
+        written.set()
+        await end.wait()
+
+    async def describe(index: Any, pillar: str) -> None:
+        told = Description(photo, pillar, (), False, desk.clock.advance(5), {})
+        await describe_item(desk.store, index, told)
+
+    older = _Paused(desk.index, before=pause, after=pause_again)
+    first = asyncio.create_task(describe(older, "food"))
+    await reached.wait()
+
+    async def overtaken() -> None:
+        # The older one comes last into the index.
+        go.set()
+        await written.wait()
+        if last == "newer":
+            end.set()
+            await first
+
+    await describe(_Paused(desk.index, before=None, after=overtaken), "travel")
+    end.set()
+    await first
+    await sync_unsynced(desk.store, desk.index)
+    chosen = api.ItemFilter(pillars=["travel"])
+    assert await searches.items(vector=vector(axis(0)), filter=chosen) == [photo]
 
 
 async def test_what_is_moved_or_posted_is_found_where_it_is_now(

@@ -5,7 +5,16 @@ from collections.abc import AsyncIterator, Sequence
 import numpy as np
 
 from libs.errors import ColonnadeError, InvalidArgument, NotFound
-from libs.vectors.index import Equals, Floats, Hit, Payload, VectorFilter, VectorPage, VectorPoint
+from libs.vectors.index import (
+    Condition,
+    Equals,
+    Floats,
+    Hit,
+    Payload,
+    VectorFilter,
+    VectorPage,
+    VectorPoint,
+)
 from services.clustering.domain.item import Collection
 from services.clustering.ports import Embedded
 from tests.support.clustering.photos import COLLECTION, Vector, key_of
@@ -147,10 +156,13 @@ class MemoryIndex:
 def _passes(point: VectorPoint, filter: VectorFilter) -> bool:
     if point.id in filter.exclude_ids:
         return False
-    return all(
-        isinstance(condition, Equals) and point.payload[condition.field] == condition.value
-        for condition in filter.conditions
+    return all(_meets(point, condition) for condition in filter.conditions) and not any(
+        _meets(point, condition) for condition in filter.unless
     )
+
+
+def _meets(point: VectorPoint, condition: Condition) -> bool:
+    return isinstance(condition, Equals) and point.payload.get(condition.field) == condition.value
 
 
 class MemorySnapshots:

@@ -123,7 +123,10 @@ class _Items:
         if known.words_time <= item.words_time:
             self._data.items[item.name] = replace(item, facts=known.facts + 1)
 
-    async def set_synced(self, written: Mapping[str, int]) -> None:
+    async def set_synced(self, copied: Iterable[Item]) -> None:
+        """Nothing ever waits for being copied here."""
+
+    async def set_unsynced(self, names: Sequence[str]) -> None:
         """Nothing ever waits for being copied here."""
 
     async def delete(self, key: ItemKey) -> None:
@@ -211,8 +214,9 @@ class _Generations:
         self._data.collections[collection.name] = collection
         return True
 
-    async def enrol(self, collection: str) -> None:
+    async def enrol(self, collection: str, after: str) -> str | None:
         """Who has no vector waits for one here."""
+        return None
 
     async def active(self) -> Generation | None:
         for collection in self._data.collections.values():

@@ -32,8 +32,15 @@ SHOT = Evidence(cosine=0.95)
 NAMES = [f"p{number}" for number in range(8)]
 
 
-def worth(name: str, pixels: int = 100, *, posted: bool = False, minutes: int = 0) -> Worth:
-    return Worth(name, posted, pixels, None, NOON + timedelta(minutes=minutes))
+def worth(
+    name: str,
+    pixels: int = 100,
+    *,
+    posted: bool = False,
+    scheduled: bool = False,
+    minutes: int = 0,
+) -> Worth:
+    return Worth(name, posted, scheduled, pixels, None, NOON + timedelta(minutes=minutes))
 
 
 def worths(**pixels: int) -> dict[str, Worth]:
@@ -71,10 +78,14 @@ def test_a_decision_stands_above_the_evidence() -> None:
 def test_the_reason_is_what_the_keeper_is_ahead_in() -> None:
     pairs = [KnownPair("a", "b", COPY)]
     cases = {
-        Reason.POSTED: [worth("a", 1, posted=True), worth("b", 9)],
+        Reason.POSTED: [worth("a", 1, posted=True), worth("b", 9, scheduled=True)],
+        Reason.SCHEDULED: [worth("a", 1, scheduled=True), worth("b", 9)],
         Reason.PIXELS: [worth("a", 9), worth("b", 1)],
         Reason.OLDEST: [worth("a", minutes=0), worth("b", minutes=1)],
-        Reason.QUALITY: [Worth("a", False, 1, 0.9, NOON), Worth("b", False, 1, 0.8, NOON)],
+        Reason.QUALITY: [
+            Worth("a", False, False, 1, 0.9, NOON),
+            Worth("b", False, False, 1, 0.8, NOON),
+        ],
     }
     for reason, both in cases.items():
         (found,) = duplicate_sets(pairs, {each.name: each for each in both}, SET)

@@ -11,10 +11,11 @@ revision = "0003"
 down_revision = "0002"
 
 SCHEMA = "clustering"
+# Until this migration ends: statements over all items may take longer than others are allowed to.
+_TAKE_TIME = "SET LOCAL statement_timeout = 0"
 _USAGES = "usage IN ('unused', 'scheduled', 'posted')"
 # Before, an item was in the collection of its own choice; the one with most of them is active.
-# Each a statement of its own, for each has five seconds. What is written about items is looked
-# up again in the background (``described``).
+# What is written about items is looked up again in the background (``described``).
 _ADOPT = (
     """
     UPDATE clustering.collections SET id = gen_random_uuid(), state = 'retired', retire_time = now()
@@ -72,6 +73,7 @@ _GIVE_BACK = (
 
 def upgrade() -> None:
     """Adds the columns and tables; what is there becomes the first generation, the active one."""
+    op.execute(_TAKE_TIME)
     _extend_collections()
     _extend_items()
     _make_item_vectors()
@@ -92,6 +94,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drops them. Only the active generation stays."""
+    op.execute(_TAKE_TIME)
     for name in ("ck_items_state", "ck_items_usage"):
         op.drop_constraint(name, "items", schema=SCHEMA)
     for name in ("ix_items_scope_name", "ix_items_prose", "ix_items_unsynced"):

@@ -200,13 +200,15 @@ class DuplicateSet(_message.Message):
         REASON_UNSPECIFIED: DuplicateSet._Reason.ValueType  # 0
         """Never set by a server."""
         REASON_POSTED: DuplicateSet._Reason.ValueType  # 1
-        """It was posted, the others were not."""
+        """It was posted, even if it is to be posted again; the others were not."""
         REASON_PIXELS: DuplicateSet._Reason.ValueType  # 2
         """It has the most pixels."""
         REASON_QUALITY: DuplicateSet._Reason.ValueType  # 3
         """It has the best technical quality."""
         REASON_OLDEST: DuplicateSet._Reason.ValueType  # 4
         """It came in first."""
+        REASON_SCHEDULED: DuplicateSet._Reason.ValueType  # 5
+        """A post that is still to go out uses it, and none the others."""
 
     class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
         """Says why a photo is the one to keep."""
@@ -214,13 +216,15 @@ class DuplicateSet(_message.Message):
     REASON_UNSPECIFIED: DuplicateSet.Reason.ValueType  # 0
     """Never set by a server."""
     REASON_POSTED: DuplicateSet.Reason.ValueType  # 1
-    """It was posted, the others were not."""
+    """It was posted, even if it is to be posted again; the others were not."""
     REASON_PIXELS: DuplicateSet.Reason.ValueType  # 2
     """It has the most pixels."""
     REASON_QUALITY: DuplicateSet.Reason.ValueType  # 3
     """It has the best technical quality."""
     REASON_OLDEST: DuplicateSet.Reason.ValueType  # 4
     """It came in first."""
+    REASON_SCHEDULED: DuplicateSet.Reason.ValueType  # 5
+    """A post that is still to go out uses it, and none the others."""
 
     NAME_FIELD_NUMBER: _builtins.int
     VERDICT_FIELD_NUMBER: _builtins.int

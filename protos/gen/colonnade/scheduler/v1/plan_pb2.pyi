@@ -72,7 +72,9 @@ class PlanOptions(_message.Message):
     """Where in its window a post falls is drawn with this seed; the same seed draws the same."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """The first moment that may be used. Unset: now."""
+        """The first moment that may be used. Unset: the next full hour, so that a plan stays the same
+        while people look at it.
+        """
 
     def __init__(
         self,
