@@ -283,6 +283,8 @@ def retry_after_seconds(
         at = parsedate_to_datetime(value)
     except ValueError:
         return None
+    # "-0000" is UTC of an unknown place.
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
     return max(0.0, (at - now()).total_seconds())
 
 

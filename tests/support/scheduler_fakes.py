@@ -399,6 +399,10 @@ class FakeAttempts:
         }
 
 
+class Killed(BaseException):
+    """Stands for the end of a process: nothing of ours catches it."""
+
+
 class FakePublisher:
     """A provider that does as told: ``answers`` (errors or ids) in turn, then ids of its own."""
 
@@ -406,10 +410,10 @@ class FakePublisher:
     doubt = READ_BACK
 
     def __init__(self) -> None:
-        self.answers: list[str | ProviderError | Exception] = []
+        self.answers: list[str | BaseException] = []
         self.submitted: list[PublishRequest] = []
         self.problems: list[Problem] = []
-        self.found: list[RemotePost] | ProviderError = []
+        self.found: list[RemotePost] | BaseException = []
         self.statuses: list[RemotePost] | ProviderError = []
         self.asked: list[Mapping[str, datetime]] = []
         self.accounts: list[RemoteChannel] | ProviderError = []
@@ -425,7 +429,7 @@ class FakePublisher:
     ) -> Submitted:
         self.submitted.append(request)
         answer = self.answers.pop(0) if self.answers else f"remote-{len(self.submitted)}"
-        if isinstance(answer, Exception):
+        if isinstance(answer, BaseException):
             raise answer
         return Submitted(answer, {"id": answer})
 
@@ -452,7 +456,7 @@ class FakePublisher:
 
 
 def _answer(told: Any) -> Any:
-    if isinstance(told, Exception):
+    if isinstance(told, BaseException):
         raise told
     return told
 

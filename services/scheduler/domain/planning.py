@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from services.scheduler.domain.photo import Rights
+from services.scheduler.domain.photo import Photo
 from services.scheduler.domain.slots import Slot
 
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -57,14 +57,22 @@ class Pillar:
 class Candidate:
     """A photo that no post uses. Photos of one ``scene`` are nearly the same."""
 
-    photo: str
+    picture: Photo
     file_name: str
-    pillar: str
     scene: str
     quality: float | None
     create_time: datetime
     caption: str = ""
-    rights: Rights = field(default_factory=Rights)
+
+    @property
+    def photo(self) -> str:
+        """Its resource name."""
+        return self.picture.name
+
+    @property
+    def pillar(self) -> str:
+        """The resource name of its pillar."""
+        return self.picture.pillar
 
     @property
     def rank(self) -> tuple[float, datetime, str]:
@@ -305,7 +313,7 @@ class _Rules:
 
     def broken_by(self, candidate: Candidate) -> VarietyRule | None:
         """The rule that a photo breaks."""
-        if candidate.rights.obstacle(self.at):
+        if candidate.picture.rights.obstacle(self.at):
             return VarietyRule.RIGHTS
         if candidate.scene in self.scenes:
             return VarietyRule.SCENE

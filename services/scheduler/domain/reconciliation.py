@@ -123,3 +123,14 @@ def reconcile(
             "look for it there; a retry looks again, and sends it only if it is not found",
         )
     return RetryOnce()
+
+
+def after_broken_look(elapsed: timedelta, looks: Sequence[timedelta]) -> Decision:
+    """What to do after a look that failed for a reason that waiting need not mend."""
+    if remaining := [look for look in looks if look > elapsed]:
+        return WaitUntil(min(remaining))
+    return NeedsReview(
+        "LOOK_FAILED",
+        "what the provider answers cannot be read here; look for the post there; "
+        "a retry looks again, and sends it only if it is not found",
+    )

@@ -13,6 +13,7 @@ from services.scheduler.domain.reconciliation import LOOK_AFTER
 MAX_ATTEMPTS: Final = 6
 BACKOFF_BASE: Final = timedelta(seconds=1)
 THROTTLE_FALLBACK: Final = 60.0
+LONGEST_WAIT: Final = 86_400.0
 THROTTLE_JITTER: Final = 0.1
 
 
@@ -118,6 +119,11 @@ def _after(
 def backoff(attempts: int, jitter: Callable[[], float] = random.random) -> timedelta:
     """Full jitter over 1 s · 2ⁿ, n = retries made before (0 after the first call)."""
     return BACKOFF_BASE * (2.0 ** (attempts - 1) * jitter())
+
+
+def bounded(seconds: float) -> float:
+    """A wait that a provider asks for, in seconds: a day at most, and nothing for no number."""
+    return max(0.0, min(seconds, LONGEST_WAIT))
 
 
 def throttle_delay(

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
 from services.scheduler.domain.reconciliation import Doubt
-from services.scheduler.domain.submission import FailureKind
+from services.scheduler.domain.submission import FailureKind, bounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ class Renewal:
 
 
 class ProviderError(Exception):
-    """A call to a provider failed. ``retry_after`` (seconds) where the provider said so.
+    """A call to a provider failed. ``retry_after`` (seconds, a day at most) where it said so.
 
     ``message`` is for people and never holds a token. ``window`` names the exhausted rate
     window (``15m``, ``24h``, ``30d``) where that is known.
@@ -185,7 +185,7 @@ class ProviderError(Exception):
         super().__init__(f"{kind}: {message}")
         self.kind = kind
         self.message = message
-        self.retry_after = retry_after
+        self.retry_after = None if retry_after is None else bounded(retry_after)
         self.window = window
 
 

@@ -45,7 +45,7 @@ class Failure:
 class Call:
     """What is sent. ``budget`` names the key's budget where it has several.
 
-    ``accept``: refusals that are answers here.
+    ``accept``: refusals that are answers here, unless they say "too many".
     """
 
     method: str
@@ -126,11 +126,9 @@ class Calls:
     ) -> Failure | None:
         now, budget = self._now(), self._budget(credentials, call.budget)
         budget.observe(response.headers, now)
-        if response.status_code in call.accept:
-            return None
         failure = self._judge(response)
         if failure is None or failure.kind is not FailureKind.THROTTLED:
-            return failure
+            return None if response.status_code in call.accept else failure
         block = budget.block(failure.retry_after, failure.window, now)
         return Failure(failure.kind, failure.message, block.seconds, failure.window, failure.code)
 

@@ -6,6 +6,7 @@ was not shows nowhere.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -52,6 +53,8 @@ from services.scheduler.providers.instagram_answers import (
 )
 from services.scheduler.providers.texts import comparable
 
+log = logging.getLogger(__name__)
+
 INSTAGRAM_URL: Final = "https://graph.instagram.com"
 VERSION: Final = "v24.0"
 SERVICE: Final = "instagram"
@@ -61,6 +64,9 @@ PROCESSED_WITHIN: Final = 20.0
 POLL_EVERY: Final = 2.0
 _PAGE_SIZE: Final = 50
 _QUOTA_WAIT: Final = 3600.0
+# Instagram drops containers after a day; until then, one that it denies may be out.
+_CONTAINER_KEPT: Final = timedelta(hours=25)
+_OF_ONE_POST: Final = (FailureKind.PERMANENT, FailureKind.CLIENT_BUG, FailureKind.UNKNOWN)
 _BAD_REQUEST: Final = 400
 _MEDIA: Final = "id,caption,timestamp,permalink"
 
@@ -125,17 +131,22 @@ class InstagramPublisher:
     async def _made_before(self, channel: Channel, request: PublishRequest) -> Container | None:
         """The container of an earlier attempt, if it can be used, or was.
 
-        Raises ``OutcomeUnknown`` for one that cannot be read: it may be out.
+        Raises ``OutcomeUnknown`` for one that cannot be read: it may be out. One that is gone, and
+        no equal post is there, has expired.
         """
         if not request.handles:
             return None
         try:
-            container = await self._read_container(channel, request.handles[-1])
+            since = request.first_due_at - timedelta(minutes=5)
+            container = await self._known_container(channel, request.handles[-1], since)
+            if container is None and await self._equal_posts(channel, request, since):
+                raise OutcomeUnknown("the container is gone, and there is an equal post")
         except ReadFailed as error:
             if error.kind is FailureKind.THROTTLED:
                 raise NotSent(error.kind, error.message, retry_after=error.retry_after) from None
             raise OutcomeUnknown(f"the container cannot be read: {error.message}") from None
-        return None if container.code in ("ERROR", "EXPIRED") else container
+        is_usable = container is not None and container.code not in ("ERROR", "EXPIRED")
+        return container if is_usable else None
 
     async def _check_quota(self, channel: Channel) -> None:
         """Raises ``NotSent`` (THROTTLED) if the account has published enough for a day."""
@@ -180,8 +191,20 @@ class InstagramPublisher:
     async def _read_container(self, channel: Channel, id: str) -> Container:
         response = await self._read(channel.credentials, f"/{id}?fields=status_code,status")
         with expected_form("Instagram"):
-            body = response.json()
-            return Container(id, body["status_code"], body.get("status", ""))
+            return _container(id, response.json())
+
+    async def _known_container(
+        self, channel: Channel, id: str, since: datetime
+    ) -> Container | None:
+        """A container made after ``since``; None if it is gone. Raises ``ReadFailed``."""
+        body = await self._object(channel, f"/{id}?fields=status_code,status")
+        if body is None and self._now() - since < _CONTAINER_KEPT:
+            text = "Instagram denies a container that it must have still"
+            raise ReadFailed(FailureKind.UNKNOWN, text)
+        if body is None:
+            return None
+        with expected_form("Instagram"):
+            return _container(id, body)
 
     async def find(
         self, channel: Channel, request: PublishRequest, since: datetime
@@ -189,11 +212,13 @@ class InstagramPublisher:
         """What our attempts published, by their containers. Raises ``ReadFailed``."""
         found = []
         for handle in request.handles:
-            container = await self._read_container(channel, handle)
-            if container.code == "PUBLISHED":
+            container = await self._known_container(channel, handle, since)
+            if container is None:
+                found += await self._equal_posts(channel, request, since)
+            elif container.code == "PUBLISHED":
                 posts = await self._equal_posts(channel, request, since)
                 found += posts or [_of_container(channel, handle, since)]
-        return found
+        return list({post.id: post for post in found}.values())
 
     async def _equal_posts(
         self, channel: Channel, request: PublishRequest, since: datetime
@@ -210,13 +235,32 @@ class InstagramPublisher:
         return posts[0].id if len(posts) == 1 else container.id
 
     async def status(self, channel: Channel, posts: Mapping[str, datetime]) -> list[RemotePost]:
-        """Those of the posts that are there. Raises ``ReadFailed``."""
-        found = [await self._post(channel, id, due_at) for id, due_at in posts.items()]
-        return [post for post in found if post is not None]
+        """Those of the posts that are there. Raises ``ReadFailed`` if none can be read.
+
+        One that cannot be read while others can is answered as on its way.
+        """
+        found: list[RemotePost] = []
+        unread: list[RemotePost] = []
+        failure: ReadFailed | None = None
+        for id, due_at in posts.items():
+            try:
+                post = await self._post(channel, id, due_at)
+            except ReadFailed as error:
+                if error.kind not in _OF_ONE_POST:
+                    raise
+                log.warning("Instagram does not tell of %s: %s", id, error.message)
+                unread.append(RemotePost(id, channel.id, RemoteState.SENDING, "", due_at))
+                failure = error
+            else:
+                found += [post] if post else []
+        if failure is not None and len(unread) == len(posts):
+            raise failure
+        return [*found, *unread]
 
     async def _post(self, channel: Channel, id: str, due_at: datetime) -> RemotePost | None:
         media = await self._object(channel, f"/{id}?fields={_MEDIA}")
-        if media is not None:
+        # A container has neither time nor text, and is denied when it is asked for them.
+        if media is not None and "timestamp" in media:
             with expected_form("Instagram"):
                 return _remote_post(channel, media)
         # The server denies what is out at times: so its list is asked, too.
@@ -296,6 +340,10 @@ class InstagramPublisher:
 def _signed(credentials: Credentials) -> dict[str, str]:
     # Not in the address, which logs would keep.
     return {"Authorization": f"Bearer {credentials.token}"}
+
+
+def _container(id: str, body: Mapping[str, Any]) -> Container:
+    return Container(id, body["status_code"], body.get("status", ""))
 
 
 def _remote_post(channel: Channel, media: Mapping[str, Any]) -> RemotePost:

@@ -10,7 +10,8 @@ from services.scheduler.domain.submission import FailureKind
 from services.scheduler.providers.calls import Failure, failure_of_status, json_object
 
 _K: Final = FailureKind
-NO_SUCH_OBJECT: Final = 33
+_NO_SUCH_OBJECT: Final = 33
+_INVALID: Final = "100/"  # no such object, or none that has what is asked for
 
 # The subcode is the more exact, so it is asked first.
 _SUBCODES: Final = {
@@ -20,7 +21,8 @@ _SUBCODES: Final = {
     2207082: _K.UNKNOWN,
     # A post of a user was out although this was answered.
     2207051: _K.UNKNOWN,
-    # The picture could not be fetched, or the container is too old: a new container may do.
+    # The picture could not be fetched, or the container is too old or gone: a new one may do.
+    _NO_SUCH_OBJECT: _K.NOT_SENT,
     2207003: _K.NOT_SENT,
     2207008: _K.NOT_SENT,
     2207020: _K.NOT_SENT,
@@ -32,7 +34,6 @@ _SUBCODES: Final = {
     2207009: _K.PERMANENT,
     2207010: _K.PERMANENT,
     2207050: _K.AUTH,
-    NO_SUCH_OBJECT: _K.AUTH,
 }
 _CODES: Final = {
     4: _K.THROTTLED,
@@ -65,7 +66,7 @@ def failure_of(response: httpx.Response) -> Failure | None:
         if failure is None and not body:
             return Failure(_K.UNKNOWN, "the answer is not a JSON object")
         return failure
-    code, subcode = int(error.get("code") or 0), int(error.get("error_subcode") or 0)
+    code, subcode = _number(error.get("code")), _number(error.get("error_subcode"))
     message = str(error.get("error_user_msg") or error.get("message") or f"code {code}")
     kind = _SUBCODES.get(subcode) or _CODES.get(code)
     if kind is None:
@@ -77,7 +78,7 @@ def failure_of(response: httpx.Response) -> Failure | None:
 
 def is_unknown_object(failure: Failure) -> bool:
     """Whether the server says that there is no such thing; it says so of live posts, too."""
-    return failure.code == f"100/{NO_SUCH_OBJECT}"
+    return (failure.code or "").startswith(_INVALID)
 
 
 def failure_of_container(status: str) -> tuple[FailureKind, str]:
@@ -95,6 +96,14 @@ def _other_kind(response: httpx.Response, error: dict[str, Any], message: str) -
     return failure.kind
 
 
+def _number(value: object) -> int:
+    """A code; 0 for what is none."""
+    try:
+        return int(str(value))
+    except ValueError:
+        return 0
+
+
 def _wait(response: httpx.Response, subcode: object) -> float | None:
     """How long to wait, in seconds, as the usage header tells, in minutes."""
     if subcode == _POSTING_QUOTA:
@@ -102,7 +111,7 @@ def _wait(response: httpx.Response, subcode: object) -> float | None:
     try:
         usage = json.loads(response.headers.get(_USAGE, "{}"))
         entries = [entry for entries in usage.values() for entry in entries]
-        minutes = max(entry["estimated_time_to_regain_access"] for entry in entries)
+        minutes = max(float(entry["estimated_time_to_regain_access"]) for entry in entries)
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
-    return float(minutes) * 60 or None
+    return minutes * 60 or None

@@ -45,7 +45,7 @@ from services.scheduler.providers.calls import (
     proof,
 )
 from services.scheduler.providers.pictures import Pictures
-from services.scheduler.providers.texts import letters, plain
+from services.scheduler.providers.texts import letters, plain, without_hosts
 
 SERVICE: Final = "mastodon"
 PAGE_SIZE: Final = 40
@@ -118,7 +118,7 @@ class MastodonPublisher:
     async def find(
         self, channel: Channel, request: PublishRequest, since: datetime
     ) -> list[RemotePost]:
-        """The account's own posts since ``since`` − 2 min that equal ``request``, oldest first.
+        """The account's own posts since ``since`` − 2 min that are of ``request``, oldest first.
 
         The server's clock may be another than ours; the difference is in its answers.
         """
@@ -133,9 +133,7 @@ class MastodonPublisher:
             with expected_form("Mastodon"):
                 page = [(status, _remote_post(channel, status)) for status in response.json()]
             for status, post in page:
-                is_equal = letters(plain(status["content"])) == letters(request.text)
-                has_as_many = len(status["media_attachments"]) == len(request.images)
-                if post.created_at >= start and is_equal and has_as_many:
+                if post.created_at >= start and _is_of(request, status):
                     found.append(post)
             if len(page) < PAGE_SIZE or page[-1][1].created_at < start:
                 break
@@ -268,6 +266,23 @@ def failure_of(response: httpx.Response) -> Failure | None:
     ):
         return Failure(FailureKind.UNKNOWN, "the answer is not JSON")
     return failure
+
+
+def _is_of(request: PublishRequest, status: Mapping[str, Any]) -> bool:
+    """Whether the status shows the pictures that were uploaded for the request.
+
+    Where none were noted, its text and the number of its pictures tell.
+    """
+    media = status["media_attachments"]
+    if request.handles:
+        return ",".join(str(one["id"]) for one in media) in request.handles
+    return len(media) == len(request.images) and _shown(plain(status["content"])) == _shown(
+        request.text
+    )
+
+
+def _shown(text: str) -> str:
+    return letters(without_hosts(text))
 
 
 def _told(configuration: Mapping[str, Any]) -> dict[str, int]:

@@ -4,7 +4,7 @@ Postiz has no idempotency key, so a post is made in two steps: as a draft, whose
 anything else; then the draft is scheduled by its id. A draft that nobody schedules shows nowhere.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -170,19 +170,15 @@ class PostizPublisher:
         return [post for post in found if post.state is not RemoteState.DRAFT]
 
     async def _own(self, channel: Channel, request: PublishRequest) -> list[RemotePost]:
-        start, end = request.first_due_at - _NEAR, request.due_at + _NEAR
-        posts = await self._posts(channel.credentials, start, end)
-        return [post for post in posts if post.id in request.handles]
+        first, last = request.first_due_at, request.due_at
+        return await self._listed(channel.credentials, request.handles, first, last)
 
     async def status(self, channel: Channel, posts: Mapping[str, datetime]) -> list[RemotePost]:
         """Those of the posts that are there. Raises ``ReadFailed``."""
         if not posts:
             return []
         first, last = min(posts.values()), max(posts.values())
-        found = await self._posts(channel.credentials, first - _NEAR, last + _NEAR)
-        if posts.keys() - {post.id for post in found}:
-            found = await self._posts(channel.credentials, first - _FAR, last + _FAR)
-        return [post for post in found if post.id in posts]
+        return await self._listed(channel.credentials, posts, first, last)
 
     async def withdraw(self, channel: Channel, provider_post_id: str) -> None:
         """Deletes the post, if it is there; raises as the port says."""
@@ -227,6 +223,15 @@ class PostizPublisher:
     def may_poll(self, credentials: Credentials) -> bool:
         """Whether the server takes more requests now."""
         return self._calls.has_reserve(credentials)
+
+    async def _listed(
+        self, credentials: Credentials, ids: Collection[str], first: datetime, last: datetime
+    ) -> list[RemotePost]:
+        """Those of ``ids`` that are there; they were to go out from ``first`` to ``last``."""
+        found = await self._posts(credentials, first - _NEAR, last + _NEAR)
+        if not {post.id for post in found}.issuperset(ids):
+            found = await self._posts(credentials, first - _FAR, last + _FAR)
+        return [post for post in found if post.id in ids]
 
     async def _posts(
         self, credentials: Credentials, start: datetime, end: datetime

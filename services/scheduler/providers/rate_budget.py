@@ -11,6 +11,8 @@ from typing import Final
 
 import httpx
 
+from services.scheduler.domain.submission import LONGEST_WAIT, bounded
+
 WINDOW_NAMES: Final = {900: "15m", 86_400: "24h", 2_592_000: "30d"}
 DAY: Final = 86_400
 UNNAMED: Final = 0
@@ -46,12 +48,15 @@ class RateBudget:
 
     def observe(self, headers: httpx.Headers, now: datetime) -> None:
         """Takes over what the answer's headers say."""
-        for window in (*_current_form(headers, now), *_older_form(headers, now)):
-            self._windows[window.seconds] = window
+        try:
+            windows = [*_current_form(headers, now), *_older_form(headers, now)]
+        except (ValueError, OverflowError):
+            return  # numbers that are none, or of times that nobody lives to see
+        self._windows.update({window.seconds: window for window in windows})
 
     def block(self, seconds: float | None, window: str | None, now: datetime) -> Block:
         """The provider said "too many": nothing more for ``seconds`` (None: it did not say)."""
-        until = now + timedelta(seconds=seconds) if seconds is not None else None
+        until = now + timedelta(seconds=bounded(seconds)) if seconds is not None else None
         until = until or self._exhausted_until(window, now) or now + BLOCK_FALLBACK
         self._blocked_until, self._blocked_window = until, window
         return Block((until - now).total_seconds(), window)
@@ -110,14 +115,17 @@ def _older_form(headers: httpx.Headers, now: datetime) -> list[Window]:
         if remaining.isdigit() and resets_at:
             limit = headers.get(f"{prefix}-limit", "")
             quota = int(limit) if limit.isdigit() else int(remaining)
-            return [Window(UNNAMED, quota, int(remaining), resets_at)]
+            longest = now + timedelta(seconds=LONGEST_WAIT)
+            return [Window(UNNAMED, quota, int(remaining), min(resets_at, longest))]
     return []
 
 
 def _reset_time(value: str, now: datetime) -> datetime | None:
-    # Seen in the wild: an ISO time, seconds from now, seconds since 1970.
+    # Seen in the wild: an ISO time, seconds from now, seconds or milliseconds since 1970.
     if value.isdigit():
-        seconds = int(value)
+        seconds = float(value)
+        if seconds > now.timestamp() * 100:
+            seconds /= 1000
         if seconds > now.timestamp() / 2:
             return datetime.fromtimestamp(seconds, UTC)
         return now + timedelta(seconds=seconds)

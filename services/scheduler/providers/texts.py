@@ -7,6 +7,7 @@ from typing import Final
 
 _BREAK: Final = re.compile(r"<br\s*/?>|</p>|</div>", re.IGNORECASE)
 _TAG: Final = re.compile(r"<[^>]+>")
+_HOST: Final = re.compile(r"(?<![\w/])(@\w[\w.-]*)@\w[\w-]*(?:\.[\w-]+)*")
 _SPACE: Final = re.compile(r"\s+")
 
 
@@ -23,3 +24,8 @@ def plain(markup: str) -> str:
 def letters(text: str) -> str:
     """``text`` without its white space, which HTML does not keep."""
     return _SPACE.sub("", comparable(text))
+
+
+def without_hosts(text: str) -> str:
+    """``text`` with its mentions as servers show them: ``@bob`` for ``@bob@o.social``."""
+    return _HOST.sub(r"\1", text)

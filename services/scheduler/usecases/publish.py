@@ -9,7 +9,7 @@ from typing import Final
 from libs.clock import Clock
 from libs.ids import uuid7
 from services.scheduler.domain.attempt import Attempt, AttemptResult
-from services.scheduler.domain.channel import Channel, ChannelState
+from services.scheduler.domain.channel import Channel, ChannelState, Provider
 from services.scheduler.domain.names import Key
 from services.scheduler.domain.photo import Rule
 from services.scheduler.domain.post import Post
@@ -23,7 +23,12 @@ from services.scheduler.domain.publication import (
 from services.scheduler.domain.submission import AfterError, FailureKind, after_submit_error
 from services.scheduler.domain.timing import effective_due
 from services.scheduler.ports import Changing, Store
-from services.scheduler.providers.base import ProviderError, PublishRequest, Submitted
+from services.scheduler.providers.base import (
+    OutcomeUnknown,
+    ProviderError,
+    PublishRequest,
+    Submitted,
+)
 from services.scheduler.usecases.channel_care import ChannelCare
 from services.scheduler.usecases.confirm import confirmed, first_look
 from services.scheduler.usecases.outgoing import (
@@ -88,6 +93,11 @@ class Publish:
             submitted = await publisher.submit(call.account.channel, call.request, note)
         except ProviderError as error:
             await self._failed(call, error)
+        except Exception as error:
+            # Of an answer that nobody foresaw, nothing is known but that it may be a success.
+            log.exception("%s: the call broke", call.attempt.publication)
+            text = f"the call broke unexpectedly ({type(error).__name__})"
+            await self._failed(call, OutcomeUnknown(text))
         else:
             await self._accepted(call, submitted)
 
@@ -138,7 +148,10 @@ class Publish:
         """Whether the photo may not go out now; then it waits until it may, or is missed."""
         lead = self._pace.lead_of_overdue(publication.provider)
         rights = await tx.rights.known(post.photo)
-        obstacle = rights.obstacle(effective_due(publication.due_at, now, lead))
+        goes_out_at = now
+        if Provider(publication.provider).keeps_posts:
+            goes_out_at = effective_due(publication.due_at, now, lead)
+        obstacle = rights.obstacle(goes_out_at)
         if obstacle is None:
             return False
         # An event that tells of other rights comes before.

@@ -18,6 +18,7 @@ from services.scheduler.domain.reconciliation import (
     NeedsReview,
     RetryOnce,
     WaitUntil,
+    after_broken_look,
     reconcile,
 )
 from services.scheduler.domain.submission import FailureKind
@@ -26,7 +27,7 @@ from services.scheduler.ports import Changing, Store
 from services.scheduler.providers.base import ProviderError, RemotePost, RemoteState
 from services.scheduler.usecases.channel_care import ChannelCare
 from services.scheduler.usecases.confirm import first_look
-from services.scheduler.usecases.outgoing import Accounts, Outgoing
+from services.scheduler.usecases.outgoing import Account, Accounts, Outgoing
 from services.scheduler.usecases.pace import Pace
 from services.scheduler.usecases.recording import record
 
@@ -34,7 +35,16 @@ log = logging.getLogger(__name__)
 
 _S = PublicationState
 _CRASHED: Final = "the worker stopped during the call"
+_UNREADABLE: Final = "what the provider answers cannot be read here"
 FAILED_READ_AFTER: Final = timedelta(seconds=30)
+
+
+class LookBroken(Exception):
+    """The provider's adapter raised what it may not: its answer is one that nobody foresaw."""
+
+    def __init__(self, doubt: Doubt) -> None:
+        super().__init__()
+        self.doubt = doubt
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +59,15 @@ class Look:
     def channel(self) -> Key:
         """The ids in the channel's name."""
         return Key(self.publication.persona, self.publication.channel)
+
+    @property
+    def last(self) -> Attempt:
+        """The call in doubt."""
+        return self.attempts[-1]
+
+    def elapsed(self, now: datetime) -> timedelta:
+        """How long ago it was."""
+        return now - (self.last.ended_at or self.last.started_at)
 
 
 class Reconcile:
@@ -81,6 +100,9 @@ class Reconcile:
             if error.kind is FailureKind.AUTH:
                 await self._care.pause(look.channel, error.message)
             await self._could_not_look(look, error)
+        except LookBroken as broken:
+            log.exception("%s: the look at the provider broke", look.publication.name)
+            await self._broken(look, broken.doubt)
         else:
             await self._decide(look, found, doubt)
 
@@ -130,8 +152,20 @@ class Reconcile:
             channel = await view.channels.get(look.channel)
         assert channel is not None, "channels in use are not deleted"
         account = self._accounts.open(channel)
-        last = look.attempts[-1]
-        request = self._outgoing.request(look.post, look.publication, last.due_at, look.attempts)
+        try:
+            found = await self._listed(account, look)
+        except ProviderError:
+            raise
+        except Exception as error:
+            raise LookBroken(account.publisher.doubt) from error
+        async with self._store.reading() as view:
+            known = await view.attempts.known([post.id for post in found])
+        ours = [post for post in found if _may_be_ours(post, known.get(post.id), look)]
+        return ours, account.publisher.doubt
+
+    async def _listed(self, account: Account, look: Look) -> list[RemotePost]:
+        due_at = look.last.due_at
+        request = self._outgoing.request(look.post, look.publication, due_at, look.attempts)
         since = look.attempts[0].started_at
         found = await account.publisher.find(account.channel, request, since)
         if former := look.publication.provider_post_id:
@@ -139,31 +173,64 @@ class Reconcile:
             due_at = look.publication.remote_due_at or look.publication.due_at
             listed = await account.publisher.status(account.channel, {former: due_at})
             found = [*found, *(post for post in listed if post not in found)]
-        async with self._store.reading() as view:
-            known = await view.attempts.known([post.id for post in found])
-        ours = [post for post in found if _may_be_ours(post, known.get(post.id), look)]
-        return ours, account.publisher.doubt
+        return found
 
     async def _decide(self, look: Look, found: Sequence[RemotePost], doubt: Doubt) -> None:
         now = self._clock.now()
-        last = look.attempts[-1]
         publication = look.publication
         decision = reconcile(
             found,
-            now - (last.ended_at or last.started_at),
+            look.elapsed(now),
             doubt.is_spent(publication.retried_once, publication.tries),
             publication.duplicate_refusal,
             doubt.looks_after(publication.tries),
         )
-        changed = _decided(publication, decision, last, now)
+        changed = self._decided(look, decision, now)
         async with self._store.changing() as tx:
             if isinstance(decision, Adopt):
                 result = AttemptResult("adopted", now, provider_post_id=decision.id)
-                await tx.attempts.finish(last.id, result)
+                await tx.attempts.finish(look.last.id, result)
             await self._store_look(tx, changed, now)
         if isinstance(decision, Adopt) and decision.duplicates:
             ids = ", ".join(decision.duplicates)
             log.error("%s is at the provider more than once: %s", publication.name, ids)
+
+    def _decided(self, look: Look, decision: Decision, now: datetime) -> Publication:
+        publication, last = look.publication, look.last
+        match decision:
+            case Adopt(id):
+                return publication.moved(
+                    _S.SCHEDULED,
+                    now,
+                    provider_post_id=id,
+                    provider_state="scheduled",
+                    remote_due_at=last.due_at,
+                    submitted_at=now,
+                    next_attempt_at=first_look(last.due_at, now),
+                    problem=None,
+                )
+            case WaitUntil(elapsed):
+                at = (last.ended_at or last.started_at) + elapsed
+                return publication.moved(
+                    _S.UNKNOWN,
+                    now,
+                    state_reason="the provider does not list it yet",
+                    next_attempt_at=at,
+                )
+            case RetryOnce():
+                # A person may have given it a later time while it was in doubt.
+                first = self._pace.first_attempt(publication.due_at, now, publication.provider)
+                return publication.moved(
+                    _S.RETRY_WAIT, now, retried_once=True, next_attempt_at=first
+                )
+            case NeedsReview(reason, message):
+                return publication.moved(
+                    _S.NEEDS_REVIEW,
+                    now,
+                    state_reason=message,
+                    next_attempt_at=None,
+                    problem=Problem(reason, message),
+                )
 
     async def _could_not_look(self, look: Look, error: ProviderError) -> None:
         now = self._clock.now()
@@ -174,6 +241,15 @@ class Reconcile:
         )
         async with self._store.changing() as tx:
             await self._store_look(tx, unknown, now)
+
+    async def _broken(self, look: Look, doubt: Doubt) -> None:
+        """The look counts as taken; after the last one a person is asked."""
+        now = self._clock.now()
+        looks = doubt.looks_after(look.publication.tries)
+        decision = after_broken_look(look.elapsed(now), looks)
+        changed = replace(self._decided(look, decision, now), state_reason=_UNREADABLE)
+        async with self._store.changing() as tx:
+            await self._store_look(tx, changed, now)
 
     async def _store_look(self, tx: Changing, changed: Publication, now: datetime) -> None:
         """Stores the result of a look, unless somebody else has taken one since."""
@@ -195,41 +271,6 @@ def _in_doubt(publication: Publication, now: datetime) -> Publication:
         next_attempt_at=now,
         problem=Problem("UNKNOWN", _CRASHED, retryable=True),
     )
-
-
-def _decided(
-    publication: Publication, decision: Decision, last: Attempt, now: datetime
-) -> Publication:
-    match decision:
-        case Adopt(id):
-            return publication.moved(
-                _S.SCHEDULED,
-                now,
-                provider_post_id=id,
-                provider_state="scheduled",
-                remote_due_at=last.due_at,
-                submitted_at=now,
-                next_attempt_at=first_look(last.due_at, now),
-                problem=None,
-            )
-        case WaitUntil(elapsed):
-            at = (last.ended_at or last.started_at) + elapsed
-            return publication.moved(
-                _S.UNKNOWN,
-                now,
-                state_reason="the provider does not list it yet",
-                next_attempt_at=at,
-            )
-        case RetryOnce():
-            return publication.moved(_S.RETRY_WAIT, now, retried_once=True, next_attempt_at=now)
-        case NeedsReview(reason, message):
-            return publication.moved(
-                _S.NEEDS_REVIEW,
-                now,
-                state_reason=message,
-                next_attempt_at=None,
-                problem=Problem(reason, message),
-            )
 
 
 def _may_be_ours(post: RemotePost, owner: str | None, look: Look) -> bool:

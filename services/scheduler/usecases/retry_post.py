@@ -82,7 +82,9 @@ class RetryPost:
             case _S.UNKNOWN:
                 return publication.moved(_S.RECONCILING, now, due_at=at, next_attempt_at=now)
             case _S.RECONCILING:
-                return replace(publication, due_at=at, next_attempt_at=now)
+                # The look in flight would write back the time that it knows.
+                token = publication.token + 1
+                return replace(publication, due_at=at, next_attempt_at=now, token=token)
             case _S.RETRY_WAIT:
                 # What the provider asked us to wait stands.
                 waits = max(first, publication.next_attempt_at or first)

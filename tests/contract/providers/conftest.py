@@ -13,15 +13,11 @@ from tests.contract.providers.sides import SIDES, Side, Time
 from tests.contract.providers.worker import Worker
 from tests.support.buffer.media_host import MediaHost
 from tests.support.pictures import encoded, waves
-from tests.support.scheduler_fakes import MemoryBlobs
+from tests.support.scheduler_fakes import Killed, MemoryBlobs
 
 TOTAL_TIMEOUT = 30.0
 KEY = "publications/a.jpg"
 GPS_IFD, GPS_LATITUDE = 0x8825, 2
-
-
-class Killed(Exception):
-    """Stands for the end of a process: nothing of ours catches it."""
 
 
 class Mortal(httpx.AsyncBaseTransport):

@@ -17,9 +17,10 @@ from services.scheduler.providers.base import (
     PublishRequest,
     RemoteState,
 )
-from tests.contract.providers.conftest import Killed, Mortal
+from tests.contract.providers.conftest import Mortal
 from tests.contract.providers.sides import Side, Time
 from tests.contract.providers.worker import Worker
+from tests.support.scheduler_fakes import Killed
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

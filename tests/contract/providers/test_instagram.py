@@ -9,6 +9,8 @@ from services.scheduler.providers.base import (
     OutcomeUnknown,
     Publisher,
     PublishRequest,
+    ReadFailed,
+    RemoteState,
 )
 from tests.contract.providers.sides import InstagramSide, Side, Time
 from tests.contract.providers.worker import Worker
@@ -132,3 +134,83 @@ async def test_the_token_is_in_no_address(
     await publisher.submit(channel, request_now)
     assert all(channel.credentials.token not in path for path in server.addresses)
     assert len(server.addresses) > 3
+
+
+@pytest.mark.parametrize("leaves_out", [False, True])
+async def test_a_post_that_is_known_by_its_container_is_confirmed(
+    worker: Worker,
+    publisher: Publisher,
+    channel: Channel,
+    server: InstagramStandIn,
+    leaves_out: bool,
+) -> None:
+    server.settings.leaves_out = leaves_out
+    await worker.publish()
+    [container] = server.containers
+    [post] = await publisher.status(channel, {container: worker.request.due_at})
+    assert (post.id, post.state) == (container, RemoteState.SENT)
+
+
+async def test_an_id_that_cannot_be_read_keeps_the_others_from_nothing(
+    worker: Worker, publisher: Publisher, channel: Channel, server: InstagramStandIn
+) -> None:
+    id = await worker.publish()
+    assert isinstance(id, str)
+    server.settings.breaks = frozenset({"17"})
+    due_at = worker.request.due_at
+    found = {p.id: p.state for p in await publisher.status(channel, {"17": due_at, id: due_at})}
+    assert found == {id: RemoteState.SENT, "17": RemoteState.SENDING}
+    with pytest.raises(ReadFailed):
+        await publisher.status(channel, {"17": due_at})
+
+
+async def test_a_container_that_is_long_gone_is_replaced(
+    worker: Worker, publisher: Publisher, server: InstagramStandIn, time: Time
+) -> None:
+    started_at = time.now()
+    server.fault("drop_before")
+    await worker.attempt()
+    await time.advance(48 * 3600)
+    server.containers.clear()
+    assert await publisher.find(worker.channel, worker.request, started_at) == []
+    id = await worker.attempt()
+    assert [media.id for media in server.live] == [id]
+
+
+async def test_a_post_whose_container_is_long_gone_is_found_and_not_made_again(
+    worker: Worker, publisher: Publisher, server: InstagramStandIn, time: Time
+) -> None:
+    started_at = time.now()
+    server.fault("drop_after")
+    await worker.attempt()
+    [media] = server.live
+    await time.advance(48 * 3600)
+    server.containers.clear()
+    [found] = await publisher.find(worker.channel, worker.request, started_at)
+    assert found.id == media.id
+    assert isinstance(await worker.attempt(), OutcomeUnknown)
+    assert server.calls["publish"] == 1
+
+
+async def test_a_container_that_is_denied_pauses_no_channel(
+    worker: Worker, publisher: Publisher, server: InstagramStandIn, time: Time
+) -> None:
+    started_at = time.now()
+    server.fault("drop_before")
+    await worker.attempt()
+    server.settings.denies = frozenset(server.containers)
+    with pytest.raises(ReadFailed) as caught:
+        await publisher.find(worker.channel, worker.request, started_at)
+    assert caught.value.kind is FailureKind.UNKNOWN
+
+
+async def test_a_read_that_comes_too_often_keeps_the_key_from_further_ones(
+    publisher: Publisher, channel: Channel, server: InstagramStandIn, request_now: PublishRequest
+) -> None:
+    server.fault("rate_limit", operation="get", seconds=600)
+    before = server.calls["get"]
+    for _ in range(2):
+        with pytest.raises(ReadFailed) as caught:
+            await publisher.status(channel, {"17": request_now.due_at})
+        assert caught.value.kind is FailureKind.THROTTLED
+    assert server.calls["get"] == before + 1

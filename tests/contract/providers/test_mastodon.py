@@ -131,3 +131,29 @@ async def test_a_picture_that_the_server_refuses_fails_the_post(
     assert isinstance(outcome, NotSent)
     assert outcome.kind is FailureKind.PERMANENT
     assert "content type" in outcome.message
+
+
+async def test_a_post_with_a_mention_is_found_though_its_key_is_forgotten(
+    worker: Worker, publisher: Publisher, server: MastodonStandIn, time: Time
+) -> None:
+    """The server shows ``@bob``, whatever his host is."""
+    worker.request = replace(worker.request, text="With @bob@o.social, at noon")
+    started_at = time.now()
+    server.fault("drop_after")
+    await worker.attempt()
+    await time.advance(2 * 3600)
+    [status] = server.live
+    for request in (worker.request, replace(worker.request, handles=())):
+        [found] = await publisher.find(worker.channel, request, started_at)
+        assert found.id == status.id
+    assert found.text == "With @bob, at noon"
+
+
+async def test_a_foreign_post_with_the_same_text_is_not_taken_for_ours(
+    worker: Worker, publisher: Publisher, server: MastodonStandIn
+) -> None:
+    foreign = replace(worker.request, key="a person's")
+    await publisher.submit(worker.channel, foreign)
+    server.fault("drop_before")
+    id = await worker.publish()
+    assert [status.id for status in server.live][1:] == [id]

@@ -1,5 +1,7 @@
 """What is particular to Postiz: drafts, and a door through which a post could go out twice."""
 
+from datetime import timedelta
+
 import pytest
 
 from services.scheduler.domain.submission import FailureKind
@@ -114,3 +116,17 @@ async def test_the_limits_are_those_that_postiz_tells(
     server.integrations[MASTODON_ID].max_length = 11_000
     larger = await only_channel(publisher, channel.credentials)
     assert larger.limits == {"max_text": 11_000}
+
+
+async def test_a_post_that_people_moved_while_its_answer_was_lost_is_not_made_again(
+    worker: Worker, publisher: Publisher, channel: Channel, server: PostizStandIn, time: Time
+) -> None:
+    started_at = time.now()
+    server.fault("drop_after")
+    assert not isinstance(await worker.attempt(), str)
+    [post] = server.live
+    post.date += timedelta(days=30)
+    [found] = await publisher.find(channel, worker.request, started_at)
+    assert (found.id, found.due_at) == (post.id, post.date)
+    assert await worker.attempt() == post.id
+    assert server.calls["draft"] == 1

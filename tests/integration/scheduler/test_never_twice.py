@@ -24,13 +24,10 @@ from services.scheduler.providers.base import (
 )
 from services.scheduler.usecases.tasks import PUBLISH, TICK
 from tests.support.buffer import MASTODON_ID
+from tests.support.scheduler_fakes import Killed
 from tests.support.scheduler_world import ListedQueue, World
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
-
-
-class Killed(Exception):
-    """Stands for the end of a process: nothing of ours catches it."""
 
 
 class Disturbed:

@@ -24,7 +24,14 @@ from typer.testing import CliRunner
 
 from cli import output
 from cli.main import app
-from libs.errors import AlreadyExists, Conflict, FailedPrecondition, InvalidArgument, NotFound
+from libs.errors import (
+    AlreadyExists,
+    Conflict,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    Unavailable,
+)
 from libs.rpc.auth import Authenticator
 from libs.rpc.paging import PageTokens
 from libs.rpc.server import RpcServer
@@ -157,17 +164,40 @@ async def test_two_who_plan_at_once_do_not_share_a_slot_or_a_photo(
     assert len({at.astimezone(LISBON).date() for at in times}) == len(times)
 
 
-async def test_a_post_that_cannot_be_made_leaves_no_decision(
+async def test_what_a_network_refuses_is_not_proposed(
     world: World, planner: PlannerServiceStub
 ) -> None:
     await world.connect()
     stocked(world, 0)
     flat = world.catalog.add_photo(pillar="light", width=400, height=20, quality=0.9)
     good = world.catalog.add_photo(pillar="stone", quality=0.1)
+    assert [post.photo for post in (await preview(planner)).posts] == [good]
+    results = await commit(planner)
+    assert [result.post.photo for result in results] == [good]
+    assert flat not in {post.photo for post in await posts(world)}
+
+
+async def test_a_post_that_cannot_be_made_leaves_no_decision(
+    world: World, planner: PlannerServiceStub
+) -> None:
+    await world.connect()
+    stocked(world, 0)
+    taken = world.catalog.add_photo(pillar="light", quality=0.9)
+    good = world.catalog.add_photo(pillar="stone", quality=0.1)
+    # Its bytes are in a post already, under another name.
+    twin = world.catalog.add_photo(sha256=world.catalog.photos[taken].sha256, pillar="other")
+    await world.schedule(twin, after=20 * 86400)
     results = {result.photo: result for result in await commit(planner)}
-    assert results[flat].status.code != 0, "the network takes no such shape"
+    assert results[taken].status.code != 0
     assert results[good].post.photo == good
     assert [each.planned_post.photo for each in await decisions(planner)] == [good]
+
+
+async def test_a_catalog_that_is_away_is_told(world: World, planner: PlannerServiceStub) -> None:
+    stocked(world)
+    world.catalog.is_down = True
+    with pytest.raises(Unavailable):
+        await preview(planner)
 
 
 async def test_only_what_can_be_used_then_is_planned(

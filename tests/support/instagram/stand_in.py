@@ -44,11 +44,14 @@ class Media:
 @dataclass
 class Settings:
     """``process_seconds``: how long a picture is processed. ``denies``: ids it says are not there,
-    though they are."""
+    though they are. ``breaks``: ids of which it tells nonsense. ``leaves_out``: what a
+    container has not, instead of refusing to be asked for it."""
 
     process_seconds: float = 0.0
     quota: int = 50
     denies: frozenset[str] = frozenset()
+    breaks: frozenset[str] = frozenset()
+    leaves_out: bool = False
 
 
 class InstagramStandIn(StandIn):
@@ -157,8 +160,14 @@ class InstagramStandIn(StandIn):
             return JSONResponse({"id": id, "username": "nora", "name": "Nora"})
         if id in self.settings.denies:
             return _error(400, 100, "Unsupported get request. Object does not exist", 33)
+        if id in self.settings.breaks:
+            return JSONResponse({"id": id, "timestamp": "yesterday"})
         if id in self.media:
             return JSONResponse(self._media(self.media[id]))
+        if id in self.containers and "timestamp" in request.query_params.get("fields", ""):
+            if self.settings.leaves_out:
+                return JSONResponse({"id": id})
+            return _error(400, 100, "Tried accessing nonexisting field (caption)")
         if id in self.containers:
             container = self.containers[id]
             body = {"id": id, "status_code": self._state(container), "status": container.error}

@@ -22,6 +22,7 @@ ACCOUNT_ID = "1"
 KEY_KEPT = timedelta(hours=1)
 MEDIA_KEPT = timedelta(hours=24)
 _LINK = re.compile(r"https?://\S+")
+_MENTION = re.compile(r"(?<![\w/])@(\w+)@(\w[\w.-]*\w)")
 _TAG = re.compile(r"(?<!\w)#(\w+)")
 
 
@@ -261,8 +262,15 @@ def _markup(text: str) -> str:
     escaped = html.escape(text, quote=False)
     linked = _LINK.sub(_link, escaped)
     tagged = _TAG.sub(r'<a href="/tags/\1" rel="tag">#<span>\1</span></a>', linked)
-    paragraphs = re.split(r"\n{2,}", tagged)
+    mentioned = _MENTION.sub(_mention, tagged)
+    paragraphs = re.split(r"\n{2,}", mentioned)
     return "".join(f"<p>{'<br />'.join(p.splitlines())}</p>" for p in paragraphs)
+
+
+def _mention(found: re.Match[str]) -> str:
+    name, host = found.groups()
+    link = f'<a href="https://{host}/@{name}" class="u-url mention">@<span>{name}</span></a>'
+    return f'<span class="h-card" translate="no">{link}</span>'
 
 
 def _link(found: re.Match[str]) -> str:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.scheduler.domain.photo import Rights
+from services.scheduler.domain.photo import Photo, Rights
 from services.scheduler.domain.planning import (
     Candidate,
     Decision,
@@ -30,13 +30,14 @@ DAY = timedelta(days=1)
 PILLARS = [Pillar("a", "Art", 45, 3), Pillar("b", "Bread", 35, 3), Pillar("c", "Clay", 20, 3)]
 
 
-def photos(pillar: str, count: int, **fields: object) -> list[Candidate]:
+def photos(
+    pillar: str, count: int, *, rights: Rights | None = None, **fields: object
+) -> list[Candidate]:
     """Photos of scenes of their own, the first one best."""
     made = [
         Candidate(
-            photo=f"{pillar}{number:03}",
+            picture=Photo(f"{pillar}{number:03}", pillar, "", 4, 3, rights=rights or Rights()),
             file_name=f"{pillar}{number:03}.jpg",
-            pillar=pillar,
             scene=f"scene {pillar}{number}",
             quality=1 - number / 1000,
             create_time=MONDAY - 100 * DAY,
@@ -183,9 +184,8 @@ def libraries(draw: st.DrawFn) -> tuple[list[Candidate], list[Use]]:
     scenes = st.integers(0, 12).map(str)
     stock = [
         Candidate(
-            f"p{number:03}",
+            Photo(f"p{number:03}", draw(st.sampled_from("abc")), "", 4, 3),
             "",
-            draw(st.sampled_from("abc")),
             draw(scenes),
             draw(st.none() | st.floats(0, 1)),
             MONDAY - draw(st.integers(0, 99)) * DAY,

@@ -1,3 +1,4 @@
+import math
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -111,3 +112,13 @@ def test_no_refusal_is_proof_where_nothing_can_be_read_back(kind: FailureKind) -
     assert blind.state is PublicationState.UNKNOWN
     assert blind.next_attempt_at is not None
     assert after_submit_error(error, 6, NOW, after_unknown=True).state is PublicationState.FAILED
+
+
+@pytest.mark.parametrize(
+    ("asked", "waits"),
+    [(None, None), (30.0, 30.0), (1e12, 86_400.0), (math.inf, 86_400.0), (math.nan, 0.0)],
+)
+def test_a_wait_that_is_asked_for_is_a_day_at_most(
+    asked: float | None, waits: float | None
+) -> None:
+    assert NotSent(FailureKind.THROTTLED, "wait", retry_after=asked).retry_after == waits

@@ -9,7 +9,7 @@ from services.scheduler.providers.instagram_answers import failure_of, failure_o
 K = FailureKind
 
 
-def answer(code: int, subcode: int | None = None, status: int = 400, **fields: object):
+def answer(code: object, subcode: int | None = None, status: int = 400, **fields: object):
     error = {"code": code, "message": "m", "error_subcode": subcode, **fields}
     return httpx.Response(status, json={"error": error})
 
@@ -19,7 +19,7 @@ def answer(code: int, subcode: int | None = None, status: int = 400, **fields: o
     [
         (190, None, K.AUTH),
         (25, 2207050, K.AUTH),
-        (100, 33, K.AUTH),
+        (100, 33, K.NOT_SENT),
         (4, None, K.THROTTLED),
         (17, None, K.THROTTLED),
         (32, None, K.THROTTLED),
@@ -72,3 +72,10 @@ def test_a_container_that_failed_is_made_again_unless_the_picture_is_wrong() -> 
     assert failure_of_container("Error: could not be fetched: 2207052")[0] is K.NOT_SENT
     assert failure_of_container("Error: the ratio is wrong: 2207009")[0] is K.PERMANENT
     assert failure_of_container("")[0] is K.NOT_SENT
+
+
+@pytest.mark.parametrize(("code", "kind"), [("190", K.AUTH), ("many", K.PERMANENT)])
+def test_a_code_need_not_be_a_number(code: str, kind: FailureKind) -> None:
+    failure = failure_of(answer(code))
+    assert failure is not None
+    assert failure.kind is kind

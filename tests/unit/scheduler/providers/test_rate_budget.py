@@ -1,3 +1,4 @@
+import math
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -86,3 +87,31 @@ def test_a_refusal_without_a_time_takes_it_from_the_window() -> None:
 
 def test_a_refusal_without_any_time_blocks_for_a_minute() -> None:
     assert RateBudget().block(None, None, NOW) == Block(60.0, None)
+
+
+def test_a_reset_may_be_told_in_milliseconds() -> None:
+    budget = RateBudget()
+    reset = str(int(NOW.timestamp() * 1000) + 60_000)
+    budget.observe(httpx.Headers({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset}), NOW)
+    assert budget.blocked(NOW) == Block(60.0, None)
+
+
+@pytest.mark.parametrize("seconds", [math.inf, 1e12])
+def test_no_refusal_blocks_for_longer_than_a_day(seconds: float) -> None:
+    assert RateBudget().block(seconds, None, NOW) == Block(86_400.0, None)
+
+
+@pytest.mark.parametrize("reset", ["9" * 30, "9" * 400, "9999-12-31T00:00:00Z"])
+def test_no_window_blocks_for_longer_than_a_day(reset: str) -> None:
+    budget = RateBudget()
+    budget.observe(httpx.Headers({"RateLimit-Remaining": "0", "RateLimit-Reset": reset}), NOW)
+    block = budget.blocked(NOW)
+    assert block is None or block.seconds <= 86_400
+
+
+@pytest.mark.parametrize("told", ["r=0;t=" + "9" * 20, "r=0;t=\xb2"])
+def test_numbers_that_are_none_raise_nothing(told: str) -> None:
+    budget = RateBudget()
+    headers = {"RateLimit": f'"day";{told}', "RateLimit-Policy": '"day";q=250;w=86400'}
+    budget.observe(httpx.Headers(headers, encoding="latin-1"), NOW)
+    assert budget.blocked(NOW) is None

@@ -17,7 +17,7 @@ from services.scheduler.providers.base import (
 )
 from services.scheduler.usecases.confirm import LOOKS
 from tests.support.clock import NOON
-from tests.support.scheduler_fakes import a_channel, a_post, a_publication
+from tests.support.scheduler_fakes import Killed, a_channel, a_post, a_publication
 from tests.unit.scheduler.usecases.conftest import Desk
 
 S = PublicationState
@@ -71,8 +71,8 @@ async def test_what_is_sent_says_what_when_and_where_the_picture_is(desk: Desk) 
 
 
 async def test_the_intent_is_committed_when_the_call_is_made(desk: Desk) -> None:
-    desk.publisher.answers = [RuntimeError("the process dies")]
-    with pytest.raises(RuntimeError):
+    desk.publisher.answers = [Killed()]
+    with pytest.raises(Killed):
         await desk.publish("pub")
     publication = desk.store.publication
     assert publication.state is S.SUBMITTING
@@ -303,3 +303,11 @@ async def test_what_the_network_would_refuse_fails_without_a_call(desk: Desk) ->
     assert desk.store.data.attempts == {}
     assert desk.store.publication.state is S.FAILED
     assert desk.store.publication.problem == Problem("PHOTO_RATIO", "crop it")
+
+
+async def test_a_call_that_breaks_may_have_been_a_success(desk: Desk) -> None:
+    desk.publisher.answers = [OverflowError("cannot convert float infinity to integer")]
+    await desk.publish("pub")
+    publication = desk.store.publication
+    assert (publication.state, publication.was_unknown) == (S.UNKNOWN, True)
+    assert "OverflowError" in publication.state_reason

@@ -15,7 +15,7 @@ from services.scheduler.providers.base import (
     RemotePost,
     RemoteState,
 )
-from tests.support.scheduler_fakes import a_channel, a_post
+from tests.support.scheduler_fakes import Killed, a_channel, a_post
 from tests.unit.scheduler.usecases.conftest import Desk
 
 S = PublicationState
@@ -169,8 +169,8 @@ async def test_a_look_that_fails_is_taken_again(desk: Desk, error: ReadFailed, w
 
 
 async def test_a_look_that_never_ended_is_taken_again(desk: Desk) -> None:
-    desk.publisher.found = RuntimeError("the process dies")  # type: ignore[assignment]
-    with pytest.raises(RuntimeError):
+    desk.publisher.found = Killed()
+    with pytest.raises(Killed):
         await desk.reconcile("pub")
     assert desk.store.publication.state is S.RECONCILING
     desk.publisher.found = [remote(desk)]
@@ -203,8 +203,8 @@ async def test_a_look_changes_nothing_while_a_newer_one_is_taken(desk: Desk) -> 
     async def slow(*arguments: object) -> list[RemotePost]:
         desk.publisher.find = inner  # type: ignore[method-assign]
         desk.clock.advance(5 * desk.pace.submit_timeout)
-        desk.publisher.found = RuntimeError("the process dies")  # type: ignore[assignment]
-        with pytest.raises(RuntimeError):
+        desk.publisher.found = Killed()
+        with pytest.raises(Killed):
             await desk.reconcile("pub")
         return [remote(desk, "seen by the slow one")]
 
@@ -215,3 +215,17 @@ async def test_a_look_changes_nothing_while_a_newer_one_is_taken(desk: Desk) -> 
     [result] = desk.store.results
     assert result is not None
     assert result.outcome == "unknown"
+
+
+async def test_looks_that_break_are_counted_and_then_a_person_is_asked(desk: Desk) -> None:
+    desk.publisher.found = ValueError("year 58000 is out of range")
+    await desk.reconcile("pub")
+    publication = desk.store.publication
+    assert publication.state is S.UNKNOWN
+    assert publication.next_attempt_at == desk.clock.now() + timedelta(seconds=45)
+    await look_until(desk, 290)
+    publication = desk.store.publication
+    assert publication.state is S.NEEDS_REVIEW
+    assert publication.problem is not None
+    assert publication.problem.reason == "LOOK_FAILED"
+    assert len(desk.publisher.submitted) == 1

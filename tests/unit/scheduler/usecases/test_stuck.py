@@ -7,7 +7,7 @@ import pytest
 from services.scheduler.domain.publication import PublicationState
 from services.scheduler.domain.submission import FailureKind
 from services.scheduler.providers.base import NotSent, RemotePost, RemoteState, Submitted
-from tests.support.scheduler_fakes import a_channel, a_post
+from tests.support.scheduler_fakes import Killed, a_channel, a_post
 from tests.unit.scheduler.usecases.conftest import Desk
 
 S = PublicationState
@@ -17,8 +17,8 @@ S = PublicationState
 async def died(desk: Desk) -> None:
     now = desk.clock.now()
     desk.store.add(a_channel(now), a_post(now))
-    desk.publisher.answers = [RuntimeError("the process dies")]
-    with pytest.raises(RuntimeError):
+    desk.publisher.answers = [Killed()]
+    with pytest.raises(Killed):
         await desk.publish("pub")
 
 
