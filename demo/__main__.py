@@ -138,9 +138,13 @@ def _tell_where(ports: Ports, plan: Plan, data: Path) -> None:
         out.print(f"  {label:<22} {where}", markup=False, soft_wrap=True)
 
 
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def _serve_until_interrupted(suite: ChildProcess) -> None:
     out.print("\nServing until Ctrl-C.")
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         while suite.exit_code is None:
             time.sleep(0.2)

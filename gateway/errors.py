@@ -217,7 +217,8 @@ def _error_of_transport(error: grpc.aio.AioRpcError) -> ColonnadeError:
     Its text speaks of addresses and sockets, which are no caller's business.
     """
     match error.code():
-        case grpc.StatusCode.UNAVAILABLE:
+        # A service that stops breaks off what it holds.
+        case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.CANCELLED:
             log.warning("a service cannot be reached: %s", error.details())
             return Unavailable(
                 "the service behind this path cannot be reached right now; try again",

@@ -13,6 +13,8 @@ from cryptography.fernet import Fernet, InvalidToken
 from libs.rpc.paging import PageTokens
 from libs.signing import Signer
 
+_LEAST_LENGTH = 32
+
 
 class Secrets:
     """Signs page tokens and seals what must not be readable in the database."""
@@ -28,7 +30,13 @@ class Secrets:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             _write_first(path, secrets.token_hex(32))
-        return cls(path.read_text().strip().encode())
+        secret = path.read_text().strip()
+        if len(secret) < _LEAST_LENGTH:
+            raise ValueError(
+                f"the secret file {path} holds {len(secret)} characters; it takes at least "
+                f"{_LEAST_LENGTH}, such as `openssl rand -hex 32` gives"
+            )
+        return cls(secret.encode())
 
     def page_tokens(self) -> PageTokens:
         """The page tokens of this installation; every replica reads every other's."""

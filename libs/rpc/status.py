@@ -115,6 +115,10 @@ def from_status(status: Status) -> ColonnadeError:
             flow = OutOfQuota if status.code == code_pb2.RESOURCE_EXHAUSTED else Unavailable
             after = retry.retry_delay.ToMilliseconds() / 1000 or 1.0
             return flow(status.message, retry_after=after, reason=reason, metadata=metadata)
+        case code_pb2.CANCELLED:
+            # Not by us, or it would be no error: a server that stops breaks off what it holds.
+            text = "the service broke the call off, as one does that stops; try again"
+            return Unavailable(text, retry_after=1.0, metadata=metadata)
         case code:
             plain = next((cls for cls, c in _CODES.items() if c == code), Internal)
             return plain(status.message, reason=reason, metadata=metadata)

@@ -131,17 +131,7 @@ class CatalogReader:
 
     async def photo(self, name: str) -> Photo:
         """See Catalog."""
-        found = await self._stub.GetPhoto(catalog.GetPhotoRequest(name=name))
-        width, height = fitted(found.width, found.height, _PUBLISH_SIDE)
-        return Photo(
-            found.name,
-            found.pillar,
-            found.sha256,
-            width,
-            height,
-            found.alt_text,
-            _rights(found),
-        )
+        return _photo(await self._stub.GetPhoto(catalog.GetPhotoRequest(name=name)))
 
     async def rendition(self, name: str) -> Rendition:
         """See Catalog."""
@@ -171,14 +161,25 @@ def _pillar(pillar: pillar_pb2.Pillar) -> Pillar:
 
 def _candidate(photo: photo_pb2.Photo) -> Candidate:
     return Candidate(
-        photo=photo.name,
+        picture=_photo(photo),
         file_name=photo.file_name,
-        pillar=photo.pillar,
         scene=photo.scene,
         quality=photo.quality if photo.HasField("quality") else None,
         create_time=photo.create_time.ToDatetime(UTC),
         caption=photo.caption,
-        rights=_rights(photo),
+    )
+
+
+def _photo(found: photo_pb2.Photo) -> Photo:
+    width, height = fitted(found.width, found.height, _PUBLISH_SIDE)
+    return Photo(
+        found.name,
+        found.pillar,
+        found.sha256,
+        width,
+        height,
+        found.alt_text,
+        _rights(found),
     )
 
 

@@ -19,11 +19,11 @@ from libs.http import HttpClient
 from services.scheduler.domain.reconciliation import NeedsReview
 from services.scheduler.providers.base import Image, OutcomeUnknown, PublishRequest
 from services.scheduler.providers.pictures import Pictures
-from tests.contract.providers.conftest import KEY, Killed, Mortal, a_picture
+from tests.contract.providers.conftest import KEY, Mortal, a_picture
 from tests.contract.providers.sides import SIDES, Side, Time
 from tests.contract.providers.worker import Worker
 from tests.support.buffer.media_host import MediaHost
-from tests.support.scheduler_fakes import MemoryBlobs
+from tests.support.scheduler_fakes import Killed, MemoryBlobs
 
 FAULTS = ("drop_before", "drop_after", "gateway_error", "nonsense", "rate_limit", "refuse")
 _FAULT_SHARE = 0.5

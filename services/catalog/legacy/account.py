@@ -215,6 +215,27 @@ class Account:
             found = await connection.execute(rows.order_by(_R.id))
             return [_entry(row) for row in found]
 
+    async def entries_of(self, migration: Migration, kind: str, ids: Sequence[str]) -> list[Entry]:
+        """The rows of one table with these ids."""
+        rows = LEGACY_ROWS.select().where(_R.migration_id == migration.id, _R.kind == kind)
+        async with self._database.reading() as connection:
+            return [_entry(row) for row in await connection.execute(rows.where(_R.id.in_(ids)))]
+
+    async def quarantined(
+        self, migration: Migration, kind: str, after: str, limit: int
+    ) -> list[Entry]:
+        """The rows of one table that wait for a person, by id, those behind ``after``."""
+        id = _R.id.collate("C")
+        rows = LEGACY_ROWS.select().where(
+            _R.migration_id == migration.id,
+            _R.kind == kind,
+            _R.state == EntryState.QUARANTINED,
+            id > after,
+        )
+        async with self._database.reading() as connection:
+            found = await connection.execute(rows.order_by(id).limit(limit))
+            return [_entry(row) for row in found]
+
     async def rows(self, migration: Migration) -> dict[str, list[Row]]:
         """Everything as it was read, by table."""
         columns = sa.select(_R.kind, _R.row).where(_R.migration_id == migration.id)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from libs.errors import InvalidArgument
 from libs.rpc.paging import Page, PageRequest
 from services.catalog.domain.names import pillar_key
-from services.catalog.legacy.account import Account, Entry, EntryState
+from services.catalog.legacy.account import Account, Entry
 from services.catalog.legacy.desk import PHOTOS
 from services.catalog.legacy.shape import library_of
 from services.catalog.ports import Catalog
@@ -36,14 +36,7 @@ class Quarantine:
         if migration is None:
             return Page([])
         after = str(wanted.after[0]) if wanted.after else ""
-        entries = sorted(
-            (
-                entry
-                for entry in await self._account.entries(migration, PHOTOS)
-                if entry.outcome.state is EntryState.QUARANTINED and entry.id > after
-            ),
-            key=lambda entry: entry.id,
-        )
+        entries = await self._account.quarantined(migration, PHOTOS, after, wanted.size + 1)
         rows = [_waiting(entry) for entry in entries[: wanted.size]]
         return Page(rows, (rows[-1].id,) if len(entries) > wanted.size else None)
 
@@ -57,8 +50,7 @@ class Quarantine:
             migration = await self._account.required()
             async with self._catalog.reading() as catalog:
                 await catalog.pillars.get(pillar_key(pillar, "pillar"))
-            entries = await self._account.entries(migration, PHOTOS)
-            require_open(entries, photos)
+            require_open(await self._account.entries_of(migration, PHOTOS, photos), photos)
             await self._account.assign(migration.id, PHOTOS, photos, pillar)
             return len(set(photos))
 

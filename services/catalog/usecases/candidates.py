@@ -133,11 +133,10 @@ class CandidateCases:
         if not out:
             return
         await tx.candidates.save([moved(c, CandidateState.REJECTED, now) for c in out])
-        after = run
-        if run.winner in {c.id for c in out}:
-            after = await withdrawn(tx, run)
+        lost = run.winner in {c.id for c in out}
+        after = await withdrawn(tx, run) if lost else run
         _, active = await tx.candidates.counted(run.key)
-        if after is not run or not run.closed:
+        if lost or not run.closed:
             after = opened(after, active)
         if after != run:
             await tx.runs.save(touched(after, now))

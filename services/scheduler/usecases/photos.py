@@ -23,6 +23,5 @@ async def photos_of(catalog: Catalog, names: Collection[str]) -> Mapping[str, Ph
                 return error
 
     distinct = list(dict.fromkeys(names))
-    async with asyncio.TaskGroup() as group:
-        tasks = {name: group.create_task(look_up(name)) for name in distinct}
-    return {name: task.result() for name, task in tasks.items()}
+    found = await asyncio.gather(*map(look_up, distinct))
+    return dict(zip(distinct, found, strict=True))

@@ -81,6 +81,15 @@ class Placing:
         for channel in channels:
             self._check_network(wanted, channel)
 
+    def fits(self, wanted: Wanted, channels: Sequence[Channel]) -> bool:
+        """Whether the networks behind all of the channels take it."""
+        try:
+            for channel in channels:
+                self._check_network(wanted, channel)
+        except FailedPrecondition:
+            return False
+        return True
+
     def _check_network(self, wanted: Wanted, channel: Channel) -> None:
         photo = wanted.photo
         # How many bytes it has shows when it is made.

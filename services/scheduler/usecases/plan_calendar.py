@@ -13,9 +13,9 @@ from libs.clock import Clock
 from libs.errors import ColonnadeError, Conflict, NotFound
 from libs.ids import uuid7
 from libs.jobs.queue import JobQueue
-from libs.rpc.paging import Page, PageRequest
+from libs.rpc.paging import MAX_PAGE_SIZE, Page, PageRequest
 from libs.rpc.requests import RequestKey
-from services.scheduler.domain.channel import Channel
+from services.scheduler.domain.channel import Channel, ChannelState
 from services.scheduler.domain.names import Key, post_key
 from services.scheduler.domain.photo import Photo
 from services.scheduler.domain.plan_record import PlanRecord
@@ -34,6 +34,7 @@ from services.scheduler.ports import Catalog, Changing, Placed, Reading, ResultL
 from services.scheduler.usecases.create_post import CreatePost, NewPost
 from services.scheduler.usecases.photos import photos_of
 from services.scheduler.usecases.placing import Placing
+from services.scheduler.usecases.placing import Wanted as Sent
 from services.scheduler.usecases.requests import answered, claimed
 from services.scheduler.usecases.tasks import PREPARE, QUEUE
 
@@ -42,13 +43,17 @@ _MOST: Final = 200
 _FOR_EACH: Final = 3
 _AT_LEAST: Final = 50
 _VARIETY: Final = Variety()
+_HOUR: Final = timedelta(hours=1)
 # Posts of the same week count for the pace, and those of 30 days for the shares.
 _AROUND: Final = timedelta(days=37)
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What is to be planned. ``start`` None: now; ``most`` posts in ``days`` days."""
+    """What is to be planned: ``most`` posts in ``days`` days.
+
+    ``start`` None: the next full hour, so that a plan stays the same while people look at it.
+    """
 
     start: datetime | None = None
     days: int = 7
@@ -208,11 +213,22 @@ class PlanCalendar:
         pillars = await self._catalog.pillars(persona, start)
         count = min(options.most, math.ceil(options.days * cadence.per_week / 7) + cadence.per_week)
         limit = max(_AT_LEAST, _FOR_EACH * count)
-        async with asyncio.TaskGroup() as group:
-            stocks = [group.create_task(self._catalog.stock(p.name, limit)) for p in pillars]
-            scenes = group.create_task(self._scenes(persona, options, start))
-        stock = [candidate for task in stocks for candidate in task.result()]
-        return _Supply(start, cadence, pillars, stock, scenes.result())
+        stocks = await asyncio.gather(*(self._catalog.stock(p.name, limit) for p in pillars))
+        scenes = await self._scenes(persona, options, start)
+        channels = await self._connected(persona)
+        stock = [
+            candidate
+            for found in stocks
+            for candidate in found
+            if self._placing.fits(Sent(candidate.picture, "", "", start), channels)
+        ]
+        return _Supply(start, cadence, pillars, stock, scenes)
+
+    async def _connected(self, persona: str) -> Sequence[Channel]:
+        """The channels whose networks must take what is planned."""
+        async with self._store.reading() as view:
+            page = await view.channels.page(persona, PageRequest(MAX_PAGE_SIZE))
+        return [channel for channel in page.rows if channel.state is ChannelState.CONNECTED]
 
     async def _scenes(self, persona: str, options: Options, start: datetime) -> Mapping[str, str]:
         """The scenes of the photos that go out near the stretch that is planned."""
@@ -224,7 +240,7 @@ class PlanCalendar:
     def _start(self, options: Options) -> datetime:
         now = self._clock.now()
         if options.start is None:
-            return now
+            return now.replace(minute=0, second=0, microsecond=0) + _HOUR
         check_scheduled_time(options.start, now, field="options.start_time")
         return max(options.start, now)
 

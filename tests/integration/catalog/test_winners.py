@@ -156,6 +156,18 @@ async def test_a_choice_can_be_taken_back(lib: Library, contests: Contests) -> N
     assert (left.state, left.winner, left.photo) == (Run.STATE_WAITING, "", "")
 
 
+async def test_a_rejected_winner_that_is_no_photo_yet_opens_its_run_again(
+    lib: Library, contests: Contests
+) -> None:
+    persona, _ = await lib.place()
+    run, (one, other) = await contests.filled(persona)
+    await contests.choose(one)
+    await lib.runs.RejectCandidate(pb.RejectCandidateRequest(name=one))
+    left = await contests.get(run)
+    assert (left.state, left.winner) == (Run.STATE_WAITING, "")
+    assert (await contests.choose(other)).run.winner == other
+
+
 async def test_a_winner_without_a_pillar_is_placed_later(lib: Library, contests: Contests) -> None:
     persona, pillar = await lib.place()
     run, (one, _) = await contests.filled(persona)

@@ -255,6 +255,7 @@ def test_half_open_lets_one_probe_through_and_opens_again_if_it_fails() -> None:
         ("120", 120.0),
         ("0", 0.0),
         ("Tue, 01 Dec 2026 12:01:30 GMT", 90.0),
+        ("Tue, 01 Dec 2026 12:01:30 -0000", 90.0),
         ("Tue, 01 Dec 2026 11:00:00 GMT", 0.0),
         ("soon", None),
         ("", None),

@@ -17,6 +17,14 @@ def test_the_secret_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:
     assert [entry.name for entry in file.parent.iterdir()] == ["secret"]
 
 
+@pytest.mark.parametrize("text", ["", "\n", "short"])
+def test_a_secret_that_anybody_can_guess_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "secret"
+    file.write_text(text)
+    with pytest.raises(ValueError, match="at least 32"):
+        Secrets.of_file(file)
+
+
 def test_processes_that_start_together_agree_on_one_secret(tmp_path: Path) -> None:
     with ThreadPoolExecutor(16) as pool:
         made = list(pool.map(lambda _: Secrets.of_file(tmp_path / "secret"), range(64)))
