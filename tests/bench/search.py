@@ -120,7 +120,7 @@ async def _searches(
             f"searches of {count}, {what}",
             1 / _percentile(ours, 50),
             1 / _percentile(bare, 50),
-            "1/s",
+            "/s",
             "numpy, every vector, one after the other",
         ),
         Fact(f"search of {count}, {what}: p50 and p99", _spread(ours), "≤ 50 and 100 ms"),
