@@ -1,7 +1,7 @@
 """Puts the clustering service together."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from colonnade.clustering.v1 import (
@@ -31,6 +31,7 @@ from libs.events.consumers import consumer_name
 from libs.events.names import group_name, stream_name
 from libs.events.policy import Policy
 from libs.events.redis_streams import Consumer
+from libs.events.stream import Subscription
 from libs.rpc.peers import Peers
 from libs.secrets import Secrets
 from libs.vectors.qdrant import QdrantIndex
@@ -93,24 +94,10 @@ async def open(app: App[Settings]) -> AsyncIterator[None]:
         DuplicateParts(store, index, eyes, app.clock, tokens, thresholds)
     )
     app.rpc.add(DUPLICATES, add_DuplicateServiceServicer_to_server, duplicates)
-    handlers = CatalogConsumer(store, index, embedder, app.clock, batch=settings.embed_batch)
-    consumer = Consumer(
-        app.need(Redis),
-        stream=stream_name(app.settings.env, "catalog"),
-        group=group_name(SCHEMA),
-        consumer=consumer_name(SCHEMA),
-        subscriptions=handlers.subscriptions(),
-        policy=Policy(attempts=LAST_ATTEMPT, concurrency=settings.embed_concurrency),
-    )
-    app.loop("clustering consumer of the catalog", consumer.run)
-    posts = Consumer(
-        app.need(Redis),
-        stream=stream_name(app.settings.env, "scheduler"),
-        group=group_name(SCHEMA),
-        consumer=consumer_name(SCHEMA),
-        subscriptions=PostConsumer(store, index).subscriptions(),
-    )
-    app.loop("clustering consumer of the scheduler", posts.run)
+    photos = CatalogConsumer(store, index, embedder, app.clock, batch=settings.embed_batch)
+    policy = Policy(attempts=LAST_ATTEMPT, concurrency=settings.embed_concurrency)
+    _listen(app, "catalog", photos.subscriptions(), policy)
+    _listen(app, "scheduler", PostConsumer(store, index).subscriptions(), Policy())
 
     async def ready() -> None:
         await database.ping()
@@ -123,3 +110,17 @@ async def open(app: App[Settings]) -> AsyncIterator[None]:
     finally:
         await asyncio.to_thread(pool.close)
         await database.close()
+
+
+def _listen(
+    app: App[Settings], service: str, subscriptions: Mapping[str, Subscription], policy: Policy
+) -> None:
+    consumer = Consumer(
+        app.need(Redis),
+        stream=stream_name(app.settings.env, service),
+        group=group_name(SCHEMA),
+        consumer=consumer_name(SCHEMA),
+        subscriptions=subscriptions,
+        policy=policy,
+    )
+    app.loop(f"clustering consumer of the {service}", consumer.run)

@@ -55,7 +55,8 @@ class SignedUrlCases:
         try:
             persona, photo, rendition, ends = self._signer.read(token)
         except ValueError:
-            raise NotFound("signed address", "this one") from None
+            text = "this is no address that was made here, or not the whole of one"
+            raise NotFound("signed address", "", text) from None
         if self._clock.now().timestamp() >= ends:
             when = datetime.fromtimestamp(ends, UTC)
             raise PermissionDenied(
