@@ -9,7 +9,7 @@ from services.clustering.convert import timestamp
 from services.clustering.domain.duplicate_quality import Quality
 from services.clustering.domain.duplicate_sets import DuplicateSet, Other, Worth
 from services.clustering.domain.verdict import Evidence, Thresholds, Verdict
-from services.clustering.duplicate_ports import Review
+from services.clustering.ports.duplicates import Review
 from services.clustering.usecases.duplicates import (
     Explained,
     Listed,

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.clustering.domain.verdict import Look, Verdict
-from services.clustering.duplicate_ports import Comparison, Judged
+from services.clustering.ports.duplicates import Comparison, Judged
 from services.clustering.repository.arrays import among, rows_of
 from services.clustering.tables import duplicate_pairs, duplicate_reviews, items
 

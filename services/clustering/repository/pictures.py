@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.image_hash import ALGORITHM, turned
-from services.clustering.duplicate_ports import Picture
+from services.clustering.ports.duplicates import Picture
 from services.clustering.repository.arrays import among, rows_of
 from services.clustering.tables import (
     duplicate_pairs,

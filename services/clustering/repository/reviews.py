@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.rpc.paging import Page, PageRequest
 from services.clustering.domain.verdict import Verdict
-from services.clustering.duplicate_ports import Review
+from services.clustering.ports.duplicates import Review
 from services.clustering.repository.arrays import among
 from services.clustering.tables import duplicate_reviews
 

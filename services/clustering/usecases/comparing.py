@@ -10,8 +10,8 @@ from libs.errors import InvalidArgument, NotFound, OutOfQuota
 from libs.image_hash import distance
 from services.clustering.domain.item import Collection, Item, Pair
 from services.clustering.domain.verdict import Look
-from services.clustering.duplicate_ports import Comparison, Picture
 from services.clustering.ports import Store, Transaction
+from services.clustering.ports.duplicates import Comparison, Picture
 
 # How many others a picture is laid over, by vectors and by hashes, the likest first.
 _MOST_LOOKS = 12

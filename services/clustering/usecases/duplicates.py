@@ -19,8 +19,8 @@ from services.clustering.domain.duplicate_sets import (
 from services.clustering.domain.facts import Usage
 from services.clustering.domain.item import Item
 from services.clustering.domain.verdict import Evidence, Thresholds, Verdict, verdict_of
-from services.clustering.duplicate_ports import Comparison, Judged, Review
 from services.clustering.ports import Store, Transaction
+from services.clustering.ports.duplicates import Comparison, Judged, Review
 from services.clustering.usecases.comparing import Eyes, compared
 
 

@@ -26,8 +26,8 @@ from services.clustering.domain.item import (
     Pair,
     assign_scenes,
 )
-from services.clustering.duplicate_ports import Picture
 from services.clustering.ports import Embedded, Embedder, Store, Transaction, Vector
+from services.clustering.ports.duplicates import Picture
 from services.clustering.usecases.members import join_cluster
 from services.clustering.usecases.membership import remove_vectors
 

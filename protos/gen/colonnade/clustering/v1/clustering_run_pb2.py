@@ -22,6 +22,7 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from colonnade.type.v1 import job_pb2 as colonnade_dot_type_dot_v1_dot_job__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
@@ -29,7 +30,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,colonnade/clustering/v1/clustering_run.proto\x12\x17\x63olonnade.clustering.v1\x1a\x1b\x63olonnade/type/v1/job.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"\xea\x05\n\rClusteringRun\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12?\n\x04mode\x18\x02 \x01(\x0e\x32+.colonnade.clustering.v1.ClusteringRun.ModeB\x04\xe2\x41\x01\x05\x12\x30\n\x05state\x18\x03 \x01(\x0e\x32\x1b.colonnade.type.v1.JobStateB\x04\xe2\x41\x01\x03\x12\x33\n\x08progress\x18\x04 \x01(\x0b\x32\x1b.colonnade.type.v1.ProgressB\x04\xe2\x41\x01\x03\x12\'\n\x05\x65rror\x18\x05 \x01(\x0b\x32\x12.google.rpc.StatusB\x04\xe2\x41\x01\x03\x12=\n\x05stats\x18\x06 \x01(\x0b\x32(.colonnade.clustering.v1.ClusteringStatsB\x04\xe2\x41\x01\x03\x12\x15\n\x07version\x18\x07 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x15\n\x07\x61ttempt\x18\x08 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x34\n\nstart_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x32\n\x08\x65nd_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\";\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\r\n\tMODE_AUTO\x10\x01\x12\x0e\n\nMODE_REFIT\x10\x02:\xa8\x01\xea\x41\xa4\x01\n\x1b\x63olonnade.dev/ClusteringRun\x12\x32personas/{persona}/clusteringRuns/{clustering_run}\x12\x32projects/{project}/clusteringRuns/{clustering_run}*\x0e\x63lusteringRuns2\rclusteringRun\"\xe5\x01\n\x0f\x43lusteringStats\x12\r\n\x05items\x18\x01 \x01(\x05\x12\x11\n\tclustered\x18\x02 \x01(\x05\x12\x13\n\x0bunclustered\x18\x03 \x01(\x05\x12\x12\n\nduplicates\x18\x04 \x01(\x05\x12\x10\n\x08\x63lusters\x18\x05 \x01(\x05\x12\x0c\n\x04\x62orn\x18\x06 \x01(\x05\x12\x0f\n\x07updated\x18\x07 \x01(\x05\x12\x0f\n\x07retired\x18\x08 \x01(\x05\x12\x0f\n\x07missing\x18\t \x01(\x05\x12\x0c\n\x04noop\x18\n \x01(\x08\x12\r\n\x05refit\x18\x0b \x01(\x08\x12\x17\n\x0f\x64uration_millis\x18\x0c \x01(\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,colonnade/clustering/v1/clustering_run.proto\x12\x17\x63olonnade.clustering.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1b\x63olonnade/type/v1/job.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"\x91\x0b\n\rClusteringRun\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12?\n\x04mode\x18\x02 \x01(\x0e\x32+.colonnade.clustering.v1.ClusteringRun.ModeB\x04\xe2\x41\x01\x05\x12\x30\n\x05state\x18\x03 \x01(\x0e\x32\x1b.colonnade.type.v1.JobStateB\x04\xe2\x41\x01\x03\x12\x33\n\x08progress\x18\x04 \x01(\x0b\x32\x1b.colonnade.type.v1.ProgressB\x04\xe2\x41\x01\x03\x12\'\n\x05\x65rror\x18\x05 \x01(\x0b\x32\x12.google.rpc.StatusB\x04\xe2\x41\x01\x03\x12=\n\x05stats\x18\x06 \x01(\x0b\x32(.colonnade.clustering.v1.ClusteringStatsB\x04\xe2\x41\x01\x03\x12\x15\n\x07version\x18\x07 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x15\n\x07\x61ttempt\x18\x08 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x34\n\nstart_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x32\n\x08\x65nd_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12Q\n\talgorithm\x18\x0c \x01(\x0e\x32\x30.colonnade.clustering.v1.ClusteringRun.AlgorithmB\x0c\xe2\x41\x01\x05\xbaH\x05\x82\x01\x02\x10\x01\x12?\n\x06params\x18\r \x01(\x0b\x32).colonnade.clustering.v1.ClusteringParamsB\x04\xe2\x41\x01\x05\x12?\n\x06\x66ilter\x18\x0e \x01(\x0b\x32).colonnade.clustering.v1.ClusteringFilterB\x04\xe2\x41\x01\x05\x12\x14\n\x06shadow\x18\x0f \x01(\x08\x42\x04\xe2\x41\x01\x05\x12?\n\x06report\x18\x10 \x01(\x0b\x32).colonnade.clustering.v1.ClusteringReportB\x04\xe2\x41\x01\x03\x12\x45\n\x07trigger\x18\x11 \x01(\x0e\x32..colonnade.clustering.v1.ClusteringRun.TriggerB\x04\xe2\x41\x01\x03\";\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\r\n\tMODE_AUTO\x10\x01\x12\x0e\n\nMODE_REFIT\x10\x02\"\xb5\x01\n\tAlgorithm\x12\x19\n\x15\x41LGORITHM_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41LGORITHM_MIXTURE\x10\x01\x12\x15\n\x11\x41LGORITHM_NEAREST\x10\x02\x12\x15\n\x11\x41LGORITHM_HDBSCAN\x10\x03\x12\x14\n\x10\x41LGORITHM_DBSCAN\x10\x04\x12\x1b\n\x17\x41LGORITHM_AGGLOMERATIVE\x10\x05\x12\x15\n\x11\x41LGORITHM_K_MEANS\x10\x06\"z\n\x07Trigger\x12\x17\n\x13TRIGGER_UNSPECIFIED\x10\x00\x12\x12\n\x0eTRIGGER_DEMAND\x10\x01\x12\x14\n\x10TRIGGER_SCHEDULE\x10\x02\x12\x16\n\x12TRIGGER_GENERATION\x10\x03\x12\x14\n\x10TRIGGER_BACKFILL\x10\x04:\xa8\x01\xea\x41\xa4\x01\n\x1b\x63olonnade.dev/ClusteringRun\x12\x32personas/{persona}/clusteringRuns/{clustering_run}\x12\x32projects/{project}/clusteringRuns/{clustering_run}*\x0e\x63lusteringRuns2\rclusteringRun\"\x8e\x02\n\x10\x43lusteringParams\x12\x35\n\x0bgranularity\x18\x01 \x01(\x01\x42\x1b\xe2\x41\x01\x01\xbaH\x14\x12\x12\x19\x66\x66\x66\x66\x66\x66\xee?)\x9a\x99\x99\x99\x99\x99\xa9?H\x00\x88\x01\x01\x12%\n\x08min_size\x18\x02 \x01(\x05\x42\x0e\xe2\x41\x01\x01\xbaH\x07\x1a\x05\x18\xe8\x07(\x02H\x01\x88\x01\x01\x12\x33\n\tthreshold\x18\x03 \x01(\x01\x42\x1b\xe2\x41\x01\x01\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x02\x88\x01\x01\x12*\n\rcluster_count\x18\x04 \x01(\x05\x42\x0e\xe2\x41\x01\x01\xbaH\x07\x1a\x05\x18\x90N(\x01H\x03\x88\x01\x01\x42\x0e\n\x0c_granularityB\x0b\n\t_min_sizeB\x0c\n\n_thresholdB\x10\n\x0e_cluster_count\"i\n\x10\x43lusteringFilter\x12\x1f\n\x07sources\x18\x01 \x03(\tB\x0e\xe2\x41\x01\x01\xbaH\x07\x92\x01\x04\x10\x32\x18\x01\x12\x34\n\nsince_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\"\x9b\x01\n\x10\x43lusteringReport\x12\r\n\x05items\x18\x01 \x01(\x05\x12\x10\n\x08\x63lusters\x18\x02 \x01(\x05\x12\x19\n\x11unclustered_share\x18\x03 \x01(\x01\x12\x11\n\tagreement\x18\x04 \x01(\x01\x12\x10\n\x08\x63ohesion\x18\x05 \x01(\x01\x12\r\n\x05sizes\x18\x06 \x03(\x05\x12\x17\n\x0f\x64uration_millis\x18\x07 \x01(\x05\"\xa8\x02\n\x0f\x43lusteringStats\x12\r\n\x05items\x18\x01 \x01(\x05\x12\x11\n\tclustered\x18\x02 \x01(\x05\x12\x13\n\x0bunclustered\x18\x03 \x01(\x05\x12\x12\n\nduplicates\x18\x04 \x01(\x05\x12\x10\n\x08\x63lusters\x18\x05 \x01(\x05\x12\x0c\n\x04\x62orn\x18\x06 \x01(\x05\x12\x0f\n\x07updated\x18\x07 \x01(\x05\x12\x0f\n\x07retired\x18\x08 \x01(\x05\x12\x0f\n\x07missing\x18\t \x01(\x05\x12\x0c\n\x04noop\x18\n \x01(\x08\x12\r\n\x05refit\x18\x0b \x01(\x08\x12\x17\n\x0f\x64uration_millis\x18\x0c \x01(\x05\x12\x0e\n\x06merged\x18\r \x01(\x05\x12\r\n\x05split\x18\x0e \x01(\x05\x12\x13\n\x0bquarantined\x18\x0f \x01(\x05\x12\r\n\x05\x64rift\x18\x10 \x01(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -58,12 +59,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLUSTERINGRUN'].fields_by_name['start_time']._serialized_options = b'\342A\001\003'
   _globals['_CLUSTERINGRUN'].fields_by_name['end_time']._loaded_options = None
   _globals['_CLUSTERINGRUN'].fields_by_name['end_time']._serialized_options = b'\342A\001\003'
+  _globals['_CLUSTERINGRUN'].fields_by_name['algorithm']._loaded_options = None
+  _globals['_CLUSTERINGRUN'].fields_by_name['algorithm']._serialized_options = b'\342A\001\005\272H\005\202\001\002\020\001'
+  _globals['_CLUSTERINGRUN'].fields_by_name['params']._loaded_options = None
+  _globals['_CLUSTERINGRUN'].fields_by_name['params']._serialized_options = b'\342A\001\005'
+  _globals['_CLUSTERINGRUN'].fields_by_name['filter']._loaded_options = None
+  _globals['_CLUSTERINGRUN'].fields_by_name['filter']._serialized_options = b'\342A\001\005'
+  _globals['_CLUSTERINGRUN'].fields_by_name['shadow']._loaded_options = None
+  _globals['_CLUSTERINGRUN'].fields_by_name['shadow']._serialized_options = b'\342A\001\005'
+  _globals['_CLUSTERINGRUN'].fields_by_name['report']._loaded_options = None
+  _globals['_CLUSTERINGRUN'].fields_by_name['report']._serialized_options = b'\342A\001\003'
+  _globals['_CLUSTERINGRUN'].fields_by_name['trigger']._loaded_options = None
+  _globals['_CLUSTERINGRUN'].fields_by_name['trigger']._serialized_options = b'\342A\001\003'
   _globals['_CLUSTERINGRUN']._loaded_options = None
   _globals['_CLUSTERINGRUN']._serialized_options = b'\352A\244\001\n\033colonnade.dev/ClusteringRun\0222personas/{persona}/clusteringRuns/{clustering_run}\0222projects/{project}/clusteringRuns/{clustering_run}*\016clusteringRuns2\rclusteringRun'
-  _globals['_CLUSTERINGRUN']._serialized_start=221
-  _globals['_CLUSTERINGRUN']._serialized_end=967
-  _globals['_CLUSTERINGRUN_MODE']._serialized_start=737
-  _globals['_CLUSTERINGRUN_MODE']._serialized_end=796
-  _globals['_CLUSTERINGSTATS']._serialized_start=970
-  _globals['_CLUSTERINGSTATS']._serialized_end=1199
+  _globals['_CLUSTERINGPARAMS'].fields_by_name['granularity']._loaded_options = None
+  _globals['_CLUSTERINGPARAMS'].fields_by_name['granularity']._serialized_options = b'\342A\001\001\272H\024\022\022\031ffffff\356?)\232\231\231\231\231\231\251?'
+  _globals['_CLUSTERINGPARAMS'].fields_by_name['min_size']._loaded_options = None
+  _globals['_CLUSTERINGPARAMS'].fields_by_name['min_size']._serialized_options = b'\342A\001\001\272H\007\032\005\030\350\007(\002'
+  _globals['_CLUSTERINGPARAMS'].fields_by_name['threshold']._loaded_options = None
+  _globals['_CLUSTERINGPARAMS'].fields_by_name['threshold']._serialized_options = b'\342A\001\001\272H\024\022\022\031\000\000\000\000\000\000\360?)\000\000\000\000\000\000\000\000'
+  _globals['_CLUSTERINGPARAMS'].fields_by_name['cluster_count']._loaded_options = None
+  _globals['_CLUSTERINGPARAMS'].fields_by_name['cluster_count']._serialized_options = b'\342A\001\001\272H\007\032\005\030\220N(\001'
+  _globals['_CLUSTERINGFILTER'].fields_by_name['sources']._loaded_options = None
+  _globals['_CLUSTERINGFILTER'].fields_by_name['sources']._serialized_options = b'\342A\001\001\272H\007\222\001\004\0202\030\001'
+  _globals['_CLUSTERINGFILTER'].fields_by_name['since_time']._loaded_options = None
+  _globals['_CLUSTERINGFILTER'].fields_by_name['since_time']._serialized_options = b'\342A\001\001'
+  _globals['_CLUSTERINGRUN']._serialized_start=250
+  _globals['_CLUSTERINGRUN']._serialized_end=1675
+  _globals['_CLUSTERINGRUN_MODE']._serialized_start=1137
+  _globals['_CLUSTERINGRUN_MODE']._serialized_end=1196
+  _globals['_CLUSTERINGRUN_ALGORITHM']._serialized_start=1199
+  _globals['_CLUSTERINGRUN_ALGORITHM']._serialized_end=1380
+  _globals['_CLUSTERINGRUN_TRIGGER']._serialized_start=1382
+  _globals['_CLUSTERINGRUN_TRIGGER']._serialized_end=1504
+  _globals['_CLUSTERINGPARAMS']._serialized_start=1678
+  _globals['_CLUSTERINGPARAMS']._serialized_end=1948
+  _globals['_CLUSTERINGFILTER']._serialized_start=1950
+  _globals['_CLUSTERINGFILTER']._serialized_end=2055
+  _globals['_CLUSTERINGREPORT']._serialized_start=2058
+  _globals['_CLUSTERINGREPORT']._serialized_end=2213
+  _globals['_CLUSTERINGSTATS']._serialized_start=2216
+  _globals['_CLUSTERINGSTATS']._serialized_end=2512
 # @@protoc_insertion_point(module_scope)

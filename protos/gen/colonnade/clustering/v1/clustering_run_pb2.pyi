@@ -3,10 +3,12 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from colonnade.type.v1 import job_pb2 as _job_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.rpc import status_pb2 as _status_pb2
 import builtins as _builtins
@@ -49,6 +51,80 @@ class ClusteringRun(_message.Message):
     MODE_REFIT: ClusteringRun.Mode.ValueType  # 2
     """Everything is grouped anew; ids are carried over by overlap."""
 
+    class _Algorithm:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _AlgorithmEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ClusteringRun._Algorithm.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        ALGORITHM_UNSPECIFIED: ClusteringRun._Algorithm.ValueType  # 0
+        """Read as ALGORITHM_MIXTURE."""
+        ALGORITHM_MIXTURE: ClusteringRun._Algorithm.ValueType  # 1
+        """The mixture on the unit sphere, which finds the number of groups itself and goes on where the
+        run before ended. The only one that can change clusters step by step.
+        """
+        ALGORITHM_NEAREST: ClusteringRun._Algorithm.ValueType  # 2
+        """Each item joins the nearest group above a cosine, or makes one of its own."""
+        ALGORITHM_HDBSCAN: ClusteringRun._Algorithm.ValueType  # 3
+        """HDBSCAN."""
+        ALGORITHM_DBSCAN: ClusteringRun._Algorithm.ValueType  # 4
+        """DBSCAN."""
+        ALGORITHM_AGGLOMERATIVE: ClusteringRun._Algorithm.ValueType  # 5
+        """Agglomerative, average linkage, cut at a cosine."""
+        ALGORITHM_K_MEANS: ClusteringRun._Algorithm.ValueType  # 6
+        """Spherical k-means with a given number of groups."""
+
+    class Algorithm(_Algorithm, metaclass=_AlgorithmEnumTypeWrapper):
+        """Says how groups are found."""
+
+    ALGORITHM_UNSPECIFIED: ClusteringRun.Algorithm.ValueType  # 0
+    """Read as ALGORITHM_MIXTURE."""
+    ALGORITHM_MIXTURE: ClusteringRun.Algorithm.ValueType  # 1
+    """The mixture on the unit sphere, which finds the number of groups itself and goes on where the
+    run before ended. The only one that can change clusters step by step.
+    """
+    ALGORITHM_NEAREST: ClusteringRun.Algorithm.ValueType  # 2
+    """Each item joins the nearest group above a cosine, or makes one of its own."""
+    ALGORITHM_HDBSCAN: ClusteringRun.Algorithm.ValueType  # 3
+    """HDBSCAN."""
+    ALGORITHM_DBSCAN: ClusteringRun.Algorithm.ValueType  # 4
+    """DBSCAN."""
+    ALGORITHM_AGGLOMERATIVE: ClusteringRun.Algorithm.ValueType  # 5
+    """Agglomerative, average linkage, cut at a cosine."""
+    ALGORITHM_K_MEANS: ClusteringRun.Algorithm.ValueType  # 6
+    """Spherical k-means with a given number of groups."""
+
+    class _Trigger:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _TriggerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ClusteringRun._Trigger.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        TRIGGER_UNSPECIFIED: ClusteringRun._Trigger.ValueType  # 0
+        """Never set by a server."""
+        TRIGGER_DEMAND: ClusteringRun._Trigger.ValueType  # 1
+        """Somebody asked for it."""
+        TRIGGER_SCHEDULE: ClusteringRun._Trigger.ValueType  # 2
+        """Items were waiting when the schedule of the scope came round."""
+        TRIGGER_GENERATION: ClusteringRun._Trigger.ValueType  # 3
+        """The vectors of the library come from another model now."""
+        TRIGGER_BACKFILL: ClusteringRun._Trigger.ValueType  # 4
+        """A backfill went over all scopes."""
+
+    class Trigger(_Trigger, metaclass=_TriggerEnumTypeWrapper):
+        """Says why a run was made."""
+
+    TRIGGER_UNSPECIFIED: ClusteringRun.Trigger.ValueType  # 0
+    """Never set by a server."""
+    TRIGGER_DEMAND: ClusteringRun.Trigger.ValueType  # 1
+    """Somebody asked for it."""
+    TRIGGER_SCHEDULE: ClusteringRun.Trigger.ValueType  # 2
+    """Items were waiting when the schedule of the scope came round."""
+    TRIGGER_GENERATION: ClusteringRun.Trigger.ValueType  # 3
+    """The vectors of the library come from another model now."""
+    TRIGGER_BACKFILL: ClusteringRun.Trigger.ValueType  # 4
+    """A backfill went over all scopes."""
+
     NAME_FIELD_NUMBER: _builtins.int
     MODE_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
@@ -60,6 +136,12 @@ class ClusteringRun(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
+    ALGORITHM_FIELD_NUMBER: _builtins.int
+    PARAMS_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    SHADOW_FIELD_NUMBER: _builtins.int
+    REPORT_FIELD_NUMBER: _builtins.int
+    TRIGGER_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name."""
     mode: Global___ClusteringRun.Mode.ValueType
@@ -70,6 +152,12 @@ class ClusteringRun(_message.Message):
     """The version it wrote; 0 when nothing had changed."""
     attempt: _builtins.int
     """How many times a worker took it up."""
+    algorithm: Global___ClusteringRun.Algorithm.ValueType
+    """How the groups are found; read as ALGORITHM_MIXTURE where it is not set."""
+    shadow: _builtins.bool
+    """Whether it only reports what it would find, and changes no cluster."""
+    trigger: Global___ClusteringRun.Trigger.ValueType
+    """Why it was made."""
     @_builtins.property
     def progress(self) -> _job_pb2.Progress:
         """How far it has come."""
@@ -94,6 +182,18 @@ class ClusteringRun(_message.Message):
     def end_time(self) -> _timestamp_pb2.Timestamp:
         """When it ended."""
 
+    @_builtins.property
+    def params(self) -> Global___ClusteringParams:
+        """What to do otherwise than the settings of the installation say."""
+
+    @_builtins.property
+    def filter(self) -> Global___ClusteringFilter:
+        """Which of the items that wait for a cluster are looked at; all of them where it is not set."""
+
+    @_builtins.property
+    def report(self) -> Global___ClusteringReport:
+        """What a shadow run found."""
+
     def __init__(
         self,
         *,
@@ -108,14 +208,151 @@ class ClusteringRun(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
+        algorithm: Global___ClusteringRun.Algorithm.ValueType = ...,
+        params: Global___ClusteringParams | None = ...,
+        filter: Global___ClusteringFilter | None = ...,
+        shadow: _builtins.bool = ...,
+        report: Global___ClusteringReport | None = ...,
+        trigger: Global___ClusteringRun.Trigger.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "error", b"error", "progress", b"progress", "start_time", b"start_time", "stats", b"stats"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "error", b"error", "filter", b"filter", "params", b"params", "progress", b"progress", "report", b"report", "start_time", b"start_time", "stats", b"stats"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "mode", b"mode", "name", b"name", "progress", b"progress", "start_time", b"start_time", "state", b"state", "stats", b"stats", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "attempt", b"attempt", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "filter", b"filter", "mode", b"mode", "name", b"name", "params", b"params", "progress", b"progress", "report", b"report", "shadow", b"shadow", "start_time", b"start_time", "state", b"state", "stats", b"stats", "trigger", b"trigger", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ClusteringRun: _TypeAlias = ClusteringRun  # noqa: Y015
+
+@_typing.final
+class ClusteringParams(_message.Message):
+    """Holds what a clustering run does otherwise than the installation's settings say."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GRANULARITY_FIELD_NUMBER: _builtins.int
+    MIN_SIZE_FIELD_NUMBER: _builtins.int
+    THRESHOLD_FIELD_NUMBER: _builtins.int
+    CLUSTER_COUNT_FIELD_NUMBER: _builtins.int
+    granularity: _builtins.float
+    """The cosine expected within a group, for ALGORITHM_MIXTURE: 0.25 gives fewer and broader groups,
+    0.55 more and finer ones. A refit.
+    """
+    min_size: _builtins.int
+    """The fewest items that make a group."""
+    threshold: _builtins.float
+    """The cosine at which items are of one group, for ALGORITHM_NEAREST, ALGORITHM_DBSCAN and
+    ALGORITHM_AGGLOMERATIVE.
+    """
+    cluster_count: _builtins.int
+    """How many groups to make; required for ALGORITHM_K_MEANS, and only for that."""
+    def __init__(
+        self,
+        *,
+        granularity: _builtins.float | None = ...,
+        min_size: _builtins.int | None = ...,
+        threshold: _builtins.float | None = ...,
+        cluster_count: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cluster_count", b"_cluster_count", "_granularity", b"_granularity", "_min_size", b"_min_size", "_threshold", b"_threshold", "cluster_count", b"cluster_count", "granularity", b"granularity", "min_size", b"min_size", "threshold", b"threshold"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cluster_count", b"_cluster_count", "_granularity", b"_granularity", "_min_size", b"_min_size", "_threshold", b"_threshold", "cluster_count", b"cluster_count", "granularity", b"granularity", "min_size", b"min_size", "threshold", b"threshold"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__cluster_count: _TypeAlias = _typing.Literal["cluster_count"]  # noqa: Y015
+    _WhichOneofArgType__cluster_count: _TypeAlias = _typing.Literal["_cluster_count", b"_cluster_count"]  # noqa: Y015
+    _WhichOneofReturnType__granularity: _TypeAlias = _typing.Literal["granularity"]  # noqa: Y015
+    _WhichOneofArgType__granularity: _TypeAlias = _typing.Literal["_granularity", b"_granularity"]  # noqa: Y015
+    _WhichOneofReturnType__min_size: _TypeAlias = _typing.Literal["min_size"]  # noqa: Y015
+    _WhichOneofArgType__min_size: _TypeAlias = _typing.Literal["_min_size", b"_min_size"]  # noqa: Y015
+    _WhichOneofReturnType__threshold: _TypeAlias = _typing.Literal["threshold"]  # noqa: Y015
+    _WhichOneofArgType__threshold: _TypeAlias = _typing.Literal["_threshold", b"_threshold"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cluster_count) -> _WhichOneofReturnType__cluster_count | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__granularity) -> _WhichOneofReturnType__granularity | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_size) -> _WhichOneofReturnType__min_size | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__threshold) -> _WhichOneofReturnType__threshold | None: ...
+
+Global___ClusteringParams: _TypeAlias = ClusteringParams  # noqa: Y015
+
+@_typing.final
+class ClusteringFilter(_message.Message):
+    """Chooses among the items that wait for a cluster."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCES_FIELD_NUMBER: _builtins.int
+    SINCE_TIME_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def sources(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only those of these sources, for texts."""
+
+    @_builtins.property
+    def since_time(self) -> _timestamp_pb2.Timestamp:
+        """Only those that came in at this moment or later."""
+
+    def __init__(
+        self,
+        *,
+        sources: _abc.Iterable[_builtins.str] | None = ...,
+        since_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since_time", b"since_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["since_time", b"since_time", "sources", b"sources"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClusteringFilter: _TypeAlias = ClusteringFilter  # noqa: Y015
+
+@_typing.final
+class ClusteringReport(_message.Message):
+    """Tells what a shadow run found, beside the clusters that are there."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    CLUSTERS_FIELD_NUMBER: _builtins.int
+    UNCLUSTERED_SHARE_FIELD_NUMBER: _builtins.int
+    AGREEMENT_FIELD_NUMBER: _builtins.int
+    COHESION_FIELD_NUMBER: _builtins.int
+    SIZES_FIELD_NUMBER: _builtins.int
+    DURATION_MILLIS_FIELD_NUMBER: _builtins.int
+    items: _builtins.int
+    """Items that it looked at."""
+    clusters: _builtins.int
+    """Groups that it found."""
+    unclustered_share: _builtins.float
+    """The share of items in no group, 0..1."""
+    agreement: _builtins.float
+    """The agreement with the clusters that are there, as an adjusted Rand index: 1 is the same."""
+    cohesion: _builtins.float
+    """The mean cosine of the members of a group to its centroid, 0..1."""
+    duration_millis: _builtins.int
+    """How long it took, in milliseconds."""
+    @_builtins.property
+    def sizes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The sizes of its groups, largest first; at most 100."""
+
+    def __init__(
+        self,
+        *,
+        items: _builtins.int = ...,
+        clusters: _builtins.int = ...,
+        unclustered_share: _builtins.float = ...,
+        agreement: _builtins.float = ...,
+        cohesion: _builtins.float = ...,
+        sizes: _abc.Iterable[_builtins.int] | None = ...,
+        duration_millis: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "clusters", b"clusters", "cohesion", b"cohesion", "duration_millis", b"duration_millis", "items", b"items", "sizes", b"sizes", "unclustered_share", b"unclustered_share"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClusteringReport: _TypeAlias = ClusteringReport  # noqa: Y015
 
 @_typing.final
 class ClusteringStats(_message.Message):
@@ -135,6 +372,10 @@ class ClusteringStats(_message.Message):
     NOOP_FIELD_NUMBER: _builtins.int
     REFIT_FIELD_NUMBER: _builtins.int
     DURATION_MILLIS_FIELD_NUMBER: _builtins.int
+    MERGED_FIELD_NUMBER: _builtins.int
+    SPLIT_FIELD_NUMBER: _builtins.int
+    QUARANTINED_FIELD_NUMBER: _builtins.int
+    DRIFT_FIELD_NUMBER: _builtins.int
     items: _builtins.int
     """Items looked at."""
     clustered: _builtins.int
@@ -159,6 +400,14 @@ class ClusteringStats(_message.Message):
     """Whether everything was grouped anew."""
     duration_millis: _builtins.int
     """How long it took, in milliseconds."""
+    merged: _builtins.int
+    """Clusters that became part of another one."""
+    split: _builtins.int
+    """Clusters that came apart into several."""
+    quarantined: _builtins.int
+    """Items given up after several tries."""
+    drift: _builtins.float
+    """How far the clusters had drifted from what a refit finds, 0..1; only known after a refit."""
     def __init__(
         self,
         *,
@@ -174,10 +423,14 @@ class ClusteringStats(_message.Message):
         noop: _builtins.bool = ...,
         refit: _builtins.bool = ...,
         duration_millis: _builtins.int = ...,
+        merged: _builtins.int = ...,
+        split: _builtins.int = ...,
+        quarantined: _builtins.int = ...,
+        drift: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["born", b"born", "clustered", b"clustered", "clusters", b"clusters", "duplicates", b"duplicates", "duration_millis", b"duration_millis", "items", b"items", "missing", b"missing", "noop", b"noop", "refit", b"refit", "retired", b"retired", "unclustered", b"unclustered", "updated", b"updated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["born", b"born", "clustered", b"clustered", "clusters", b"clusters", "drift", b"drift", "duplicates", b"duplicates", "duration_millis", b"duration_millis", "items", b"items", "merged", b"merged", "missing", b"missing", "noop", b"noop", "quarantined", b"quarantined", "refit", b"refit", "retired", b"retired", "split", b"split", "unclustered", b"unclustered", "updated", b"updated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

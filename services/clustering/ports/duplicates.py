@@ -1,4 +1,4 @@
-"""What finding duplicates needs of the world, besides ``ports``."""
+"""What finding duplicates needs of the world, besides the other ports."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
