@@ -35,7 +35,7 @@ run: .venv/run.stamp ## Starts the suite alone, on $(DATA)/suite.
 	@$(BIN)/python -m services --target=all --data $(DATA)/suite
 
 test: .venv/dev.stamp ## The tests: rules, contracts, and every part on real engines.
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not processes" $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not processes" $(ARGS)
 
 e2e: .venv/dev.stamp ## Whole suites as processes: the main job in two shapes, kills, security, the demo.
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m processes $(ARGS)

@@ -138,7 +138,7 @@ def test_what_is_undecided_can_be_decided(state: SuggestionState) -> None:
     check_rejected(down)
 
 
-@pytest.mark.parametrize("state", set(SuggestionState) - {SuggestionState.REJECTED})
+@pytest.mark.parametrize("state", sorted(set(SuggestionState) - {SuggestionState.REJECTED}))
 def test_only_what_was_turned_down_goes(state: SuggestionState) -> None:
     with pytest.raises(FailedPrecondition):
         check_rejected(suggestion(state))

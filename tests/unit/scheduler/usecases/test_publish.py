@@ -82,7 +82,7 @@ async def test_the_intent_is_committed_when_the_call_is_made(desk: Desk) -> None
     assert len(desk.publisher.submitted) == 1
 
 
-@pytest.mark.parametrize("state", set(S) - {S.READY, S.RETRY_WAIT}, ids=lambda state: state.value)
+@pytest.mark.parametrize("state", sorted(set(S) - {S.READY, S.RETRY_WAIT}), ids=lambda state: state.value)
 async def test_only_what_waits_is_sent(desk: Desk, state: PublicationState) -> None:
     now = desk.clock.now()
     desk.store.add(desk.store.channel, a_post(now, a_publication(now, state=state)))
@@ -264,7 +264,7 @@ async def test_the_failed_post_of_a_former_life_is_withdrawn_first(
         assert publication.next_attempt_at == now + timedelta(seconds=wait)
 
 
-@pytest.mark.parametrize("state", set(RemoteState) - {RemoteState.ERROR})
+@pytest.mark.parametrize("state", sorted(set(RemoteState) - {RemoteState.ERROR}))
 async def test_a_failed_post_that_was_revived_there_is_followed_and_nothing_is_sent(
     desk: Desk, state: RemoteState
 ) -> None:
