@@ -24,12 +24,15 @@ async def addresses_of(host: str) -> Sequence[str]:
 
 
 async def refuse_private(url: httpx.URL, lookup: Lookup = addresses_of) -> None:
-    """Passes what may be sent to. Raises ``Refused`` if all addresses of an https host are private.
+    """Passes what may be sent to. Raises ``Refused`` if any address of an https host is private.
 
-    Plain http is for addresses of this machine only; that was checked with the channel.
+    The connection may take any of them, so one is enough. Plain http is for addresses of this
+    machine only; that was checked with the channel.
     """
     if url.scheme != "https":
         return
-    addresses = await lookup(url.host)
-    if addresses and not any(is_public(address) for address in addresses):
-        raise Refused(f"{url.host} is an address of a private network; nothing is sent there")
+    private = [address for address in await lookup(url.host) if not is_public(address)]
+    if private:
+        raise Refused(
+            f"{url.host} has an address in a private network ({private[0]}); nothing is sent there"
+        )

@@ -11,7 +11,7 @@ from services.scheduler.providers.guard import addresses_of, refuse_private
     ("url", "addresses", "passes"),
     [
         ("https://provider.example", ["93.184.216.34"], True),
-        ("https://provider.example", ["10.0.0.1", "93.184.216.34"], True),
+        ("https://provider.example", ["93.184.216.34", "10.0.0.1"], False),
         ("https://provider.example", ["10.0.0.1", "fe80::1%eth0"], False),
         ("https://provider.example", ["169.254.169.254"], False),
         ("https://provider.example", ["::ffff:127.0.0.1"], False),
