@@ -11,6 +11,7 @@ from libs.clock import Clock
 from libs.db.engine import Database
 from libs.images import ImageLimits, reuse_buffers
 from libs.jobs.queue import JobQueue
+from libs.llm.answers import Model
 from libs.rpc.call import current_call
 from libs.signing import Signer
 from services.catalog.pictures import PooledPictures
@@ -19,7 +20,6 @@ from services.catalog.repository.catalog import CatalogDatabase
 from services.catalog.settings import CatalogSettings
 from services.catalog.usecases.all import UseCases
 from services.catalog.usecases.analysis import Analysis, AnalysisCases
-from services.catalog.usecases.authors import Model
 from services.catalog.usecases.batches import BatchCases
 from services.catalog.usecases.campaigns import CampaignCases
 from services.catalog.usecases.candidates import CandidateCases

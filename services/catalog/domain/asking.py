@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from libs.llm.reading import Unusable, object_in, one_line, text_in
 from services.catalog.domain.brief import Ground, Wish
 from services.catalog.domain.suggestion import Brief
 
@@ -37,10 +38,6 @@ Answer with one JSON object and nothing else:
 The brief fits the pillar, its guidelines and the persona's voice. Prefer wanted.topic and
 wanted.shape, and mend what is in lacks. Never repeat or paraphrase existing_prompts, keep well away
 from rejected and from what its reasons object to, and never mention avoid_topics."""
-
-
-class Unusable(Exception):
-    """An answer that is no brief. The message says what is wrong with it."""
 
 
 def inputs_of(ground: Ground, wish: Wish | None) -> dict[str, Any]:
@@ -75,20 +72,13 @@ def question(inputs: dict[str, Any], refused: Sequence[Brief]) -> str:
     return json.dumps(told, ensure_ascii=False)
 
 
-def repair(problem: str) -> str:
-    """The turn that asks once more after an answer that could not be used."""
-    return (
-        f"That cannot be used: {problem}. Answer again with the one JSON object and nothing else."
-    )
-
-
 def brief_in(answer: str, ground: Ground) -> Brief:
     """The brief that a model answered, with or without a fence around it. Raises Unusable."""
-    said = _object(answer)
+    said = object_in(answer)
     title, description, prompt = (
-        _text(said, "title", _MAX_TITLE),
-        _text(said, "description", _MAX_DESCRIPTION),
-        _text(said, "prompt", _MAX_PROMPT),
+        text_in(said, "title", _MAX_TITLE),
+        text_in(said, "description", _MAX_DESCRIPTION),
+        text_in(said, "prompt", _MAX_PROMPT),
     )
     if len(title.split()) not in _TITLE_WORDS:
         raise Unusable("title must have two to five words")
@@ -107,40 +97,9 @@ def _photos(ground: Ground) -> list[str]:
     return list(dict.fromkeys(text for text in texts if text))[:MAX_PHOTOS]
 
 
-def _object(answer: str) -> dict[str, Any]:
-    try:
-        said = json.loads(_unfenced(answer))
-    except (ValueError, RecursionError):
-        raise Unusable("it is not JSON") from None
-    if not isinstance(said, dict):
-        raise Unusable("it is not a JSON object")
-    return said
-
-
-def _unfenced(answer: str) -> str:
-    """The object in ``answer``, without a fence of backticks and what stands around it."""
-    start, end = answer.find("{"), answer.rfind("}")
-    return answer[start : end + 1] if 0 <= start < end else answer
-
-
-def _text(said: dict[str, Any], name: str, most: int) -> str:
-    text = said.get(name)
-    if not isinstance(text, str) or not text.strip():
-        raise Unusable(f"{name} must be a text that is not empty")
-    text = _storable(text)
-    if len(text) > most:
-        raise Unusable(f"{name} must have {most} characters at most")
-    return text
-
-
 def _keywords(said: dict[str, Any]) -> tuple[str, ...]:
     words = said.get("keywords", [])
     if not isinstance(words, list):
         raise Unusable("keywords must be a list of texts")
-    texts = (_storable(word) for word in words if isinstance(word, str))
+    texts = (one_line(word) for word in words if isinstance(word, str))
     return tuple(dict.fromkeys(text for text in texts if text))[:_MAX_KEYWORDS]
-
-
-def _storable(text: str) -> str:
-    """``text`` on one line, without what no database takes: NUL and halves of characters."""
-    return " ".join(text.encode(errors="replace").decode().replace("\0", " ").split())

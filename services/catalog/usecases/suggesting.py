@@ -14,8 +14,10 @@ from libs.clock import Clock
 from libs.errors import ColonnadeError, Conflict, DeadlineExceeded, NotFound, Unavailable
 from libs.ids import uuid7
 from libs.lease import Lease, LeaseLost, kept
+from libs.llm.answers import Model
 from libs.llm.chat import ChatFailed
-from services.catalog.domain.asking import Unusable, inputs_of
+from libs.llm.reading import Unusable
+from services.catalog.domain.asking import inputs_of
 from services.catalog.domain.brief import SOURCE, Ground, Wish, offline_brief, wish_of
 from services.catalog.domain.gaps import GapReport, PillarGap
 from services.catalog.domain.names import Key
@@ -34,7 +36,7 @@ from services.catalog.domain.suggestion import (
     reason_of,
 )
 from services.catalog.ports import Catalog, Known
-from services.catalog.usecases.authors import Model, ask_model
+from services.catalog.usecases.authors import ask_model
 
 log = logging.getLogger(__name__)
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.llm.reading import Unusable
 from services.catalog.domain.asking import (
     MAX_PROMPTS,
     SYSTEM,
-    Unusable,
     brief_in,
     inputs_of,
     question,
