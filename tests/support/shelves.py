@@ -17,8 +17,6 @@ from libs.errors import ColonnadeError
 from libs.rpc.status import to_status
 from tests.support.studio import SERVICE, message, service
 
-_TURNS = 50
-
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -34,13 +32,15 @@ class Call:
 class Shelves:
     """Answers by method name: a message, an error of ours, or a function of request and context.
 
-    A method without one answers with an empty message or stream.
+    A method without one answers with an empty message or stream. Uploads that are
+    ``is_never_complete`` wait for their end.
     """
 
     answers: dict[str, Any] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     received_bytes: int = 0
+    is_never_complete: bool = False
 
     async def unary(self, name: str, request: Any, context: Any) -> Any:
         """Serves any method with one request and one response."""
@@ -76,10 +76,10 @@ class Shelves:
                 assert request.WhichOneof("payload") == "chunk"
                 digest.update(request.chunk)
                 self.received_bytes += len(request.chunk)
-            # The requests of a call that the client cancels end as if they were complete; that it
-            # was cancelled comes within the next turns of the loop.
-            for _ in range(_TURNS):
-                await asyncio.sleep(0)
+            # The requests of a call that the client cancels may end as if they were complete; that
+            # it was cancelled comes a moment later.
+            if self.is_never_complete:
+                await asyncio.Event().wait()
         except asyncio.CancelledError:
             self.cancelled.append("UploadPicture")
             raise

@@ -151,6 +151,7 @@ async def test_a_client_that_leaves_ends_the_call(
     async def was_cancelled() -> bool:
         return shelves.cancelled == ["UploadPicture"]
 
+    shelves.is_never_complete = True
     sending = asyncio.create_task(live.post(PATH, content=forever(), headers=JPEG))
     await eventually(some_arrived)
     sending.cancel()
