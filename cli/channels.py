@@ -126,9 +126,13 @@ def update(
     token_env: Annotated[
         str, typer.Option(help="The environment variable that holds a new key of the provider.")
     ] = "",
+    approval: Annotated[
+        bool | None,
+        typer.Option("--approval/--no-approval", help="Whether posts must be approved first."),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Renames a channel, or replaces its key, which is tried at the provider first."""
+    """Renames a channel, has it ask for approvals, or replaces its key, which is tried first."""
     if token_env and not os.environ.get(token_env):
         err.print(f"[red]token-env[/red]: the environment has no {token_env}; set it to the key")
         raise typer.Exit(USAGE)
@@ -137,7 +141,13 @@ def update(
         display_name=display_name,
         access_token=os.environ[token_env] if token_env else "",
     )
+    given = {"display_name": display_name, "access_token": token_env}
+    paths = [name for name, value in given.items() if value]
+    if approval is not None:
+        changed.approval_required = approval
+        paths.append("approval_required")
     request = scheduler.UpdateChannelRequest(channel=changed)
+    request.update_mask.paths.extend(paths)
     found = with_suite(lambda suite: suite.scheduler.UpdateChannel(request))
     show_channel(found, json)
 

@@ -1,6 +1,6 @@
 """``colonnade clusters``."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from textwrap import fill
 from typing import Annotated
 
@@ -8,12 +8,11 @@ import typer
 from colonnade.clustering.v1 import clustering_service_pb2 as clustering
 from colonnade.clustering.v1.cluster_edit_pb2 import ClusterEdit
 from colonnade.clustering.v1.cluster_pb2 import Cluster, ClusterMember, ClusterMemberResult
-from colonnade.clustering.v1.clustering_run_pb2 import ClusteringRun
-from colonnade.type.v1.job_pb2 import JobState
 from rich.markup import escape
 
+from cli import cluster_insight, cluster_runs
 from cli.connection import Suite
-from cli.names import below, persona_name
+from cli.names import below, scope_name
 from cli.output import JsonOption, err, last_part, line, print_json, table, when, word
 from cli.run import FAILED, with_suite
 
@@ -25,69 +24,10 @@ Results = Sequence[ClusterMemberResult]
 
 _AT_ONCE = 200
 _ID_WIDTH = 36
-_ENDED = (JobState.JOB_STATE_SUCCEEDED, JobState.JOB_STATE_FAILED, JobState.JOB_STATE_CANCELLED)
-
-
-def scope_name(text: str) -> str:
-    """``personas/nora`` from ``nora``; ``projects/x`` stays."""
-    return text if text.startswith("projects/") else persona_name(text)
-
-
-@app.command()
-def run(
-    scope: Annotated[str, typer.Argument(help="A persona, or projects/….")],
-    refit: Annotated[bool, typer.Option(help="Group everything anew.")] = False,
-    json: JsonOption = False,
-) -> None:
-    """Groups the items of a scope and waits until that is done."""
-    mode = ClusteringRun.MODE_REFIT if refit else ClusteringRun.MODE_AUTO
-
-    def show(run: ClusteringRun) -> None:
-        if not json:
-            progress = run.progress
-            err.print(
-                f"  {word(JobState, run.state)} {progress.phase} {progress.done}/{progress.total}"
-            )
-
-    done = with_suite(lambda suite: run_clustering(suite, scope_name(scope), mode, show))
-    print_json(done) if json else show_run(done)
-    if done.state != JobState.JOB_STATE_SUCCEEDED:
-        raise typer.Exit(FAILED)
-
-
-async def run_clustering(
-    suite: Suite,
-    scope: str,
-    mode: "ClusteringRun.Mode.ValueType",
-    progress: Callable[[ClusteringRun], None],
-) -> ClusteringRun:
-    """Asks for a run and watches it to its end."""
-    run = await suite.clustering.CreateClusteringRun(
-        clustering.CreateClusteringRunRequest(parent=scope, clustering_run=ClusteringRun(mode=mode))
-    )
-    while run.state not in _ENDED:
-        request = clustering.WatchClusteringRunRequest(name=run.name)
-        async for event in suite.clustering.WatchClusteringRun(request):
-            run = event.clustering_run
-            progress(run)
-    return run
-
-
-def show_run(run: ClusteringRun) -> None:
-    """What a run did, in a sentence."""
-    if run.state != JobState.JOB_STATE_SUCCEEDED:
-        line(f"[red]{word(JobState, run.state)}[/red]: {escape(run.error.message)}")
-        return
-    stats = run.stats
-    if stats.noop:
-        line(f"nothing has changed: {stats.clusters} clusters of {stats.items} items")
-        return
-    line(
-        f"version {run.version}: {stats.clustered} of {stats.items} items in {stats.clusters} "
-        f"clusters ({stats.born} new, {stats.updated} changed, {stats.retired} gone), "
-        f"{stats.unclustered} unclustered, {stats.duplicates} near-duplicates, "
-        f"{stats.duration_millis} ms"
-    )
+app.command()(cluster_runs.run)
+app.command()(cluster_runs.runs)
+app.command()(cluster_insight.analyze)
+app.command()(cluster_insight.heroes)
 
 
 @app.command("list")
@@ -178,10 +118,12 @@ def show_cluster(cluster: Cluster) -> None:
     line(f"[bold]{escape(cluster.title)}[/bold] ({kind_of(cluster)})")
     line(f"  {cluster.name}")
     line(f"  {cluster.member_count} members")
-    if cluster.summary:
+    if cluster.HasField("digest"):
+        cluster_insight.show_digest(cluster.digest)
+    elif cluster.summary:
         line(f"  {escape(cluster.summary)}")
     if cluster.HasField("hero"):
-        parts = ", ".join(f"{p.id} {p.value:.2f}" for p in cluster.hero.parts)
+        parts = cluster_insight.parts_of(cluster.hero)
         pinned = "pinned, " if cluster.hero.pinned else ""
         line(f"  hero {last_part(cluster.hero.item)}: {pinned}{cluster.hero.score:.2f} ({parts})")
 

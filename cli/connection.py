@@ -12,8 +12,11 @@ from colonnade.catalog.v1.run_service_pb2_grpc import RunServiceStub
 from colonnade.clustering.v1.clustering_service_pb2_grpc import ClusteringServiceStub
 from colonnade.clustering.v1.duplicate_service_pb2_grpc import DuplicateServiceStub
 from colonnade.clustering.v1.generation_service_pb2_grpc import GenerationServiceStub
+from colonnade.clustering.v1.insight_service_pb2_grpc import InsightServiceStub
+from colonnade.clustering.v1.item_service_pb2_grpc import ItemServiceStub
 from colonnade.clustering.v1.search_service_pb2_grpc import SearchServiceStub
 from colonnade.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
+from colonnade.scheduler.v1.caption_service_pb2_grpc import CaptionServiceStub
 from colonnade.scheduler.v1.planner_service_pb2_grpc import PlannerServiceStub
 from colonnade.scheduler.v1.scheduler_service_pb2_grpc import SchedulerServiceStub
 
@@ -55,8 +58,11 @@ class Suite:
     duplicates: DuplicateServiceStub
     search: SearchServiceStub
     generations: GenerationServiceStub
+    items: ItemServiceStub
+    insight: InsightServiceStub
     scheduler: SchedulerServiceStub
     planner: PlannerServiceStub
+    captions: CaptionServiceStub
     peers: Peers
 
 
@@ -77,8 +83,11 @@ async def connect(target: Target | None = None) -> AsyncIterator[Suite]:
             peers.stub(DuplicateServiceStub, "clustering"),
             peers.stub(SearchServiceStub, "clustering"),
             peers.stub(GenerationServiceStub, "clustering"),
+            peers.stub(ItemServiceStub, "clustering"),
+            peers.stub(InsightServiceStub, "clustering"),
             peers.stub(SchedulerServiceStub, "scheduler"),
             peers.stub(PlannerServiceStub, "scheduler"),
+            peers.stub(CaptionServiceStub, "scheduler"),
             peers,
         )
     finally:

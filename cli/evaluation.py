@@ -12,14 +12,16 @@ import typer
 from rich.markup import escape
 
 from cli.child import result_of, run_child
+from cli.clustering_evaluation import clustering
 from cli.evaluation_plot import draw
 from cli.output import err, line, table
 from cli.run import FAILED
 
 app = typer.Typer(
-    help="Measures models on photos of yours; see docs/embedding-quality.md.",
+    help="Measures models and ways to group on photos of yours.",
     no_args_is_help=True,
 )
+app.command()(clustering)
 
 _MODULE = "services.embedding.evaluation"
 _MIB = 1024 * 1024
@@ -31,7 +33,7 @@ DATA = Path(".data/suite")
 
 @app.callback()
 def group() -> None:
-    """Measures models on photos of yours; see docs/embedding-quality.md."""
+    """Measures models and ways to group on photos of yours."""
 
 
 @app.command()
@@ -62,7 +64,8 @@ def embedding(
 ) -> None:
     """Compares models: do photos find their like, do groups come out pure, what does it cost?
 
-    Works without a running suite and without a network. Exit code 1: a model could not be measured.
+    See docs/embedding-quality.md. Works without a running suite and without a network. Exit code 1:
+    a model could not be measured.
     """
     quiet = json == "-"
     suite = ["--data", str(data), *(["--config", str(config)] if config else [])]

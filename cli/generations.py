@@ -15,7 +15,7 @@ from cli.run import FAILED, with_suite
 from libs.errors import FailedPrecondition, NotFound
 
 app = typer.Typer(
-    help="The vectors of all photos, by the model that made them.", no_args_is_help=True
+    help="The vectors of all photos and texts, by the model that made them.", no_args_is_help=True
 )
 GenerationArgument = Annotated[str, typer.Argument(help="Its name or id.")]
 MissingOption = Annotated[
@@ -31,10 +31,11 @@ def list_generations(json: JsonOption = False) -> None:
         return print_json(found)
     table(
         "Generations",
-        ("generation", "model", "state", "#done"),
+        ("generation", "of", "model", "state", "#done"),
         [
             (
                 last_part(g.name),
+                word(Generation.Modality, g.modality),
                 last_part(g.model),
                 word(Generation.State, g.state),
                 f"{g.counts.done}/{g.counts.total}",
@@ -49,14 +50,17 @@ def list_generations(json: JsonOption = False) -> None:
 @app.command()
 def create(
     model: Annotated[str, typer.Argument(help="The model; unset: the default one.")] = "",
+    texts: Annotated[bool, typer.Option("--texts", help="Of texts, not of photos.")] = False,
     wait: Annotated[bool, typer.Option(help="Wait until it is filled.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Embeds all photos with another model, beside the vectors in use."""
+    """Embeds all photos, or texts, with another model, beside the vectors in use."""
+    modality = Generation.MODALITY_TEXTS if texts else Generation.MODALITY_PHOTOS
     name = f"models/{last_part(model)}" if model else ""
 
     async def work(suite: Suite) -> Generation:
-        request = api.CreateGenerationRequest(generation=Generation(model=name))
+        wanted = Generation(model=name, modality=modality)
+        request = api.CreateGenerationRequest(generation=wanted)
         made = await suite.generations.CreateGeneration(request)
         return await _watched(suite, made.name, json=json) if wait else made
 
@@ -111,11 +115,20 @@ def activate(
 
 
 @app.command()
-def rollback(allow_missing: MissingOption = None, json: JsonOption = False) -> None:
+def rollback(
+    texts: Annotated[bool, typer.Option("--texts", help="Of texts, not of photos.")] = False,
+    allow_missing: MissingOption = None,
+    json: JsonOption = False,
+) -> None:
     """Goes back to the generation that was active before."""
+    modality = Generation.MODALITY_TEXTS if texts else Generation.MODALITY_PHOTOS
 
     async def work(suite: Suite) -> api.ActivateGenerationResponse:
-        retired = [g for g in await all_generations(suite) if g.state == Generation.STATE_RETIRED]
+        retired = [
+            g
+            for g in await all_generations(suite)
+            if g.state == Generation.STATE_RETIRED and g.modality == modality
+        ]
         if not retired:
             raise FailedPrecondition("no earlier generation is kept", reason="NOT_FOUND")
         last = max(retired, key=lambda g: (g.retire_time.seconds, g.retire_time.nanos))

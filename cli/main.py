@@ -4,6 +4,7 @@ import typer
 
 from cli import (
     campaigns,
+    captions,
     channels,
     clusters,
     duplicates,
@@ -12,13 +13,16 @@ from cli import (
     generations,
     imports,
     inbox,
+    items,
     keys,
     migrate,
     models,
+    persona_changes,
     personas,
     photos,
     pillars,
     planner,
+    post_changes,
     posts,
     runs,
     search,
@@ -39,6 +43,7 @@ app.command("doctor")(suite.doctor)
 app.command("gaps")(gaps.gaps)
 app.command("search")(search.search)
 app.add_typer(personas.app, name="personas")
+personas.app.command()(persona_changes.update)
 app.add_typer(pillars.app, name="pillars")
 app.add_typer(suggestions.app, name="suggestions")
 app.add_typer(runs.app, name="runs")
@@ -46,12 +51,24 @@ app.add_typer(campaigns.app, name="campaigns")
 app.add_typer(photos.app, name="photos")
 app.add_typer(imports.app, name="imports")
 app.add_typer(inbox.app, name="inbox")
+app.add_typer(items.app, name="items")
 app.add_typer(clusters.app, name="clusters")
 app.add_typer(duplicates.app, name="duplicates")
 app.add_typer(channels.app, name="channels")
 app.add_typer(posts.app, name="posts")
-for planning in (planner.preview, planner.plan, planner.decisions, planner.calendar):
+for planning in (
+    planner.preview,
+    planner.plan,
+    planner.decisions,
+    planner.calendar,
+    captions.captions,
+    captions.hashtags,
+    post_changes.update,
+    post_changes.approve,
+):
     posts.app.command()(planning)
+posts.app.command("publish-now")(post_changes.publish_now)
+posts.app.command("withdraw-approval")(post_changes.withdraw_approval)
 app.add_typer(models.app, name="models")
 app.add_typer(generations.app, name="generations")
 app.add_typer(evaluation.app, name="eval")

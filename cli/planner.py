@@ -65,6 +65,9 @@ def plan(
     caption: Annotated[str, typer.Option(help="The text of all; else of each photo.")] = "",
     hashtag: Annotated[list[str] | None, typer.Option(help="Hashtags of all.")] = None,
     channel: Annotated[list[str] | None, typer.Option(help="Channels; all by default.")] = None,
+    compose: Annotated[
+        bool, typer.Option(help="Write captions and hashtags for posts that have none.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Fills the free slots of the calendar, and remembers why each photo was chosen."""
@@ -79,6 +82,7 @@ def plan(
             caption=caption,
             hashtags=split_list(hashtag or []),
             channels=[below(parent, "channels", c) for c in split_list(channel or [])],
+            compose=compose,
         )
         return shown, list((await suite.planner.CommitPlan(request)).results)
 

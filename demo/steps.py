@@ -22,7 +22,8 @@ from colonnade.scheduler.v1.post_pb2 import Post
 from colonnade.type.v1.job_pb2 import JobState
 from rich.markup import escape
 
-from cli.clusters import all_clusters, run_clustering
+from cli.cluster_runs import run_clustering
+from cli.clusters import all_clusters
 from cli.connection import Suite
 from cli.duplicates import known, some_sets
 from cli.importer import Destination, Report, import_files
@@ -165,7 +166,7 @@ async def clusters(suite: Suite, parent: str, show: Show) -> list[Cluster]:
     def progress(run: ClusteringRun) -> None:
         show.step(f"clustering: {run.progress.phase or 'queued'}")
 
-    run = await run_clustering(suite, parent, ClusteringRun.MODE_AUTO, progress)
+    run = await run_clustering(suite, parent, ClusteringRun(), progress)
     if run.error.message:
         raise FailedPrecondition(f"clustering failed: {run.error.message}")
     stats = run.stats

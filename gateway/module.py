@@ -9,6 +9,7 @@ from typing import Any
 
 import colonnade
 import grpc
+from colonnade.clustering.v1.item_service_pb2_grpc import ItemServiceStub
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from gateway.app import build_app
@@ -18,6 +19,7 @@ from gateway.photo_media import media_paths, media_routes
 from gateway.routes import build_bindings
 from gateway.settings import GatewaySettings
 from gateway.upload import UploadAdapter
+from gateway.webhooks.routes import Webhooks, webhook_paths, webhook_routes
 from libs.app import App
 from libs.errors import Unavailable
 from libs.http_server import HttpServer
@@ -47,6 +49,13 @@ async def open(app: App[Any]) -> AsyncIterator[None]:
     bindings = build_bindings(chain(*SERVICES.values()), uploads=UPLOADS)
     adapter = UploadAdapter(settings.max_upload_bytes, file_name="file_name")
     uploads = dict.fromkeys(UPLOADS, adapter)
+    # With our own key: a sender has none, its signature is checked here.
+    webhooks = Webhooks(
+        peers.stub(ItemServiceStub, "clustering"),
+        settings.webhooks,
+        app.clock,
+        settings.max_webhook_bytes,
+    )
     app.need(HttpServer).app = build_app(
         bindings=bindings,
         channels=channels,
@@ -55,7 +64,7 @@ async def open(app: App[Any]) -> AsyncIterator[None]:
             API,
             descriptor_set=DESCRIPTORS,
             uploads=uploads,
-            extra_paths=media_paths(),
+            extra_paths=media_paths() | webhook_paths(),
         ),
         ready=app.ready.is_set,
         failures=lambda: app.failures,
@@ -63,7 +72,7 @@ async def open(app: App[Any]) -> AsyncIterator[None]:
         working=lambda: app.working,
         uploads=uploads,
         limits=Limits(body_bytes=settings.max_body_bytes, max_timeout=settings.max_timeout),
-        extra_routes=media_routes(channels),
+        extra_routes=[*media_routes(channels), *webhook_routes(webhooks)],
         metrics=app.metrics.render,
         local_only=app.settings.auth.keys_file is None,
         observe=lambda access: app.metrics.http.observe(

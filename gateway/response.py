@@ -3,6 +3,7 @@
 from typing import Any, Protocol
 
 import orjson
+from colonnade.type.v1.job_pb2 import JobState
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from starlette.datastructures import Headers
@@ -15,6 +16,12 @@ from gateway.errors import Failure
 from gateway.routes import Binding
 
 JSON = "application/json"
+_JOB_STATE = "colonnade.type.v1.JobState"
+_ACTIVE = frozenset(
+    (JobState.JOB_STATE_QUEUED, JobState.JOB_STATE_RUNNING, JobState.JOB_STATE_CANCELLING)
+)
+# Seconds after which to look again at what a worker has in hand.
+_LOOK_AGAIN = "2"
 
 
 class Reply:
@@ -25,15 +32,22 @@ class Reply:
         self._body = binding.response_body
         output = descriptors.type_of(binding.rpc.output)
         self._raw = output.full_name == descriptors.HTTP_BODY
-        self._tagged = binding.http_method == "GET" and _has_etag(output.fields_by_name)
+        reads = binding.http_method == "GET"
+        self._tagged = reads and _has_etag(output.fields_by_name)
+        self._job = reads and _is_job(output.fields_by_name)
 
     def response(self, message: Any, headers: Headers) -> Response:
-        """The answer to a request with these headers: 200, or 304 if its etag is still right."""
+        """The answer to a request with these headers: 200, or 304 if its etag is still right.
+
+        That of a job which has not ended says when to look again.
+        """
         if self._raw:
             return Response(message.data, media_type=message.content_type or None)
         extra = {}
+        if self._job and message.state in _ACTIVE:
+            extra["retry-after"] = _LOOK_AGAIN
         if self._tagged and message.etag:
-            extra = {"etag": quoted(message.etag), "cache-control": "private, no-cache"}
+            extra |= {"etag": quoted(message.etag), "cache-control": "private, no-cache"}
             if etag_matches(headers.get("if-none-match"), extra["etag"]):
                 return Response(status_code=304, headers=extra)
         return Response(orjson.dumps(self.value(message)), headers=extra, media_type=JSON)
@@ -48,6 +62,15 @@ class Reply:
 def _has_etag(fields: Any) -> bool:
     field = fields.get("etag")
     return field is not None and field.type == FieldDescriptor.TYPE_STRING and not field.is_repeated
+
+
+def _is_job(fields: Any) -> bool:
+    field = fields.get("state")
+    return (
+        field is not None
+        and field.enum_type is not None
+        and field.enum_type.full_name == _JOB_STATE
+    )
 
 
 class Framing(Protocol):

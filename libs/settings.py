@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 ENV_PREFIX = "COLONNADE_"
 
@@ -92,6 +92,14 @@ class BlobSettings(Part):
 
     options: dict[str, SecretStr] = Field(default_factory=dict)
     """Settings of the S3 client: `endpoint`, `region`, `access_key_id`, `secret_access_key`."""
+
+
+def problems_of(error: ValidationError) -> str:
+    """Each wrong setting and why, without its value: that may be a secret."""
+    return "; ".join(
+        f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+        for problem in error.errors(include_url=False, include_input=False)
+    )
 
 
 def differences(settings: BaseModel, defaults: BaseModel) -> dict[str, Any]:

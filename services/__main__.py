@@ -21,7 +21,7 @@ from libs.embedded.supervise import supervise
 from libs.errors import ColonnadeError
 from libs.rpc.auth import Authenticator, read_keys
 from libs.rpc.server import RpcServer
-from libs.settings import UnusableSettings, differences
+from libs.settings import UnusableSettings, differences, problems_of
 from libs.telemetry import Metrics, set_up_logging
 from services.engines import Engines, engines, given_engines
 from services.migrate import migrate
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         settings = _settings(arguments)
     except ValidationError as error:
-        return _refuse(f"the settings are not usable: {_problems(error)}")
+        return _refuse(f"the settings are not usable: {problems_of(error)}")
     except (OSError, ValueError) as error:
         return _refuse(f"the settings are not usable: {error}")
     if arguments.print_config:
@@ -79,14 +79,6 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     if http.port is None:
         http = http.model_copy(update={"port": HTTP_PORTS.get(arguments.target)})
     return settings.model_copy(update={"grpc": grpc, "http": http})
-
-
-def _problems(error: ValidationError) -> str:
-    """Each wrong setting and why, without its value: that may be a secret."""
-    return "; ".join(
-        f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
-        for problem in error.errors(include_url=False, include_input=False)
-    )
 
 
 def _exposed(settings: Settings) -> str | None:

@@ -101,12 +101,15 @@ class ServiceChannel:
         policy = self._policies[method]
 
         async def call(request: Any, *, timeout: float | None = None) -> AsyncIterator[Any]:
+            stream = callable_(request, timeout=_budget(policy, timeout), **self._extra())
             try:
-                stream = callable_(request, timeout=_budget(policy, timeout), **self._extra())
                 async for response in stream:
                     yield response
             except grpc.aio.AioRpcError as error:
                 raise from_rpc_error(error) from None
+            finally:
+                # Who listens no longer must not be waited for.
+                stream.cancel()
 
         return call
 

@@ -159,11 +159,20 @@ class VectorIndex(Protocol):
         """One ``search`` a row of ``vectors`` [q, d], in one round trip; answers in row order."""
 
     def scroll(
-        self, collection: str, *, filter: VectorFilter | None = None, page: int = 1000
+        self,
+        collection: str,
+        *,
+        filter: VectorFilter | None = None,
+        page: int = 1000,
+        start: str = "",
+        end: str = "",
+        payloads: bool = True,
     ) -> AsyncIterator[VectorPage]:
         """Every matching point once, ordered by id, in pages of at most ``page`` points.
 
-        Points added while it runs may be missed; there are no empty pages.
+        ``start`` and ``end`` are ids, of points or not: only those from ``start`` on and before
+        ``end`` are read, all where they are empty. Without ``payloads`` those of the pages are
+        empty, which is faster. Points added while it runs may be missed; there are no empty pages.
         """
 
     async def retrieve(self, collection: str, ids: Sequence[str]) -> list[VectorPoint]:

@@ -243,25 +243,38 @@ class QdrantIndex:
         return [[_hit(point) for point in one.result] for one in answer.result]
 
     async def scroll(
-        self, collection: str, *, filter: VectorFilter | None = None, page: int = 1000
+        self,
+        collection: str,
+        *,
+        filter: VectorFilter | None = None,
+        page: int = 1000,
+        start: str = "",
+        end: str = "",
+        payloads: bool = True,
     ) -> AsyncIterator[VectorPage]:
         request = qdrant.ScrollPoints(
             collection_name=collection,
             filter=filter_message(filter),
             limit=page,
-            with_payload=WITH_PAYLOAD,
+            with_payload=qdrant.WithPayloadSelector(enable=payloads),
             with_vectors=WITH_VECTORS,
         )
+        if start:
+            request.offset.CopyFrom(id_messages([start])[0])
         while True:
             with _our_errors(collection):
                 answer = await self._points.Scroll(request, **self._call)
-            if answer.result:
+            # Pages are ordered as texts are: the canonical text of a UUID sorts like its bytes.
+            points = [point for point in answer.result if not end or point.id.uuid < end]
+            if points:
                 yield VectorPage(
-                    [point.id.uuid for point in answer.result],
-                    matrix_of(answer.result),
-                    [payload_of(point.payload) for point in answer.result],
+                    [point.id.uuid for point in points],
+                    matrix_of(points),
+                    [payload_of(point.payload) for point in points],
                 )
-            if not answer.HasField("next_page_offset"):
+            if len(points) < len(answer.result) or not answer.HasField("next_page_offset"):
+                return
+            if end and answer.next_page_offset.uuid >= end:
                 return
             request.offset.CopyFrom(answer.next_page_offset)
 

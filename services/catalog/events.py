@@ -41,6 +41,8 @@ class OutboxPhotoEvents:
             taken_time=timestamp(picture.taken_time),
             cluster=origin.cluster,
             suggestion=origin.suggestion,
+            measures=_measures(photo),
+            texts=photo.texts,
         )
         self._outbox.append(CREATED, photo.name, message.SerializeToString())
 
@@ -53,6 +55,8 @@ class OutboxPhotoEvents:
             tags=photo.tags,
             rights=_rights_message(photo),
             version=photo.version,
+            measures=_measures(photo),
+            texts=photo.texts,
         )
         self._outbox.append(UPDATED, photo.name, message.SerializeToString())
 
@@ -60,6 +64,11 @@ class OutboxPhotoEvents:
         """See PhotoEvents."""
         message = event_pb2.PhotoDeleted(photo=photo.name)
         self._outbox.append(DELETED, photo.name, message.SerializeToString())
+
+
+def _measures(photo: Photo) -> dict[str, float]:
+    measures = photo.picture.measures
+    return {measure.id: measure.value for measure in measures if measure.value is not None}
 
 
 class OutboxCampaignEvents:

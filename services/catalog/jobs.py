@@ -1,18 +1,17 @@
 """Opens the background jobs of the catalog in a process that runs the worker."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext, suppress
 from time import monotonic
-from typing import Any
 
 from libs.aio import BlockingPool
 from libs.app import App, closing
 from libs.blobs.objects import ObjectBlobs
-from libs.cancellation import cancel_and_wait
 from libs.db.engine import Database
 from libs.db.support import prune
 from libs.jobs.single import one_at_a_time
+from libs.jobs.stopping import unless_stopping
 from libs.lease import LeaseLost
 from libs.llm.chat import ChatModel
 from services.catalog.captions import ModelCaptioner
@@ -96,7 +95,7 @@ async def _suggesting(app: App[Settings], database: Database) -> AsyncIterator[N
         waiting: Sequence[str] = [batch]
         while waiting and monotonic() < until and not app.stopping.is_set():
             with suppress(LeaseLost):  # another worker has it; nothing of ours was written since
-                await _unless_stopping(app, suggest_once(work, waiting[0]))
+                await unless_stopping(app.stopping, suggest_once(work, waiting[0]))
             waiting = await waiting_batches(work)
 
     async def sweep_batches() -> None:
@@ -111,14 +110,3 @@ async def _suggesting(app: App[Settings], database: Database) -> AsyncIterator[N
             yield
         finally:
             await asyncio.to_thread(pool.close)
-
-
-async def _unless_stopping(app: App[Settings], work: Coroutine[Any, Any, object]) -> None:
-    """Does ``work``, or leaves it when the process is told to end: a model may take too long."""
-    task, stopping = asyncio.ensure_future(work), asyncio.ensure_future(app.stopping.wait())
-    try:
-        await asyncio.wait([task, stopping], return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        await cancel_and_wait([task, stopping])
-    if not task.cancelled():
-        task.result()

@@ -43,6 +43,20 @@ class IndexVectors:
         async for page in self._index.scroll(collection, filter=where, page=_PAGE):
             yield page.ids, page.matrix
 
+    async def in_range(
+        self, collection: str, scope: str, first: str, last: str
+    ) -> AsyncIterator[tuple[list[str], Vector]]:
+        pages = self._index.scroll(
+            collection,
+            filter=VectorFilter.where(scope=scope),
+            page=_PAGE,
+            start=first,
+            end=last,
+            payloads=False,
+        )
+        async for page in pages:
+            yield page.ids, page.matrix
+
 
 class BlobSnapshots:
     """See ports.Snapshots."""
@@ -64,6 +78,13 @@ class BlobSnapshots:
             await self._blobs.delete(key)
         except Unavailable as error:
             log.warning("%s stays behind: %s", key, error)
+
+    async def forget_all(self, folder: str) -> None:
+        try:
+            async for key in self._blobs.list(folder):
+                await self._blobs.delete(key)
+        except Unavailable as error:
+            log.warning("what is below %s stays behind: %s", folder, error)
 
 
 class BlobPictures:

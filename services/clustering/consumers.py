@@ -1,6 +1,6 @@
 """What the catalog's events mean here."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC
 from typing import TypeVar
 
@@ -9,36 +9,36 @@ from google.protobuf.message import DecodeError, Message
 
 from libs.clock import Clock
 from libs.errors import InvalidArgument, NotFound
-from libs.events.stream import Event, Outcome, Reject, Retry, Subscription, batched, each
+from libs.events.stream import DONE, Event, Outcome, Reject, Retry, Subscription, batched, each
 from libs.vectors.index import VectorIndex
 from services.clustering.domain.facts import usage_of_post
 from services.clustering.domain.item import Item, ItemKey
 from services.clustering.domain.words import words_of
-from services.clustering.ports import Description, Embedder, Store
+from services.clustering.ports import Description, Store
 from services.clustering.usecases.describing import describe_item, use_item
-from services.clustering.usecases.embedding import Arrival, embed_items
 from services.clustering.usecases.membership import forget_item
+from services.clustering.usecases.noting import Arrival, note_items
 
 M = TypeVar("M", bound=Message)
-LAST_ATTEMPT = 5
+_BATCH = 64
 
 
 class CatalogConsumer:
     """Handles the stream of the catalog."""
 
     def __init__(
-        self, store: Store, index: VectorIndex, embedder: Embedder, clock: Clock, *, batch: int
+        self, store: Store, index: VectorIndex, clock: Clock, wake: Callable[[], None]
     ) -> None:
+        """``wake`` is called when photos came in that wait for their vectors."""
         self._store = store
         self._index = index
-        self._embedder = embedder
         self._clock = clock
-        self._batch = batch
+        self._wake = wake
 
     def subscriptions(self) -> dict[str, Subscription]:
         """Who handles which type of event."""
         return {
-            "photo.created": batched(self._created, self._batch),
+            "photo.created": batched(self._created, _BATCH),
             "photo.updated": each(self._updated),
             "photo.deleted": each(self._deleted),
         }
@@ -46,11 +46,10 @@ class CatalogConsumer:
     async def _created(self, events: Sequence[Event]) -> Sequence[Outcome]:
         read = [_arrival(event) for event in events]
         arrivals = [arrival for arrival in read if isinstance(arrival, Arrival)]
-        errors = await embed_items(self._store, self._index, self._embedder, arrivals)
-        return [
-            Outcome(one) if isinstance(one, Reject) else Outcome(errors.get(one.item.name))
-            for one in read
-        ]
+        if arrivals:
+            await note_items(self._store, arrivals)
+            self._wake()
+        return [Outcome(one) if isinstance(one, Reject) else DONE for one in read]
 
     async def _updated(self, event: Event) -> None:
         message = _parsed(PhotoUpdated(), event)
@@ -61,6 +60,9 @@ class CatalogConsumer:
             archived=message.rights.archived,
             time=event.time,
             uses={},
+            texts=tuple(message.texts),
+            sharpness=_measured(message, "sharpness"),
+            exposure=_measured(message, "exposure"),
         )
         try:
             await describe_item(self._store, self._index, told)
@@ -99,8 +101,7 @@ def _arrival(event: Event) -> Arrival | Reject:
     """What arrived; a Reject, not raised, if it cannot be read, so that the others go on."""
     try:
         message = _parsed(PhotoCreated(), event)
-        last_try = event.attempt >= LAST_ATTEMPT
-        return Arrival(_item(message, event), last_try, message.cluster)
+        return Arrival(_item(message, event), message.cluster)
     except Reject as error:
         return error
 
@@ -115,7 +116,7 @@ def _item(message: PhotoCreated, event: Event) -> Item:
         scope=key.scope,
         blob_key=message.thumbnail_key,
         # Not the pillar: it says where people filed a photo, not what is to be seen on it.
-        words=words_of(path, message.tags, ()),
+        words=words_of(path, message.tags, message.texts),
         words_time=event.time,
         pixels=message.width * message.height,
         quality=message.quality if message.HasField("quality") else None,
@@ -124,7 +125,13 @@ def _item(message: PhotoCreated, event: Event) -> Item:
         tags=tuple(message.tags),
         described=True,
         taken_time=message.taken_time.ToDatetime(UTC) if message.HasField("taken_time") else None,
+        sharpness=_measured(message, "sharpness"),
+        exposure=_measured(message, "exposure"),
     )
+
+
+def _measured(message: PhotoCreated | PhotoUpdated, name: str) -> float | None:
+    return message.measures[name] if name in message.measures else None
 
 
 def _key(photo: str) -> ItemKey:

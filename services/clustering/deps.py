@@ -1,13 +1,23 @@
 """What both faces of this service, the served one and the working one, are built of."""
 
+import os
+import socket
 from pathlib import Path
 
+from libs.aio import BlockingPool
 from libs.app import App
+from libs.blobs.objects import ObjectBlobs
+from libs.clock import Clock
 from libs.db.engine import Database
+from libs.jobs.queue import JobQueue
+from libs.vectors.qdrant import QdrantIndex
+from services.clustering.adapters import BlobSnapshots, IndexVectors
+from services.clustering.algorithms.params import Params
 from services.clustering.domain.verdict import Thresholds
 from services.clustering.repository.store import PostgresStore
 from services.clustering.settings import ClusteringSettings
 from services.clustering.tables import SCHEMA
+from services.clustering.usecases.attempt import Sharding, Worker
 from services.engines import Engines
 from services.settings import Settings
 
@@ -36,3 +46,31 @@ def duplicate_thresholds(settings: ClusteringSettings) -> Thresholds:
         min_cosine=settings.duplicate_floor,
         burst_seconds=settings.burst_seconds,
     )
+
+
+def make_worker(
+    settings: ClusteringSettings,
+    store: PostgresStore,
+    index: QdrantIndex,
+    blobs: ObjectBlobs,
+    queue: JobQueue,
+    pool: BlockingPool,
+    clock: Clock,
+) -> Worker:
+    """Who does clustering runs, whether they come from the queue or from the command line."""
+    return Worker(
+        store=store,
+        vectors=IndexVectors(index),
+        snapshots=BlobSnapshots(blobs),
+        pool=pool,
+        clock=clock,
+        params=Params(granularity=settings.granularity, min_size=settings.min_size),
+        owner=process_name(),
+        max_attempts=settings.max_attempts,
+        sharding=Sharding(queue, settings.direct_limit, settings.shard_size),
+    )
+
+
+def process_name() -> str:
+    """This process, for others who look at a lease."""
+    return f"{socket.gethostname()}/{os.getpid()}"

@@ -10,11 +10,16 @@ from colonnade.embedding.v1.model_pb2 import Embedding, Model
 from libs.errors import ColonnadeError, InvalidArgument, NotFound, Unavailable
 from libs.image_hash import ALGORITHM
 from libs.rpc.status import from_status
-from services.clustering.domain.item import Collection
+from services.clustering.domain.item import Collection, Modality
 from services.clustering.ports import Embedded, Vector
 
 _DEFAULT = "models/default"
 _UNUSABLE = (Model.STATE_LOADING, Model.STATE_FAILED)
+_READS = {
+    Modality.PHOTOS: (Model.MODALITY_IMAGE, Model.MODALITY_IMAGE_AND_TEXT),
+    Modality.TEXTS: (Model.MODALITY_TEXT, Model.MODALITY_IMAGE_AND_TEXT),
+}
+_PAGE = 200
 
 
 class RpcEmbedder:
@@ -25,12 +30,15 @@ class RpcEmbedder:
         self._duplicate_floor = duplicate_floor
         self._modalities: dict[tuple[str, str], int] = {}
 
-    async def embed(self, blob_keys: Sequence[str], model: str) -> list[Embedded | ColonnadeError]:
+    async def embed(
+        self, blob_keys: Sequence[str], model: str, scope: str
+    ) -> list[Embedded | ColonnadeError]:
         answer = await self._stub.EmbedImages(
             api.EmbedImagesRequest(
                 model=model,
                 images=[api.ImageSource(blob_key=key) for key in blob_keys],
                 purpose=api.EmbedImagesRequest.PURPOSE_BULK,
+                fair_share_key=scope,
             )
         )
         return [
@@ -40,24 +48,60 @@ class RpcEmbedder:
             for result in answer.results
         ]
 
-    async def describe(self, model: str) -> Collection:
-        found = await self._stub.GetModel(api.GetModelRequest(name=model or _DEFAULT))
+    async def embed_texts(
+        self, texts: Sequence[str], model: str, scope: str
+    ) -> list[Embedded | ColonnadeError]:
+        answer = await self._stub.EmbedTexts(
+            api.EmbedTextsRequest(
+                model=model,
+                texts=texts,
+                purpose=api.EmbedImagesRequest.PURPOSE_BULK,
+                fair_share_key=scope,
+            )
+        )
+        return [
+            _embedded(result.embedding)
+            if result.WhichOneof("outcome") == "embedding"
+            else from_status(result.error)
+            for result in answer.results
+        ]
+
+    async def describe(self, model: str, modality: Modality = Modality.PHOTOS) -> Collection:
+        found = await self._model(model, modality)
         if found.state in _UNUSABLE or not found.dimension:
             raise Unavailable(
                 found.error.message or f"{found.name} is not ready yet", reason="MODEL_NOT_READY"
             )
-        if found.modality == Model.MODALITY_TEXT:
-            raise InvalidArgument.of("generation.model", f"{found.name} embeds no pictures")
+        if found.modality not in _READS[modality]:
+            raise InvalidArgument.of("generation.model", f"{found.name} embeds no {modality}")
+        scene, duplicate = found.text_scene_threshold, found.text_duplicate_threshold
+        if modality is Modality.PHOTOS:
+            scene = found.scene_threshold
+            duplicate = max(found.duplicate_threshold, self._duplicate_floor)
         short = found.name.removeprefix("models/")
         return Collection(
-            name=f"photos-{short}-{found.revision}-{found.fingerprint}",
+            name=f"{modality}-{short}-{found.revision}-{found.fingerprint}",
             model=found.name,
             revision=found.revision,
             fingerprint=found.fingerprint,
             dimension=found.dimension,
-            scene_threshold=found.scene_threshold,
-            duplicate_threshold=max(found.duplicate_threshold, self._duplicate_floor),
+            scene_threshold=scene,
+            duplicate_threshold=duplicate,
+            modality=modality,
         )
+
+    async def _model(self, model: str, modality: Modality) -> Model:
+        if model or modality is Modality.PHOTOS:
+            return await self._stub.GetModel(api.GetModelRequest(name=model or _DEFAULT))
+        request = api.ListModelsRequest(page_size=_PAGE)
+        while True:
+            page = await self._stub.ListModels(request)
+            for found in page.models:
+                if found.text_default:
+                    return found
+            if not page.next_page_token:
+                raise Unavailable("no model is the default one for texts", reason="MODEL_NOT_READY")
+            request.page_token = page.next_page_token
 
     async def embed_text(self, collection: Collection, text: str) -> Vector | None:
         if not await self._reads_texts(collection):
@@ -84,7 +128,7 @@ class RpcEmbedder:
             except NotFound:
                 return False  # it was removed; its vectors are still searched
             self._modalities[key] = model.modality
-        return self._modalities[key] == Model.MODALITY_IMAGE_AND_TEXT
+        return self._modalities[key] in _READS[Modality.TEXTS]
 
 
 def _embedded(embedding: Embedding, bits: bytes | None = None) -> Embedded:

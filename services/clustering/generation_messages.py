@@ -36,6 +36,9 @@ def generation_message(filled: Filled) -> generation_pb2.Generation:
         ready_time=timestamp(generation.ready_time),
         activate_time=timestamp(generation.activate_time),
         retire_time=timestamp(generation.retire_time),
+        modality=generation_pb2.Generation.Modality.Value(
+            f"MODALITY_{collection.modality.upper()}"
+        ),
     )
 
 

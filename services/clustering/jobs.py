@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-import os
-import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -21,16 +19,18 @@ from libs.jobs.single import one_at_a_time
 from libs.lease import LeaseLost
 from libs.rpc.peers import Peers
 from libs.vectors.qdrant import QdrantIndex
-from services.clustering.adapters import BlobPictures, BlobSnapshots, IndexVectors
-from services.clustering.algorithms.params import Params
-from services.clustering.deps import open_database, open_store
+from services.clustering.adapters import BlobPictures
+from services.clustering.deps import make_worker, open_database, open_store, process_name
+from services.clustering.domain.item import Modality
 from services.clustering.embedder import RpcEmbedder
 from services.clustering.library import RpcLibrary
 from services.clustering.repository.store import PostgresStore
+from services.clustering.summarising_jobs import summarising
 from services.clustering.tables import support
 from services.clustering.usecases.attempt import Worker
 from services.clustering.usecases.comparing import compare_new, hash_missing
 from services.clustering.usecases.describing import describe_undescribed
+from services.clustering.usecases.dispatching import Dispatch, drain
 from services.clustering.usecases.dropping import drop_generations, other_default
 from services.clustering.usecases.edits import forget_edits
 from services.clustering.usecases.filling import (
@@ -39,9 +39,18 @@ from services.clustering.usecases.filling import (
     fill_generation,
     waiting_generations,
 )
-from services.clustering.usecases.pending import embed_pending
+from services.clustering.usecases.following import follow_default
+from services.clustering.usecases.leaving import LEAVE_TASK, leave_clusters
+from services.clustering.usecases.noting import note_strays
 from services.clustering.usecases.run_once import run_clustering_once, waiting_runs
 from services.clustering.usecases.runs import QUEUE, RUN_TASK
+from services.clustering.usecases.schedule import start_due_runs
+from services.clustering.usecases.shards import (
+    SHARD_TASK,
+    forget_left_shards,
+    help_with_shards,
+    waiting_shards,
+)
 from services.clustering.usecases.telling import (
     TELL_TASK,
     tell_generation,
@@ -53,6 +62,7 @@ from services.settings import Settings
 log = logging.getLogger(__name__)
 
 SWEEP_TASK = "clustering.sweep"
+SCHEDULE_TASK = "clustering.schedule"
 PENDING_TASK = "clustering.embed_pending"
 DESCRIBE_TASK = "clustering.describe"
 PRUNE_TASK = "clustering.prune"
@@ -85,9 +95,15 @@ async def open(app: App[Settings]) -> AsyncIterator[None]:
         except LeaseLost:
             return  # another worker has it; nothing of ours was written
 
+    # One more of those threads at most; a run that is waiting works on its shards itself.
+    @one_at_a_time
+    async def shard(run_id: str) -> None:
+        await help_with_shards(worker, run_id)
+
     async def sweep() -> None:
         waiting = {
             RUN_TASK: await waiting_runs(worker),
+            SHARD_TASK: await waiting_shards(store),
             FILL_TASK: await waiting_generations(store),
             TELL_TASK: await untold_generations(store),
         }
@@ -95,21 +111,32 @@ async def open(app: App[Settings]) -> AsyncIterator[None]:
             for id in ids:
                 await jobs.queue.enqueue(task, id, QUEUE)
 
+    @one_at_a_time
+    async def schedule() -> None:
+        every = timedelta(minutes=settings.cluster_minutes)
+        await start_due_runs(store, jobs.queue, app.clock, every)
+
     async def tidy() -> None:
+        await forget_left_shards(worker)
         await prune(database, support)
         await forget_edits(store, app.clock)
 
     jobs.task(RUN_TASK, run)
+    jobs.task(SHARD_TASK, shard)
     jobs.task(PENDING_TASK, one_at_a_time(_pending(app, store)))
     _add_generations(app, jobs, store)
     _add_duplicates(app, jobs, store, looking)
+    _add_items(app, jobs, store)
     jobs.task(SWEEP_TASK, sweep)
     jobs.task(PRUNE_TASK, tidy)
+    jobs.task(SCHEDULE_TASK, schedule)
     jobs.every(settings.sweep_seconds, SWEEP_TASK, QUEUE)
+    jobs.every(_MINUTE, SCHEDULE_TASK, QUEUE)
     jobs.every(_MINUTE, PENDING_TASK, QUEUE)
     jobs.every(_HOUR, PRUNE_TASK, QUEUE)
     try:
-        yield
+        async with summarising(app, store, looking):
+            yield
     finally:
         await asyncio.to_thread(pool.close)
         await asyncio.to_thread(looking.close)
@@ -118,9 +145,10 @@ async def open(app: App[Settings]) -> AsyncIterator[None]:
 
 def _add_generations(app: App[Settings], jobs: Jobs, store: PostgresStore) -> None:
     index = app.need(QdrantIndex)
-    filler = Filler(
-        store, index, _embedder(app), app.clock, _owner(), app.settings.clustering.embed_batch
-    )
+    settings = app.settings.clustering
+    batch, text_batch = settings.embed_batch, settings.text_batch
+    embedder, keep = _embedder(app), settings.keep_generations
+    filler = Filler(store, index, embedder, app.clock, process_name(), batch, text_batch, keep)
     library = RpcLibrary(app.need(Peers).stub(CatalogServiceStub, "catalog"))
 
     @one_at_a_time
@@ -136,6 +164,7 @@ def _add_generations(app: App[Settings], jobs: Jobs, store: PostgresStore) -> No
 
     async def describe() -> None:
         try:
+            await follow_default(store, jobs.queue, embedder)
             await describe_undescribed(store, index, library)
             await drop_generations(store, index)
         except (Unavailable, DeadlineExceeded) as error:
@@ -172,13 +201,22 @@ def _add_duplicates(
     jobs.every(_MINUTE, HASH_TASK, QUEUE)
 
 
+def _add_items(app: App[Settings], jobs: Jobs, store: PostgresStore) -> None:
+    index = app.need(QdrantIndex)
+
+    async def leave() -> None:
+        try:
+            await leave_clusters(store, index, app.clock)
+        except (Unavailable, DeadlineExceeded) as error:
+            log.warning("what is closed goes on waiting to leave: %s", error.message)
+
+    jobs.task(LEAVE_TASK, one_at_a_time(leave))
+    jobs.every(app.settings.clustering.sweep_seconds, LEAVE_TASK, QUEUE)
+
+
 def _embedder(app: App[Settings]) -> RpcEmbedder:
     stub = app.need(Peers).stub(EmbeddingServiceStub, "embedding")
     return RpcEmbedder(stub, app.settings.clustering.duplicate_floor)
-
-
-def _owner() -> str:
-    return f"{socket.gethostname()}/{os.getpid()}"
 
 
 def _pending(app: App[Settings], store: PostgresStore) -> Callable[[], Coroutine[Any, Any, None]]:
@@ -186,6 +224,8 @@ def _pending(app: App[Settings], store: PostgresStore) -> Callable[[], Coroutine
     index = app.need(QdrantIndex)
     embedder = _embedder(app)
     older = timedelta(minutes=settings.pending_minutes)
+    taker = f"{process_name()}/pending"
+    dispatch = Dispatch(store, index, embedder, app.clock, taker, settings.batches)
     noticed = ""
 
     async def embed() -> None:
@@ -194,26 +234,23 @@ def _pending(app: App[Settings], store: PostgresStore) -> Callable[[], Coroutine
         if notice and notice != noticed:
             log.warning("%s", notice)
         noticed = notice
-        try:
-            await embed_pending(
-                store, index, embedder, app.clock, older=older, batch=settings.embed_batch
-            )
-        except Unavailable as error:
-            log.warning("photos go on waiting for their vectors: %s", error.message)
+        await note_strays(store)
+        for modality in Modality:
+            try:
+                await drain(dispatch, modality, app.clock.now() - older)
+            except Unavailable as error:
+                log.warning("%s go on waiting for their vectors: %s", modality, error.message)
 
     return embed
 
 
 def _worker(app: App[Settings], store: PostgresStore, pool: BlockingPool) -> Worker:
-    settings = app.settings.clustering
-    return Worker(
-        store=store,
-        vectors=IndexVectors(app.need(QdrantIndex)),
-        snapshots=BlobSnapshots(app.need(ObjectBlobs)),
-        pool=pool,
-        clock=app.clock,
-        params=Params(granularity=settings.granularity, min_size=settings.min_size),
-        owner=_owner(),
-        max_attempts=settings.max_attempts,
-        keep_versions=settings.keep_versions,
+    return make_worker(
+        app.settings.clustering,
+        store,
+        app.need(QdrantIndex),
+        app.need(ObjectBlobs),
+        app.need(Jobs).queue,
+        pool,
+        app.clock,
     )

@@ -5,7 +5,7 @@ from datetime import UTC
 
 from colonnade.catalog.v1 import catalog_service_pb2 as catalog
 from colonnade.catalog.v1.catalog_service_pb2_grpc import CatalogServiceStub
-from colonnade.catalog.v1.photo_pb2 import Photo
+from colonnade.catalog.v1.photo_pb2 import Photo, PhotoMeasure
 
 from services.clustering.domain.facts import usage_of_post
 from services.clustering.ports import Description
@@ -30,6 +30,9 @@ class RpcLibrary:
 
 
 def _description(photo: Photo) -> Description:
+    measures = photo.analysis.measures
+    measured = {m.id: m.value for m in measures if m.state == PhotoMeasure.STATE_READY}
+    texts = (photo.caption, photo.alt_text, *(measure.text for measure in measures))
     return Description(
         photo=photo.name,
         pillar=photo.pillar,
@@ -40,4 +43,7 @@ def _description(photo: Photo) -> Description:
             use.post: usage_of_post(use.state, posted=use.HasField("posted_time"))
             for use in photo.posts
         },
+        texts=tuple(dict.fromkeys(text for text in texts if text)),
+        sharpness=measured.get("sharpness"),
+        exposure=measured.get("exposure"),
     )

@@ -8,6 +8,8 @@ from colonnade.clustering.v1 import (
     clustering_service_pb2,
     duplicate_service_pb2,
     generation_service_pb2,
+    insight_service_pb2,
+    item_service_pb2,
     search_service_pb2,
 )
 from colonnade.clustering.v1.clustering_service_pb2_grpc import (
@@ -19,6 +21,8 @@ from colonnade.clustering.v1.duplicate_service_pb2_grpc import (
 from colonnade.clustering.v1.generation_service_pb2_grpc import (
     add_GenerationServiceServicer_to_server,
 )
+from colonnade.clustering.v1.insight_service_pb2_grpc import add_InsightServiceServicer_to_server
+from colonnade.clustering.v1.item_service_pb2_grpc import add_ItemServiceServicer_to_server
 from colonnade.clustering.v1.search_service_pb2_grpc import add_SearchServiceServicer_to_server
 from colonnade.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
 from redis.asyncio import Redis
@@ -29,32 +33,38 @@ from libs.blobs.objects import ObjectBlobs
 from libs.db.migrate import require_current
 from libs.events.consumers import consumer_name
 from libs.events.names import group_name, stream_name
-from libs.events.policy import Policy
 from libs.events.redis_streams import Consumer
 from libs.events.stream import Subscription
 from libs.rpc.peers import Peers
 from libs.secrets import Secrets
 from libs.vectors.qdrant import QdrantIndex
-from services.clustering.adapters import BlobPictures
-from services.clustering.consumers import LAST_ATTEMPT, CatalogConsumer, PostConsumer
+from services.clustering.adapters import BlobPictures, IndexVectors
+from services.clustering.consumers import CatalogConsumer, PostConsumer
 from services.clustering.deps import (
     MIGRATIONS,
     duplicate_thresholds,
     open_database,
     open_store,
 )
+from services.clustering.domain.item import Modality
 from services.clustering.embedder import RpcEmbedder
 from services.clustering.servicer import ClusteringServicer
 from services.clustering.servicers.duplicates import DuplicateParts, DuplicateServicer
 from services.clustering.servicers.generations import GenerationParts, GenerationServicer
+from services.clustering.servicers.insight import InsightServicer
+from services.clustering.servicers.items import ItemServicer
 from services.clustering.servicers.search import SearchServicer
 from services.clustering.tables import SCHEMA
+from services.clustering.usecases.dispatching import Dispatch, Dispatcher
+from services.clustering.usecases.insight import Looker
 from services.jobs import Jobs
 from services.settings import Settings
 
 SERVICE = clustering_service_pb2.DESCRIPTOR.services_by_name["ClusteringService"]
 SEARCH = search_service_pb2.DESCRIPTOR.services_by_name["SearchService"]
 DUPLICATES = duplicate_service_pb2.DESCRIPTOR.services_by_name["DuplicateService"]
+ITEMS = item_service_pb2.DESCRIPTOR.services_by_name["ItemService"]
+INSIGHT = insight_service_pb2.DESCRIPTOR.services_by_name["InsightService"]
 GENERATIONS = generation_service_pb2.DESCRIPTOR.services_by_name["GenerationService"]
 
 
@@ -94,16 +104,27 @@ async def open(app: App[Settings]) -> AsyncIterator[None]:
         DuplicateParts(store, index, eyes, app.clock, tokens, thresholds)
     )
     app.rpc.add(DUPLICATES, add_DuplicateServiceServicer_to_server, duplicates)
-    photos = CatalogConsumer(store, index, embedder, app.clock, batch=settings.embed_batch)
-    policy = Policy(attempts=LAST_ATTEMPT, concurrency=settings.embed_concurrency)
-    _listen(app, "catalog", photos.subscriptions(), policy)
-    _listen(app, "scheduler", PostConsumer(store, index).subscriptions(), Policy())
+    looker = Looker(store, IndexVectors(index), pool, app.clock)
+    app.rpc.add(INSIGHT, add_InsightServiceServicer_to_server, InsightServicer(looker))
+    batches = settings.batches
+    dispatch = Dispatch(store, index, embedder, app.clock, consumer_name(SCHEMA), batches)
+    dispatchers = {
+        modality: Dispatcher(dispatch, modality, settings.embed_concurrency)
+        for modality in Modality
+    }
+    for modality, dispatcher in dispatchers.items():
+        app.loop(f"embedding of {modality}", dispatcher.run)
+    texts = ItemServicer(store, app.clock, tokens, dispatchers[Modality.TEXTS].wake)
+    app.rpc.add(ITEMS, add_ItemServiceServicer_to_server, texts)
+    photos = CatalogConsumer(store, index, app.clock, dispatchers[Modality.PHOTOS].wake)
+    _listen(app, "catalog", photos.subscriptions())
+    _listen(app, "scheduler", PostConsumer(store, index).subscriptions())
 
     async def ready() -> None:
         await database.ping()
         await index.ping()
 
-    for service in (SERVICE, SEARCH, GENERATIONS, DUPLICATES):
+    for service in (SERVICE, SEARCH, GENERATIONS, DUPLICATES, ITEMS, INSIGHT):
         app.probe(service.full_name, ready)
     try:
         yield
@@ -112,15 +133,12 @@ async def open(app: App[Settings]) -> AsyncIterator[None]:
         await database.close()
 
 
-def _listen(
-    app: App[Settings], service: str, subscriptions: Mapping[str, Subscription], policy: Policy
-) -> None:
+def _listen(app: App[Settings], service: str, subscriptions: Mapping[str, Subscription]) -> None:
     consumer = Consumer(
         app.need(Redis),
         stream=stream_name(app.settings.env, service),
         group=group_name(SCHEMA),
         consumer=consumer_name(SCHEMA),
         subscriptions=subscriptions,
-        policy=policy,
     )
     app.loop(f"clustering consumer of the {service}", consumer.run)

@@ -19,7 +19,7 @@ from libs.rpc.requests import request_of
 from libs.vectors.index import VectorIndex
 from services.clustering import convert
 from services.clustering.domain import cluster as domain
-from services.clustering.filters import cluster_conditions
+from services.clustering.filters import cluster_conditions, cluster_order, run_conditions
 from services.clustering.ports import Store
 from services.clustering.usecases import (
     assignments,
@@ -32,6 +32,7 @@ from services.clustering.usecases import (
     runs,
     similarity,
 )
+from services.clustering.usecases.digests import digests_of
 
 _LOOK_EVERY = 0.2
 
@@ -61,11 +62,9 @@ class ClusteringServicer(ClusteringServiceServicer):
     async def CreateClusteringRun(
         self, request: api.CreateClusteringRunRequest, context: Any
     ) -> ClusteringRun:
-        mode = convert.mode_of(request.clustering_run)
+        wanted = convert.wanted_run(request.clustering_run, request.parent, self._clock.now())
         key = request_of(request, "CreateClusteringRun")
-        run = await runs.create_run(
-            self._store, self._queue, self._clock, request.parent, mode, key
-        )
+        run = await runs.create_run(self._store, self._queue, self._clock, wanted, key)
         return convert.run_message(run)
 
     async def GetClusteringRun(
@@ -76,9 +75,10 @@ class ClusteringServicer(ClusteringServiceServicer):
     async def ListClusteringRuns(
         self, request: api.ListClusteringRunsRequest, context: Any
     ) -> api.ListClusteringRunsResponse:
-        listing = ("ListClusteringRuns", request.parent)
+        listing = ("ListClusteringRuns", request.parent, request.filter)
         page = self._tokens.request(request.page_size, request.page_token, *listing)
-        found = await runs.list_runs(self._store, request.parent, page)
+        conditions = run_conditions(request.filter)
+        found = await runs.list_runs(self._store, request.parent, page, conditions)
         return api.ListClusteringRunsResponse(
             clustering_runs=[convert.run_message(run) for run in found.rows],
             next_page_token=self._tokens.token(found.next_key, *listing),
@@ -108,17 +108,24 @@ class ClusteringServicer(ClusteringServiceServicer):
             await asyncio.sleep(_LOOK_EVERY)
 
     async def GetCluster(self, request: api.GetClusterRequest, context: Any) -> Cluster:
-        return convert.cluster_message(await clusters.get_cluster(self._store, request.name))
+        cluster = await clusters.get_cluster(self._store, request.name)
+        digests = await digests_of(self._store, [cluster.id])
+        return convert.cluster_message(cluster, digests.get(cluster.id))
 
     async def ListClusters(
         self, request: api.ListClustersRequest, context: Any
     ) -> api.ListClustersResponse:
-        listing = ("ListClusters", request.parent, request.filter)
+        listing = ("ListClusters", request.parent, request.filter, request.order_by)
         page = self._tokens.request(request.page_size, request.page_token, *listing)
-        conditions = cluster_conditions(request.filter)
-        version, found = await clusters.list_clusters(self._store, request.parent, page, conditions)
+        conditions, order = cluster_conditions(request.filter), cluster_order(request.order_by)
+        version, found = await clusters.list_clusters(
+            self._store, request.parent, page, conditions, order
+        )
+        digests = await digests_of(self._store, [cluster.id for cluster in found.rows])
         return api.ListClustersResponse(
-            clusters=[convert.cluster_message(cluster) for cluster in found.rows],
+            clusters=[
+                convert.cluster_message(cluster, digests.get(cluster.id)) for cluster in found.rows
+            ],
             next_page_token=self._tokens.token(found.next_key, *listing),
             version=version,
         )
@@ -129,9 +136,12 @@ class ClusteringServicer(ClusteringServiceServicer):
         listing = ("ListClusterMembers", request.parent)
         page = self._tokens.request(request.page_size, request.page_token, *listing)
         found = await clusters.list_members(self._store, request.parent, page)
+        shown = [member for member in found.rows if not member.gone]
         return api.ListClusterMembersResponse(
-            members=[convert.member_message(member) for member in found.rows],
+            members=[convert.member_message(member) for member in shown],
             next_page_token=self._tokens.token(found.next_key, *listing),
+            skipped_count=len(found.rows) - len(shown),
+            source_counts=found.sources,
         )
 
     async def CreateCluster(self, request: api.CreateClusterRequest, context: Any) -> Cluster:
@@ -148,7 +158,7 @@ class ClusteringServicer(ClusteringServiceServicer):
 
         given, key = request.cluster, request_of(request, "UpdateCluster")
         done = await curating.update_cluster(
-            self._store, self._clock, given.name, update, given.etag, key
+            self._store, self._clock, given.name, given.title, update, given.etag, key
         )
         return convert.cluster_message(done.cluster)
 
@@ -190,6 +200,32 @@ class ClusteringServicer(ClusteringServiceServicer):
             self._store, self._clock, request.name, request.items, key
         )
         return api.RemoveClusterMembersResponse(
+            results=convert.result_messages(request.items, done, "is no member of the cluster"),
+            cluster=convert.cluster_message(done.cluster),
+            edit=convert.made_edit(done),
+        )
+
+    async def LockClusterMembers(
+        self, request: api.LockClusterMembersRequest, context: Any
+    ) -> api.LockClusterMembersResponse:
+        key = request_of(request, "LockClusterMembers")
+        done = await members.lock_members(
+            self._store, self._clock, request.name, request.items, key, lock=True
+        )
+        return api.LockClusterMembersResponse(
+            results=convert.result_messages(request.items, done, "is no member of the cluster"),
+            cluster=convert.cluster_message(done.cluster),
+            edit=convert.made_edit(done),
+        )
+
+    async def UnlockClusterMembers(
+        self, request: api.UnlockClusterMembersRequest, context: Any
+    ) -> api.UnlockClusterMembersResponse:
+        key = request_of(request, "UnlockClusterMembers")
+        done = await members.lock_members(
+            self._store, self._clock, request.name, request.items, key, lock=False
+        )
+        return api.UnlockClusterMembersResponse(
             results=convert.result_messages(request.items, done, "is no member of the cluster"),
             cluster=convert.cluster_message(done.cluster),
             edit=convert.made_edit(done),
@@ -255,9 +291,7 @@ class ClusteringServicer(ClusteringServiceServicer):
         self, request: api.UnassignClusterFromPillarRequest, context: Any
     ) -> api.UnassignClusterFromPillarResponse:
         key = request_of(request, "UnassignClusterFromPillar")
-        await assignments.unassign_pillar(
-            self._store, self._clock, request.name, request.pillar, key
-        )
+        await assignments.unassign_pillar(self._store, request.name, request.pillar, key)
         return api.UnassignClusterFromPillarResponse()
 
     async def ListClusterPillars(

@@ -1,8 +1,11 @@
 """Settings of the clustering service."""
 
+from collections.abc import Mapping
+
 from pydantic import Field
 
 from libs.settings import Part
+from services.clustering.domain.item import Modality
 
 
 class ClusteringSettings(Part):
@@ -14,8 +17,12 @@ class ClusteringSettings(Part):
     embed_concurrency: int = Field(2, ge=1, le=32)
     """Such calls that are under way at once."""
 
+    text_batch: int = Field(100, ge=1, le=256)
+    """Texts that one call to the embedding service takes."""
+
     pending_minutes: float = Field(5.0, gt=0)
-    """Photos older than this that have no vector yet are embedded without waiting for an event."""
+    """Items older than this that have no vector yet are embedded by the jobs, too, whatever becomes
+    of the process that should."""
 
     duplicate_floor: float = Field(0.92, ge=0, le=1)
     """The least cosine of near-duplicates, whatever the model says: its own threshold tells copies
@@ -36,8 +43,15 @@ class ClusteringSettings(Part):
     min_size: int = Field(4, ge=2, le=1000)
     """The fewest items that make a cluster."""
 
-    keep_versions: int = Field(10, ge=2)
-    """Versions of the clusters of a scope that are kept."""
+    direct_limit: int = Field(50_000, ge=1_000)
+    """Scopes of more items than this are grouped anew in shards, and not as a whole in memory."""
+
+    shard_size: int = Field(50_000, ge=1_000)
+    """Items in one of these shards."""
+
+    cluster_minutes: float = Field(15.0, ge=0)
+    """How long new items wait until their scope is clustered without anybody asking for it; 0 never
+    does. A scope gets one such run in that time, however many items come in."""
 
     keep_generations: int = Field(1, ge=0, le=10)
     """Generations of vectors that were active before and are kept for going back to them."""
@@ -45,5 +59,16 @@ class ClusteringSettings(Part):
     max_attempts: int = Field(3, ge=1)
     """How often a run is tried that is interrupted by what is not its fault."""
 
+    summary_seconds: float = Field(15.0, gt=0)
+    """How often clusters that changed are looked for, to write about them, in seconds."""
+
+    summary_concurrency: int = Field(2, ge=1, le=16)
+    """Clusters that are written about at once."""
+
     sweep_seconds: float = Field(5.0, gt=0)
     """How often waiting runs are looked for, in seconds."""
+
+    @property
+    def batches(self) -> Mapping[Modality, int]:
+        """How many items of each kind one call to the embedding service takes."""
+        return {Modality.PHOTOS: self.embed_batch, Modality.TEXTS: self.text_batch}

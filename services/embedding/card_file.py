@@ -158,6 +158,8 @@ class _Text(_Strict):
     pooling: Pooling
     output: str = Field(min_length=1)
     dim: _Dimension
+    near_duplicate_cosine: _Cosine = 0.95
+    same_text_cosine: _Cosine = 0.85
 
     @model_validator(mode="after")
     def _padding_can_be_told_apart(self) -> Self:
@@ -180,6 +182,8 @@ class _Text(_Strict):
             pooling=self.pooling,
             output_name=self.output,
             dimension=self.dim,
+            near_duplicate_cosine=self.near_duplicate_cosine,
+            same_text_cosine=self.same_text_cosine,
         )
 
 

@@ -146,6 +146,8 @@ def _describe(message: model_pb2.Model, card: ModelCard) -> None:
         message.input_width, message.input_height = card.image.preprocessing.size
     if card.text is not None:
         message.max_text_tokens = card.text.max_tokens
+        message.text_duplicate_threshold = card.text.near_duplicate_cosine
+        message.text_scene_threshold = card.text.same_text_cosine
 
 
 def _modality(card: ModelCard) -> model_pb2.Model.Modality.ValueType:

@@ -3,7 +3,8 @@
 Started by ``colonnade eval embedding``, to which it speaks JSON, a line each: ``progress`` while it
 works, then ``result`` or ``error``. It needs no suite, no database and no network. ``plan`` tells
 which models and photos there are, ``measure`` measures one model, in a process of its own so that
-its memory can be told and that a model that kills its process costs only its own row.
+its memory can be told and that a model that kills its process costs only its own row. ``vectors``
+writes the vectors of one model into a file for those who group them.
 """
 
 import argparse
@@ -17,12 +18,13 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import ValidationError
 
 from libs.errors import ColonnadeError, InvalidArgument
 from libs.images import ImageLimits
 from services.embedding.labelled import read_labelled
-from services.embedding.measuring import measure
+from services.embedding.measuring import measure, vectors_of
 from services.embedding.registry import Listed, ModelRegistry
 from services.embedding.repository import ModelRepository, StoredModel
 from services.embedding.shelf import open_shelf
@@ -46,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = load_settings(
             arguments.config, **({"data": arguments.data} if arguments.data else {})
         )
-        step = _plan if arguments.step == "plan" else _measure
+        step = _STEPS[arguments.step]
         _say({"result": asyncio.run(step(arguments, settings))})
         return Exit.DONE
     except InvalidArgument as error:
@@ -72,6 +74,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     steps = parser.add_subparsers(dest="step", required=True)
     steps.add_parser("plan", parents=[photos])
     steps.add_parser("measure", parents=[photos])
+    vectors = steps.add_parser("vectors", parents=[photos])
+    vectors.add_argument("--to", type=Path, required=True, help="the file to write, .npz")
     return parser.parse_args(argv)
 
 
@@ -104,12 +108,33 @@ async def _measure(arguments: argparse.Namespace, settings: Settings) -> dict[st
     return measure(model, photos, limits, _Progress(model.card.id)).as_dict()
 
 
+async def _vectors(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]:
+    photos = await asyncio.to_thread(read_labelled, arguments.folder, arguments.labels)
+    model = await _model(arguments, settings)
+    limits = ImageLimits(settings.embedding.max_bytes, settings.embedding.max_pixels)
+    kept, vectors, unreadable = vectors_of(model, photos, limits, _Progress(model.card.id))
+    np.savez(
+        arguments.to,
+        ids=[photo.name for photo in kept],
+        labels=[photo.label for photo in kept],
+        vectors=vectors,
+        near_duplicate=model.card.near_duplicate_cosine,
+    )
+    return {
+        "model": model.card.id,
+        "photos": len(kept),
+        "labels": dict(sorted(Counter(photo.label for photo in kept).items())),
+        "unreadable": unreadable,
+    }
+
+
 async def _model(arguments: argparse.Namespace, settings: Settings) -> StoredModel:
     if arguments.card:
         (card,) = arguments.card
         return await asyncio.to_thread(ModelRepository.in_data(settings.data).at, card)
-    (id,) = arguments.model
-    listed = _known(await _listed(settings), id)
+    every = await _listed(settings)
+    (id,) = arguments.model or list(every)[:1]
+    listed = _known(every, id)
     if listed.error is not None:
         raise listed.error
     if listed.image is None:
@@ -134,6 +159,9 @@ def _known(listed: dict[str, Listed], id: str) -> Listed:
             f"there is no model {id} but {', '.join(listed)}; for another one, name its card",
         )
     return found
+
+
+_STEPS = {"plan": _plan, "measure": _measure, "vectors": _vectors}
 
 
 class _Progress:

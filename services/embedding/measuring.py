@@ -74,8 +74,7 @@ def measure(
     for number, photo in enumerate(photos, 1):
         run.embed(photo)
         tell(number, len(photos))
-    kept = comparable(list(run.vectors))
-    vectors = np.stack([run.vectors[photo] for photo in kept])
+    kept, vectors = run.comparable()
     labels = [photo.label for photo in kept]
     return Measured(
         model.card.id,
@@ -88,6 +87,20 @@ def measure(
         Cost(median(run.decoding), median(run.inferring), model.path.stat().st_size, memory),
         run.unreadable,
     )
+
+
+def vectors_of(
+    model: StoredModel, photos: Sequence[Photo], limits: ImageLimits, tell: Tell
+) -> tuple[list[Photo], NDArray[np.float32], dict[str, str]]:
+    """The photos that ``measure`` would score, their unit vectors, and why others are left out.
+
+    Raises as ``measure``.
+    """
+    run = _Run(model, OnnxSession(model.path, model.card, threads=1), limits)
+    for number, photo in enumerate(photos, 1):
+        run.embed(photo)
+        tell(number, len(photos))
+    return *run.comparable(), run.unreadable
 
 
 class _Run:
@@ -116,6 +129,10 @@ class _Run:
         else:
             self.decoding.append((decoded - started) * 1000)
             self.inferring.append((inferred - decoded) * 1000)
+
+    def comparable(self) -> tuple[list[Photo], NDArray[np.float32]]:
+        kept = comparable(list(self.vectors))
+        return kept, np.stack([self.vectors[photo] for photo in kept])
 
 
 def _unit(row: Floats) -> Floats:

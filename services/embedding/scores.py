@@ -8,15 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from libs.agreement import adjusted_rand, normalised_information, purity
+from libs.k_means import spherical_k_means
 
 Vectors = NDArray[np.float32]
-Numbers = NDArray[np.int64]
 
 _NEAREST = 5
 # Photos whose cosines with all others are in memory at a time.
 _ROWS = 512
-_GROUPINGS, _STARTS = 5, 5
-_MAX_ROUNDS = 100
+_GROUPINGS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +71,6 @@ def grouping(vectors: Vectors, labels: Sequence[str], seed: int = 0) -> Grouping
     return Grouping(*(float(value) for value in np.mean(measured, axis=0)))
 
 
-def spherical_k_means(vectors: Vectors, groups: int, random: np.random.Generator) -> Numbers:
-    """The number of the group of each vector: the tightest of several random starts."""
-    best, tightest = np.zeros(len(vectors), dtype=np.int64), -np.inf
-    for _ in range(_STARTS):
-        found, tightness = _k_means(vectors, _first_centres(vectors, groups, random))
-        if tightness > tightest:
-            best, tightest = found, tightness
-    return best
-
-
 def _of_one(
     cosines: Vectors, position: int, labels: NDArray[np.str_]
 ) -> tuple[bool, bool, float, bool]:
@@ -99,28 +88,3 @@ def _of_one(
         float(precisions.mean()),
         winner == labels[position],
     )
-
-
-def _first_centres(vectors: Vectors, groups: int, random: np.random.Generator) -> Vectors:
-    """k-means++ (Arthur and Vassilvitskii 2007): each next centre is likely to be far away."""
-    chosen = [int(random.integers(len(vectors)))]
-    for _ in range(groups - 1):
-        distance = np.clip(1.0 - (vectors @ vectors[chosen].T).max(axis=1), 0.0, None)
-        distance[chosen] = 0.0
-        total = float(distance.sum())
-        shares = distance / total if total > 0 else np.full(len(vectors), 1 / len(vectors))
-        chosen.append(int(random.choice(len(vectors), p=shares / shares.sum())))
-    return vectors[chosen]
-
-
-def _k_means(vectors: Vectors, centres: Vectors) -> tuple[Numbers, float]:
-    found = np.full(len(vectors), -1, dtype=np.int64)
-    for _ in range(_MAX_ROUNDS):
-        nearest = (vectors @ centres.T).argmax(axis=1)
-        if np.array_equal(nearest, found):
-            break
-        found = nearest
-        for group in np.unique(found):
-            total = vectors[found == group].sum(axis=0)
-            centres[group] = total / max(float(np.linalg.norm(total)), 1e-12)
-    return found, float((vectors * centres[found]).sum())

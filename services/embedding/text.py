@@ -14,7 +14,7 @@ from libs.blobs.store import sha256
 from libs.errors import ColonnadeError, FailedPrecondition, Unavailable
 from services.embedding.batcher import Batcher, BatchReport, lane_pools
 from services.embedding.card import ModelCard
-from services.embedding.fairness import Turn
+from services.embedding.fairness import Lane, Turn
 from services.embedding.model import EmbedderOptions, Embedding, Workshop, cores, layout
 from services.embedding.repository import StoredText
 from services.embedding.session import Floats
@@ -115,8 +115,14 @@ class TextEmbedder:
     async def _computed(self, text: str, turn: Turn) -> TextEmbedding:
         cost = 1.0 + len(text) / _CHARACTERS_A_TURN
         with self._batcher.admitted(turn):
-            tokens, truncated = await self._reading.run(turn, self._session.read, text, cost=cost)
-            row = await self._inferred(tokens, turn)
+            if turn.lane is Lane.INTERACTIVE and len(text) <= self._session.at_once:
+                # While the cores are busy, each thread that is asked costs more than the work.
+                tokens, truncated = self._session.read(text)
+                (row,) = self._session.run([tokens])
+            else:
+                read = self._session.read
+                tokens, truncated = await self._reading.run(turn, read, text, cost=cost)
+                row = await self._inferred(tokens, turn)
         return TextEmbedding(self._embedding(row), truncated)
 
     async def embed_texts(

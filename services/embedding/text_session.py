@@ -31,6 +31,11 @@ class TextSession(Protocol[T]):
         """What it runs on, such as ``CPUExecutionProvider``."""
         ...
 
+    @property
+    def at_once(self) -> int:
+        """Up to how many characters a text is read and computed in a fraction of a millisecond."""
+        ...
+
     def read(self, text: str) -> tuple[T, bool]:
         """The text as the model takes it, and whether it was cut."""
         ...
@@ -44,6 +49,7 @@ class NgramSession:
     """The hashed words and pieces of words of ``libs.text.similarity``."""
 
     provider = "rules"
+    at_once = 200
 
     def read(self, text: str) -> tuple[str, bool]:
         """See ``TextSession.read``: every text is read whole."""
@@ -56,6 +62,8 @@ class NgramSession:
 
 class OnnxTextSession:
     """A network for texts with its tokenizer: on CUDA where that works, else on the processor."""
+
+    at_once = 0
 
     def __init__(self, stored: StoredText, *, threads: int = 1, require_gpu: bool = False) -> None:
         """Loads the files and checks inputs and output against the card.

@@ -14,6 +14,9 @@ from colonnade.catalog.v1.photo_pb2 import UsageRights
 
 from libs.errors import FailedPrecondition, NotFound
 from libs.images import ImageLimits, fitted, inspect
+from services.scheduler.convert_manners import manner_of, strategy_of
+from services.scheduler.domain.hashtags import Strategy
+from services.scheduler.domain.manner import Manner, Subject
 from services.scheduler.domain.names import PERSONA
 from services.scheduler.domain.photo import Photo, Rights
 from services.scheduler.domain.planning import Candidate, Pillar
@@ -21,6 +24,7 @@ from services.scheduler.domain.slots import DEFAULT_WINDOWS, Cadence, Window
 from services.scheduler.ports import CatalogPage, CatalogPhoto, Rendition, UnusedPhotos
 
 _PUBLISH = catalog.ReadPhotoMediaRequest.RENDITION_PUBLISH
+_THUMBNAIL = catalog.ReadPhotoMediaRequest.RENDITION_THUMBNAIL
 # See RENDITION_PUBLISH in the contract.
 _PUBLISH_SIDE = 2048
 # Embedded, sorted, in no post; rights are judged for the moment at which it would go out.
@@ -133,18 +137,46 @@ class CatalogReader:
         """See Catalog."""
         return _photo(await self._stub.GetPhoto(catalog.GetPhotoRequest(name=name)))
 
+    async def manner(self, persona: str) -> tuple[Manner, Strategy]:
+        """See Catalog."""
+        found = await self._persona(PERSONA.format(persona))
+        return manner_of(found), strategy_of(found)
+
+    async def subject(self, photo: str) -> Subject:
+        """See Catalog."""
+        found = await self._stub.GetPhoto(catalog.GetPhotoRequest(name=photo))
+        pillar = await self._stub.GetPillar(catalog.GetPillarRequest(name=found.pillar))
+        return Subject(
+            photo=found.name,
+            pillar=pillar.display_name,
+            caption=found.caption,
+            alt_text=found.alt_text,
+            objects=tuple(found.tags),
+        )
+
+    async def thumbnail(self, photo: str) -> bytes:
+        """See Catalog."""
+        _, data = await self._media(photo, _THUMBNAIL)
+        return data
+
     async def rendition(self, name: str) -> Rendition:
         """See Catalog."""
-        request = catalog.ReadPhotoMediaRequest(name=name, rendition=_PUBLISH)
+        mime_type, data = await self._media(name, _PUBLISH)
+        size = inspect(data, ImageLimits())
+        return Rendition(mime_type, size.width, size.height, data)
+
+    async def _media(
+        self, photo: str, rendition: catalog.ReadPhotoMediaRequest.Rendition.ValueType
+    ) -> tuple[str, bytes]:
+        """The media type and the bytes."""
+        request = catalog.ReadPhotoMediaRequest(name=photo, rendition=rendition)
         mime_type, chunks = "", []
         async for response in self._stub.ReadPhotoMedia(request):
             if response.WhichOneof("payload") == "info":
                 mime_type = response.info.mime_type
             else:
                 chunks.append(response.chunk)
-        data = b"".join(chunks)
-        size = inspect(data, ImageLimits())
-        return Rendition(mime_type, size.width, size.height, data)
+        return mime_type, b"".join(chunks)
 
 
 def _is_planned(pillar: pillar_pb2.Pillar, at: datetime) -> bool:
@@ -167,6 +199,7 @@ def _candidate(photo: photo_pb2.Photo) -> Candidate:
         quality=photo.quality if photo.HasField("quality") else None,
         create_time=photo.create_time.ToDatetime(UTC),
         caption=photo.caption,
+        objects=tuple(photo.tags),
     )
 
 

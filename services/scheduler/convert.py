@@ -16,12 +16,14 @@ from libs.rpc.filtering import Condition, Kind, parse_filter, parse_order
 from libs.rpc.masks import merged
 from libs.rpc.status import from_status, to_status
 from services.scheduler.domain import channel, post, publication
+from services.scheduler.domain.approval import is_approved
 from services.scheduler.domain.names import CHANNEL, channel_key, persona_id
 from services.scheduler.domain.photo import Snapshot
 from services.scheduler.domain.post import PostResult
 from services.scheduler.ports import CatalogPhoto, UnusedPhotos
 from services.scheduler.usecases.batch_create import Batch, BatchItem
 from services.scheduler.usecases.change_channel import ChannelChange
+from services.scheduler.usecases.change_post import PostChange
 from services.scheduler.usecases.channels import NewChannel
 from services.scheduler.usecases.create_post import NewPost
 from services.scheduler.usecases.import_posts import PastPost
@@ -42,6 +44,10 @@ _PROVIDERS: Final = {
     channel_pb2.Channel.PROVIDER_POSTIZ: channel.Provider.POSTIZ,
     channel_pb2.Channel.PROVIDER_INSTAGRAM: channel.Provider.INSTAGRAM,
 }
+
+
+# What UpdatePost changes.
+_CHANGEABLE: Final = frozenset({"caption", "hashtags", "alt_text", "scheduled_time"})
 
 
 def moment(stamp: Timestamp, field: str) -> datetime:
@@ -90,6 +96,7 @@ def channel_message(found: channel.Channel) -> channel_pb2.Channel:
         service=found.service,
         state=channel_pb2.Channel.State.Value(f"STATE_{found.state.upper()}"),
         state_reason=found.state_reason,
+        approval_required=found.approval_required,
         etag=str(found.version),
     )
     _set(message.token_expire_time, found.token_expires_at)
@@ -105,7 +112,7 @@ def channel_change(found: channel.Channel, request: pb.UpdateChannelRequest) -> 
         raise InvalidArgument.of("channel.display_name", "is required; what do people call it?")
     if "access_token" in request.update_mask.paths and not asked.access_token:
         raise InvalidArgument.of("channel.access_token", "is empty; a channel needs a key")
-    return ChannelChange(asked.display_name, asked.access_token)
+    return ChannelChange(asked.display_name, asked.approval_required, asked.access_token)
 
 
 def new_post(request: pb.CreatePostRequest) -> NewPost:
@@ -149,7 +156,41 @@ def post_message(found: post.Post) -> post_pb2.Post:
     _set(message.posted_time, found.posted_time)
     _set(message.create_time, found.create_time)
     _set(message.update_time, found.update_time)
+    message.approval.CopyFrom(_approval_message(found))
     return message
+
+
+def _approval_message(found: post.Post) -> post_pb2.Approval:
+    if found.approval is None:
+        return post_pb2.Approval(state=post_pb2.Approval.STATE_NONE)
+    holds = is_approved(found)
+    message = post_pb2.Approval(
+        state=post_pb2.Approval.STATE_GIVEN if holds else post_pb2.Approval.STATE_VOID,
+        approver=found.approval.approver,
+    )
+    _set(message.approve_time, found.approval.time)
+    return message
+
+
+def post_change(found: post.Post, request: pb.UpdatePostRequest) -> PostChange:
+    """What UpdatePost makes of a post. Raises InvalidArgument."""
+    others = set(request.update_mask.paths) - _CHANGEABLE
+    if others:
+        raise InvalidArgument.of(
+            "update_mask", f"{min(others)} cannot be changed, only {', '.join(sorted(_CHANGEABLE))}"
+        )
+    current = post_message(found)
+    asked = merged(current, request.post, request.update_mask, "post")
+    if sorted(asked.channels) != sorted(current.channels):
+        raise InvalidArgument.of(
+            "post.channels", "cannot be changed; cancel the post and schedule the photo anew"
+        )
+    return PostChange(
+        caption=asked.caption,
+        hashtags=tuple(asked.hashtags),
+        alt_text=asked.alt_text,
+        scheduled_time=moment_in(asked, "scheduled_time"),
+    )
 
 
 def past_post(asked: post_pb2.PastPost) -> PastPost:

@@ -42,6 +42,7 @@ def wanted_of(request: pb.CommitPlanRequest) -> Wanted:
         caption=request.caption,
         hashtags=tuple(request.hashtags),
         channels=channels or None,
+        compose=request.compose,
     )
 
 

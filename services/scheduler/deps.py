@@ -13,6 +13,8 @@ from libs.clock import Clock
 from libs.db.engine import Database
 from libs.http import HttpClient
 from libs.jobs.queue import JobQueue
+from libs.llm.chat import ChatModel
+from libs.llm.settings import LanguageModelSettings
 from services.scheduler.consumers import Consumers
 from services.scheduler.convert import StoredResults
 from services.scheduler.ports import Blobs, Catalog, Publishers, Store, Vault
@@ -22,12 +24,15 @@ from services.scheduler.servicer import UseCases
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.store import SqlStore
 from services.scheduler.usecases import tasks
+from services.scheduler.usecases.approving import ApprovePosts
 from services.scheduler.usecases.batch_create import BatchCreatePosts
 from services.scheduler.usecases.calendar_export import ExportCalendar
 from services.scheduler.usecases.campaigns import Campaigns
 from services.scheduler.usecases.change_channel import PauseChannel, UpdateChannel
+from services.scheduler.usecases.change_post import ChangePost
 from services.scheduler.usecases.channel_care import ChannelCare
 from services.scheduler.usecases.channels import CreateChannel, DeleteChannel, ReadChannels
+from services.scheduler.usecases.composing import Composing
 from services.scheduler.usecases.confirm import Confirm
 from services.scheduler.usecases.create_post import CreatePost
 from services.scheduler.usecases.import_posts import ImportPosts
@@ -48,6 +53,7 @@ from services.scheduler.usecases.schedule_post import SchedulePost
 from services.scheduler.usecases.tick import Tick
 from services.scheduler.usecases.unscheduled import ListUnscheduledPhotos
 from services.scheduler.usecases.watch_post import WatchPost
+from services.scheduler.usecases.write_texts import Author
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
@@ -140,6 +146,8 @@ def use_cases(
         import_posts=ImportPosts(out.store, out.catalog, out.clock),
         schedule_post=SchedulePost(out.store, out.catalog, out.clock, placing),
         posts=ReadPosts(out.store, out.catalog),
+        change_post=ChangePost(out.store, out.catalog, out.clock, placing, pace),
+        approve_posts=ApprovePosts(out.store, out.clock, pace),
         cancel_post=CancelPost(out.store, out.clock),
         retry_post=RetryPost(out.store, out.catalog, out.clock, pace),
         watch_post=WatchPost(
@@ -164,12 +172,33 @@ def planner_cases(out: Outside, settings: SchedulerSettings) -> PlannerCases:
     """What the planner serves."""
     placing = Placing(Accounts(out.publishers, out.vault), out.clock, pace_of(settings))
     create = CreatePost(out.store, out.catalog, out.queue, out.clock, placing)
+    composing = Composing(out.store, out.catalog, placing)
     return PlannerCases(
         PlanCalendar(
-            out.store, out.catalog, out.queue, out.clock, placing, create, StoredResults()
+            out.store,
+            out.catalog,
+            out.queue,
+            out.clock,
+            placing,
+            create,
+            composing,
+            StoredResults(),
         ),
         ExportCalendar(out.store, out.catalog, out.clock),
     )
+
+
+@asynccontextmanager
+async def author_of(
+    words: LanguageModelSettings, eyes: LanguageModelSettings
+) -> AsyncIterator[Author | None]:
+    """Who writes captions: the model that sees, else the one for words; None without either."""
+    settings = eyes if eyes.base_url else words
+    if not settings.base_url:
+        yield None
+        return
+    async with ChatModel(settings) as model:
+        yield Author(model, sees=settings is eyes)
 
 
 def consumers(out: Outside, settings: SchedulerSettings) -> Consumers:

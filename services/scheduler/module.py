@@ -5,7 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from colonnade.catalog.v1.catalog_service_pb2_grpc import CatalogServiceStub
-from colonnade.scheduler.v1 import planner_service_pb2, scheduler_service_pb2
+from colonnade.scheduler.v1 import (
+    caption_service_pb2,
+    planner_service_pb2,
+    scheduler_service_pb2,
+)
+from colonnade.scheduler.v1.caption_service_pb2_grpc import add_CaptionServiceServicer_to_server
 from colonnade.scheduler.v1.planner_service_pb2_grpc import add_PlannerServiceServicer_to_server
 from colonnade.scheduler.v1.scheduler_service_pb2_grpc import (
     add_SchedulerServiceServicer_to_server,
@@ -23,14 +28,24 @@ from libs.rpc.peers import Peers
 from libs.secrets import Secrets
 from services.engines import Engines
 from services.jobs import Jobs
+from services.scheduler.caption_servicer import CaptionServicer
 from services.scheduler.catalog_reader import CatalogReader
-from services.scheduler.deps import MIGRATIONS, consumers, outside, planner_cases, use_cases
+from services.scheduler.deps import (
+    MIGRATIONS,
+    author_of,
+    consumers,
+    outside,
+    planner_cases,
+    use_cases,
+)
 from services.scheduler.planner_servicer import PlannerServicer
 from services.scheduler.servicer import SchedulerServicer
 from services.scheduler.tables import SCHEMA
+from services.scheduler.usecases.write_texts import WriteTexts
 from services.settings import Settings
 
 SERVICE = scheduler_service_pb2.DESCRIPTOR.services_by_name["SchedulerService"]
+CAPTIONS = caption_service_pb2.DESCRIPTOR.services_by_name["CaptionService"]
 PLANNER = planner_service_pb2.DESCRIPTOR.services_by_name["PlannerService"]
 
 
@@ -53,8 +68,9 @@ async def open(app: App[Settings]) -> AsyncIterator[None]:
         queue=app.need(Jobs).queue,
         clock=app.clock,
     )
+    writing = author_of(app.settings.llm, app.settings.vision)
     try:
-        async with parts as out:
+        async with parts as out, writing as author:
             use = use_cases(out, settings, app.stopping.is_set)
             tokens = secrets.page_tokens()
             servicer = SchedulerServicer(use, tokens)
@@ -64,6 +80,9 @@ async def open(app: App[Settings]) -> AsyncIterator[None]:
             planner = PlannerServicer(cases.plans, cases.export, tokens)
             app.rpc.add(PLANNER, add_PlannerServiceServicer_to_server, planner)
             app.probe(PLANNER.full_name, database.ping)
+            captions = CaptionServicer(WriteTexts(out.store, out.catalog, author))
+            app.rpc.add(CAPTIONS, add_CaptionServiceServicer_to_server, captions)
+            app.probe(CAPTIONS.full_name, database.ping)
             consumer = Consumer(
                 app.need(Redis),
                 stream=stream_name(app.settings.env, "catalog"),

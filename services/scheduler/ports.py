@@ -11,12 +11,14 @@ from libs.rpc.filtering import Condition
 from libs.rpc.paging import Page, PageRequest
 from services.scheduler.domain.attempt import Attempt, AttemptResult
 from services.scheduler.domain.channel import Channel, Provider
+from services.scheduler.domain.hashtags import Strategy as HashtagStrategy
+from services.scheduler.domain.manner import Manner, Subject
 from services.scheduler.domain.names import Key
 from services.scheduler.domain.photo import Photo, Rights, Snapshot
 from services.scheduler.domain.plan_record import PlanRecord
 from services.scheduler.domain.planning import Candidate, Pillar
 from services.scheduler.domain.post import Post, PostResult, PostState
-from services.scheduler.domain.publication import Publication, PublicationState
+from services.scheduler.domain.publication import CHANNEL_HELD, Publication, PublicationState
 from services.scheduler.domain.slots import Cadence
 from services.scheduler.providers.base import Publisher
 
@@ -164,6 +166,9 @@ class Posts(Protocol):
     async def taken(self, photos: Collection[str]) -> Collection[str]:
         """Those of the photos that a post has which is not cancelled."""
 
+    async def captions(self, persona: str, limit: int) -> Sequence[str]:
+        """The captions of the latest posts of a persona, newest first; no empty ones."""
+
     async def lock_calendar(self, persona: str) -> None:
         """Until the end of the transaction nobody else looks for free slots of the persona."""
 
@@ -240,8 +245,10 @@ class Publications(Protocol):
     async def to_confirm(self, batch: str, now: datetime, limit: int) -> Sequence[Publication]:
         """Those that a provider has and that should be asked for by ``now``."""
 
-    async def release_held(self, channel: Key, now: datetime, lead: timedelta) -> None:
-        """Sets those in motion that waited for their channel."""
+    async def release_held(
+        self, channel: Key, now: datetime, lead: timedelta, reason: str = CHANNEL_HELD
+    ) -> None:
+        """Has what is held on a channel for ``reason`` go on, ``lead`` before it is due."""
 
     async def served(self, token: str) -> ServedMedia | None:
         """The picture that a token opens."""
@@ -386,6 +393,15 @@ class Catalog(Protocol):
 
     async def cadence(self, persona: str) -> Cadence:
         """When the persona posts. Raises NotFound, FailedPrecondition (ARCHIVED)."""
+
+    async def manner(self, persona: str) -> tuple[Manner, HashtagStrategy]:
+        """How a persona writes. Raises NotFound, FailedPrecondition (ARCHIVED), Unavailable."""
+
+    async def subject(self, photo: str) -> Subject:
+        """What is to be said about a photo. Raises NotFound, Unavailable."""
+
+    async def thumbnail(self, photo: str) -> bytes:
+        """A JPEG of a photo with sides of at most 512 pixels. Raises NotFound, Unavailable."""
 
     async def unused(self, wanted: UnusedPhotos, size: int, token: str) -> CatalogPage:
         """Up to ``size`` photos that are in use and that no post uses, as far as it knows.

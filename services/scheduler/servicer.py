@@ -11,13 +11,16 @@ from colonnade.scheduler.v1.post_pb2 import Post
 from colonnade.scheduler.v1.scheduler_service_pb2_grpc import SchedulerServiceServicer
 from google.protobuf.empty_pb2 import Empty
 
+from libs.rpc.call import current_call
 from libs.rpc.paging import PageTokens
 from libs.rpc.requests import request_of
 from services.scheduler import convert
 from services.scheduler.domain.names import ALL_PERSONAS, channel_key, persona_id, post_key
 from services.scheduler.ports import PostListing
+from services.scheduler.usecases.approving import ApprovePosts
 from services.scheduler.usecases.batch_create import BatchCreatePosts
 from services.scheduler.usecases.change_channel import PauseChannel, UpdateChannel
+from services.scheduler.usecases.change_post import ChangePost
 from services.scheduler.usecases.channels import CreateChannel, DeleteChannel, ReadChannels
 from services.scheduler.usecases.create_post import CreatePost
 from services.scheduler.usecases.import_posts import ImportPosts
@@ -46,6 +49,8 @@ class UseCases:
     import_posts: ImportPosts
     schedule_post: SchedulePost
     posts: ReadPosts
+    change_post: ChangePost
+    approve_posts: ApprovePosts
     cancel_post: CancelPost
     retry_post: RetryPost
     watch_post: WatchPost
@@ -184,6 +189,34 @@ class SchedulerServicer(SchedulerServiceServicer):
             posts=[convert.post_message(post) for post in page.rows],
             next_page_token=self._tokens.token(page.next_key, *listing),
         )
+
+    async def UpdatePost(self, request: pb.UpdatePostRequest, context: Context) -> Post:
+        """See the contract."""
+        changed = await self._use.change_post(
+            post_key(request.post.name, "post.name"),
+            lambda post: convert.post_change(post, request),
+            request.post.etag,
+            request_of(request, "UpdatePost"),
+        )
+        return convert.post_message(changed)
+
+    async def ApprovePost(
+        self, request: pb.ApprovePostRequest, context: Context
+    ) -> pb.ApprovePostResponse:
+        """See the contract."""
+        call, asked = current_call.get(), request_of(request, "ApprovePost")
+        approver = call.caller if call else ""
+        key = post_key(request.name)
+        post = await self._use.approve_posts.approve(key, request.etag, approver, asked)
+        return pb.ApprovePostResponse(post=convert.post_message(post))
+
+    async def WithdrawPostApproval(
+        self, request: pb.WithdrawPostApprovalRequest, context: Context
+    ) -> pb.WithdrawPostApprovalResponse:
+        """See the contract."""
+        asked = request_of(request, "WithdrawPostApproval")
+        post = await self._use.approve_posts.withdraw(post_key(request.name), asked)
+        return pb.WithdrawPostApprovalResponse(post=convert.post_message(post))
 
     async def CancelPost(
         self, request: pb.CancelPostRequest, context: Context

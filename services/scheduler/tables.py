@@ -65,6 +65,7 @@ CHANNELS = sa.Table(
     sa.Column("limits", JSONB, nullable=False, server_default="{}"),
     sa.Column("token_expire_time", _MOMENT),
     sa.Column("renew_time", _MOMENT),
+    _flag("approval_required"),
     sa.UniqueConstraint("persona_id", "provider", "account", name="channels_account_key"),
     sa.CheckConstraint(_one_of("state", ChannelState), name="channels_state_check"),
     sa.CheckConstraint(_one_of("provider", Provider), name="channels_provider_check"),
@@ -110,6 +111,9 @@ POSTS = sa.Table(
         sa.Computed("coalesce(scheduled_time, create_time)", persisted=True),
         nullable=False,
     ),
+    _text("approved_content"),
+    _text("approver"),
+    sa.Column("approve_time", _MOMENT),
     sa.CheckConstraint(_one_of("state", PostState), name="posts_state_check"),
     sa.CheckConstraint(
         "state <> 'posted' OR posted_time IS NOT NULL", name="posts_posted_time_check"

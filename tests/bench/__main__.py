@@ -8,7 +8,17 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from tests.bench import embeddings, imports, lists, mixed, planning, reads, search, starts
+from tests.bench import (
+    busy_reads,
+    embeddings,
+    imports,
+    lists,
+    mixed,
+    planning,
+    reads,
+    search,
+    starts,
+)
 from tests.bench.report import Fact, Row, markdown
 
 BENCHES: Mapping[str, Callable[[Path], Sequence[Row | Fact]]] = {
@@ -17,6 +27,7 @@ BENCHES: Mapping[str, Callable[[Path], Sequence[Row | Fact]]] = {
     "callers": embeddings.measure_callers,
     "mixed": mixed.measure,
     "reads": reads.measure,
+    "busy-reads": busy_reads.measure,
     "lists": lists.measure,
     "planning": planning.measure,
     "search": search.measure,

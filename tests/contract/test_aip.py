@@ -47,6 +47,7 @@ WITHOUT_RULE = {
 }
 # Methods that are no reads by their verb, but have no effect that could be doubled.
 WITHOUT_REQUEST_ID = {
+    "AnalyzeCluster": "computes and stores nothing",
     "AnalyzeImages": "computes and stores nothing",
     "AssignQuarantinedPhotos": "an assignment that stands is what was asked for",
     "CompletePhotoImport": "an import that is complete stays as it is",
@@ -60,6 +61,8 @@ WITHOUT_REQUEST_ID = {
     "SignPhotoUrls": "computes and stores nothing",
     "SearchItems": "a read whose query does not fit into a path",
     "SearchSimilar": "a read whose query does not fit into a path",
+    "SuggestCaptions": "computes and stores nothing",
+    "SuggestHashtags": "computes and stores nothing",
     "UnloadModel": "a model that is unloaded stays so",
     "UploadCandidate": "the same bytes are stored once",
     "UploadPhoto": "the same bytes are stored once",

@@ -45,6 +45,8 @@ GATEWAY = {
     "ROUTE_NOT_FOUND",
     "SERVICE_UNREACHABLE",
     "UNSUPPORTED_MEDIA_TYPE",
+    "WEBHOOK_SIGNATURE",
+    "WEBHOOK_UNKNOWN",
 }
 # Reasons that never reach a caller, and where they end instead.
 INTERNAL = {

@@ -16,7 +16,8 @@ from colonnade.catalog.v1 import catalog_service_pb2 as catalog
 from colonnade.catalog.v1.photo_pb2 import Photo
 from colonnade.clustering.v1.clustering_run_pb2 import ClusteringRun
 
-from cli.clusters import all_clusters, run_clustering
+from cli.cluster_runs import run_clustering
+from cli.clusters import all_clusters
 from cli.connection import Suite as Api
 from cli.connection import connect
 from cli.importer import Result
@@ -27,7 +28,6 @@ from tests.support.harness import ROOT, SuiteInOne
 from tests.support.pictures import encoded, speckles
 from tests.support.wait import eventually
 
-AUTO = ClusteringRun.MODE_AUTO
 UPLOADS_BEFORE_KILL = (2, 30)
 
 
@@ -49,7 +49,7 @@ async def test_what_runs_ends_well_on_sigterm_and_a_restart_keeps_everything(
         persona = await work.new_persona(api, "Nora")
         await work.import_folder(api, persona, library.folder)
         await work.embedded(api, persona)
-        await run_clustering(api, persona, AUTO, lambda _: None)
+        await run_clustering(api, persona, ClusteringRun())
         before = (await work.photos_of(api, persona), await all_clusters(api, persona))
         token = await first_token(api, persona)
         upload = asyncio.ensure_future(api.catalog.UploadPhoto(slow_upload(persona, picture)))
@@ -114,7 +114,7 @@ async def test_an_import_survives_kills_at_any_moment(
         assert report.count(Result.FAILED) == len(library.of("damaged"))
         assert report.count(Result.DUPLICATE) > len(library.of("exact-duplicate"))
         assert_each_once(library, await work.embedded(api, persona))
-        run = await run_clustering(api, persona, AUTO, lambda _: None)
+        run = await run_clustering(api, persona, ClusteringRun())
         assert run.stats.items == distinct(library)
         clusters = await all_clusters(api, persona)
         assert sum(cluster.member_count for cluster in clusters) == run.stats.clustered

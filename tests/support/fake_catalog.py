@@ -101,6 +101,12 @@ class FakeCatalog(CatalogServiceServicer):  # type: ignore[misc]
         found = [p for name, p in self.pillars.items() if name.startswith(f"{request.parent}/")]
         return catalog.ListPillarsResponse(pillars=found)
 
+    async def GetPillar(self, request: Any, context: Any) -> Pillar:
+        self._answer()
+        if request.name not in self.pillars:
+            raise NotFound("pillar", request.name)
+        return self.pillars[request.name]
+
     async def GetPersona(self, request: Any, context: Any) -> Persona:
         self._answer()
         if request.name not in self.personas:
@@ -137,7 +143,8 @@ class FakeCatalog(CatalogServiceServicer):  # type: ignore[misc]
 
     async def ReadPhotoMedia(self, request: Any, context: Any) -> AsyncIterator[Any]:
         self._answer()
-        assert request.rendition == catalog.ReadPhotoMediaRequest.RENDITION_PUBLISH
+        known = catalog.ReadPhotoMediaRequest
+        assert request.rendition in (known.RENDITION_PUBLISH, known.RENDITION_THUMBNAIL)
         if request.name not in self.renditions:
             raise NotFound("photo", request.name)
         data = self.renditions[request.name]

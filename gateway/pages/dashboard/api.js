@@ -15,6 +15,7 @@ export class ApiError extends Error {
     const details = error.details ?? [];
     this.code = error.code;
     this.reason = details.find((detail) => detail.reason)?.reason ?? error.status ?? "";
+    this.metadata = details.find((detail) => detail.metadata)?.metadata ?? {};
     this.violations = details.flatMap((detail) => detail.fieldViolations ?? []);
   }
 }

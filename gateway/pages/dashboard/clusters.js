@@ -44,8 +44,9 @@ function grouping({ persona, signal, reload }) {
   const told = h("span.soft", { role: "status" });
   const start = h("button", { type: "button" }, "Group anew");
   start.addEventListener("click", () => busy(start, async () => {
-    let run = await api.create("/v1/{parent=personas/*}/clusteringRuns", { parent: persona.name }, { mode: "MODE_AUTO" });
-    await api.watch("/v1/{name=personas/*/clusteringRuns/*}:watch", { name: run.name }, (message) => {
+    let run;
+    const name = await runOf(persona.name);
+    await api.watch("/v1/{name=personas/*/clusteringRuns/*}:watch", { name }, (message) => {
       run = message.clusteringRun;
       const { phase, done, total } = run.progress ?? {};
       if (RUNNING.has(run.state)) fill(told, phase || "queued", total ? ` ${done} of ${total}` : "");
@@ -57,6 +58,16 @@ function grouping({ persona, signal, reload }) {
     reload();
   }));
   return [told, start];
+}
+
+// The name of a new run, or of the one that is active already.
+async function runOf(parent) {
+  try {
+    return (await api.create("/v1/{parent=personas/*}/clusteringRuns", { parent }, { mode: "MODE_AUTO" })).name;
+  } catch (error) {
+    if (error.reason !== "RUN_ACTIVE") throw error;
+    return error.metadata.run;
+  }
 }
 
 function creation({ persona, go }) {

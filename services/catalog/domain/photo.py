@@ -182,6 +182,12 @@ class Photo:
         """The resource name of its pillar."""
         return PILLAR.format(self.persona, self.pillar)
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What is written about it besides the tags, each once."""
+        measured = (measure.text for measure in self.picture.measures)
+        return tuple(dict.fromkeys(t for t in (self.caption, self.alt_text, *measured) if t))
+
 
 @dataclass(frozen=True, slots=True)
 class PostUse:

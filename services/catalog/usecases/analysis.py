@@ -143,7 +143,10 @@ class Analysis:
             now = await tx.photos.locked(Key(photo.persona, photo.id))
             if now is not None:
                 after = _with(now, replaced(now.picture.measures, news))
-                await tx.photos.save_measured(touched(after, self._clock.now()))
+                after = touched(after, self._clock.now())
+                await tx.photos.save_measured(after)
+                pillar = await tx.pillars.get(Key(after.persona, after.pillar))
+                tx.photo_events.updated(after, pillar)
             await tx.commit()
 
     async def _made(self, photo: Photo, wanted: Sequence[str]) -> Measures:

@@ -9,6 +9,7 @@ from services.clustering.algorithms.components import sum_up
 from services.clustering.algorithms.identity import compare
 from services.clustering.algorithms.items import floats
 from services.clustering.algorithms.linkage import Doubles, Indices
+from services.clustering.algorithms.memory import History, Memory, Pool
 from services.clustering.algorithms.prep import Matrix, unit
 from services.clustering.algorithms.state import State, Texts
 
@@ -40,22 +41,63 @@ def make_answer(
         diff=compare(before, {group.key: group.members for group in groups}),
         refit=refit,
         state=state,
+        memory=memory_of(state),
+    )
+
+
+def memory_of(state: State) -> Memory:
+    """What is to be remembered after a fit."""
+    photos = floats(state.vectors)
+    inside = np.flatnonzero(state.labels >= 0)
+    names = state.ids[state.leaders]
+    outside = np.flatnonzero(state.labels < 0)
+    outside = outside[np.argsort(names[outside], kind="stable")]
+    sums = sum_up(photos[inside], state.labels[inside], len(state.keys))
+    return Memory(
+        keys=state.keys,
+        sums=sums.astype(np.float32),
+        components=state.components,
+        epoch=state.epoch,
+        null=state.null,
+        pool=Pool(names[outside], state.vectors[outside], np.zeros(len(outside), dtype=bool)),
+        history=History(state.fitted, state.fitted_outside, state.components.closeness),
+        next_key=state.next_key,
     )
 
 
 def _groups(state: State) -> tuple[Group, ...]:
-    centroids, similarities = _centroids(state)
-    cohesions = state.components.cohesions()
-    labels = state.labels[state.photo_of]
+    return make_groups(
+        state.ids,
+        state.photo_of,
+        floats(state.vectors),
+        state.labels,
+        state.keys.tolist(),
+        state.components.cohesions(),
+    )
+
+
+def make_groups(
+    ids: Texts,
+    photo_of: Indices,
+    photos: Matrix,
+    labels: Indices,
+    keys: Sequence[str],
+    cohesions: Doubles,
+) -> tuple[Group, ...]:
+    """The groups, the largest first: ``photo_of`` (N,) is the photo of each item, ``photos`` (M, d)
+    its unit vector, ``labels`` (M,) its group; ``keys`` and ``cohesions`` (K,) are the groups'.
+    """
+    centroids, similarities = _centroids(photos, labels, len(keys))
+    of_items = labels[photo_of]
     groups = []
-    for number, key in enumerate(state.keys.tolist()):
-        items = np.flatnonzero(labels == number)
-        close = similarities[state.photo_of[items]]
-        order = np.lexsort((state.ids[items], -close))
+    for number, key in enumerate(keys):
+        items = np.flatnonzero(of_items == number)
+        close = similarities[photo_of[items]]
+        order = np.lexsort((ids[items], -close))
         groups.append(
             Group(
                 key=key,
-                members=tuple(state.ids[items[order]].tolist()),
+                members=tuple(ids[items[order]].tolist()),
                 similarities=tuple(close[order].tolist()),
                 centroid=centroids[number],
                 cohesion=float(cohesions[number]),
@@ -64,12 +106,11 @@ def _groups(state: State) -> tuple[Group, ...]:
     return tuple(sorted(groups, key=lambda group: (-len(group.members), len(group.key), group.key)))
 
 
-def _centroids(state: State) -> tuple[Matrix, Doubles]:
+def _centroids(photos: Matrix, labels: Indices, groups: int) -> tuple[Matrix, Doubles]:
     """(K, d) unit centroids of distinct photos; (M,) each photo's cosine to its own."""
-    photos = floats(state.vectors)
-    inside = np.flatnonzero(state.labels >= 0)
-    owners = state.labels[inside]
-    centroids = unit(sum_up(photos[inside], owners, len(state.keys)))
+    inside = np.flatnonzero(labels >= 0)
+    owners = labels[inside]
+    centroids = unit(sum_up(photos[inside], owners, groups))
     similarities = np.zeros(len(photos))
     similarities[inside] = np.einsum("ij,ij->i", photos[inside], centroids[owners])
     return centroids, similarities

@@ -7,6 +7,7 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
+from services.clustering.algorithms.memory import Memory
 from services.clustering.algorithms.state import State
 
 Vector = npt.NDArray[np.float32]
@@ -15,8 +16,10 @@ Vector = npt.NDArray[np.float32]
 class RefitReason(StrEnum):
     """Why a full fit is due."""
 
+    SMALL = "small"
     GROWTH = "growth"
     POOL = "pool"
+    DRIFT = "drift"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,7 @@ class Clustering:
     diff: Diff
     refit: RefitReason | None
     state: State
+    memory: Memory
 
     def labels(self) -> dict[str, str]:
         """The key of the group of each clustered id."""

@@ -61,6 +61,11 @@ class Components:
         """Mean cosine of all pairs of members, from sums and counts alone."""
         return cohesions(self.sums, self.counts)
 
+    @property
+    def closeness(self) -> float:
+        """The mean cosine of all members to their groups; 0 where there are none."""
+        return float(self.counts @ self.means / max(self.counts.sum(), 1.0))
+
     def take(self, chosen: npt.NDArray[np.bool_] | Indices) -> "Components":
         """Some of the groups."""
         return Components(
@@ -85,6 +90,13 @@ class Components:
         sums, counts = self.sums.copy(), self.counts.copy()
         np.subtract.at(sums, labels, rows.astype(np.float64))
         np.subtract.at(counts, labels, 1.0)
+        return Components(sums, counts, self.means, self.deviations)
+
+    def with_moved_in(self, labels: Indices, rows: Matrix) -> "Components":
+        """The components after rows were put there; what is usual for members stays as it is."""
+        sums, counts = self.sums.copy(), self.counts.copy()
+        np.add.at(sums, labels, rows.astype(np.float64))
+        np.add.at(counts, labels, 1.0)
         return Components(sums, counts, self.means, self.deviations)
 
     def with_born(self, born: "Components") -> "Components":
@@ -146,13 +158,18 @@ def cosines_to_others(rows: Matrix, sums: Doubles) -> Doubles:
 def cosine_statistics(
     cosines: Doubles, labels: Indices, counts: Doubles
 ) -> tuple[Doubles, Doubles]:
-    """Mean and deviation a group; deviations lean on their median, as small groups know little."""
+    """Mean and deviation a group; see ``deviations_of``."""
     safe = np.maximum(counts, 1.0)
     means = np.bincount(labels, cosines, len(counts)) / safe
     variances = np.bincount(labels, (cosines - means[labels]) ** 2, len(counts)) / safe
+    return means, deviations_of(variances, safe)
+
+
+def deviations_of(variances: Doubles, counts: Doubles) -> Doubles:
+    """Deviations that lean on their median, as small groups know little."""
     usual = float(np.median(variances)) if len(counts) else 0.0
-    shrunk = (safe * variances + _PSEUDO_COUNTS * usual) / (safe + _PSEUDO_COUNTS)
-    return means, np.sqrt(shrunk)
+    shrunk = (counts * variances + _PSEUDO_COUNTS * usual) / (counts + _PSEUDO_COUNTS)
+    return np.asarray(np.sqrt(shrunk))
 
 
 @dataclass(frozen=True, slots=True)

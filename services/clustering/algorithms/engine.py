@@ -7,16 +7,19 @@ import numpy.typing as npt
 
 from libs.agreement import adjusted_rand, singles
 from services.clustering.algorithms.answer import groups_of, make_answer
-from services.clustering.algorithms.clustering import Clustering, Previous
+from services.clustering.algorithms.clustering import Clustering, Previous, RefitReason
 from services.clustering.algorithms.collapse import collapse
 from services.clustering.algorithms.components import Null
-from services.clustering.algorithms.fit import Fit, fit_direct
+from services.clustering.algorithms.fit import Fit, bayes_factor, fit_direct
 from services.clustering.algorithms.identity import carry_keys
 from services.clustering.algorithms.items import Items, floats, read_items, texts
 from services.clustering.algorithms.large import fit_large
+from services.clustering.algorithms.membership import responsibilities
+from services.clustering.algorithms.memory import Memory
 from services.clustering.algorithms.params import Params
-from services.clustering.algorithms.prep import Epoch, Matrix, fit_epoch
+from services.clustering.algorithms.prep import Epoch, Matrix, fit_epoch, unit
 from services.clustering.algorithms.state import State
+from services.clustering.algorithms.stepping import Shift, Step, outgrown, take_step
 from services.clustering.algorithms.updating import Update, contents
 
 _SHARD = 20_000
@@ -60,15 +63,45 @@ class Engine:
         make a poor epoch to go on with. ``pinned`` keys are then matched first.
         Raises InvalidArgument for repeated ids, wrong shapes and vectors of another dimension.
         """
-        previous = previous_of(state, pinned)
+        previous = _previous_of(state, pinned)
         update = Update.of(state, read_items(ids, vectors), removed)
         if update.photos <= self._params.first_fit or state.fitted < self._params.min_size:
             return self._fit(update.everything(), previous)
         return update.run(previous.groups, self._params)
 
+    def step(
+        self,
+        memory: Memory,
+        ids: Sequence[str],
+        vectors: npt.ArrayLike,
+        shifts: Sequence[Shift] = (),
+    ) -> Step:
+        """Goes on from what is remembered: first what went or was moved, then distinct newcomers.
+
+        Copies of other items are not given: they weigh nothing and are where their photo is.
+        Raises InvalidArgument for repeated ids, wrong shapes and vectors of another dimension.
+        """
+        return take_step(memory, read_items(ids, vectors), shifts, self._params)
+
+    def responsibilities(
+        self, memory: Memory, vectors: npt.ArrayLike, best: int = 5
+    ) -> list[dict[str, float]]:
+        """For each vector the shares, 0..1, of the ``best`` groups it may belong to, by key."""
+        rows = memory.epoch.transform(unit(vectors))
+        factor = bayes_factor(self._params)
+        groups, shares = responsibilities(rows, memory.components, factor, memory.null, best)
+        return [
+            dict(zip(memory.keys[those].tolist(), held.tolist(), strict=True))
+            for those, held in zip(groups, shares, strict=True)
+        ]
+
+    def outgrown(self, memory: Memory, coming: int, going: int) -> RefitReason | None:
+        """Why a full fit is due when so many photos more come and go, if one is."""
+        return outgrown(memory.history, self._params, coming, going)
+
     def refit(self, state: State, pinned: frozenset[str] = frozenset()) -> Clustering:
         """A full fit of everything the state holds; keys are carried over."""
-        return self._fit(contents(state), previous_of(state, pinned))
+        return self._fit(contents(state), _previous_of(state, pinned))
 
     def agreement(self, state: State) -> float:
         """Adjusted Rand index between the state's groups and a full fit of the same items.
@@ -121,7 +154,13 @@ class Engine:
         return fit_large(shards, len(photos), pairs, self._params)
 
 
-def previous_of(state: State, pinned: frozenset[str] = frozenset()) -> Previous:
+def previous_of(clustering: Clustering, pinned: frozenset[str] = frozenset()) -> Previous:
+    """An answer as the past of the next fit."""
+    groups = {group.key: group.members for group in clustering.groups}
+    return Previous(groups, clustering.memory.next_key, pinned)
+
+
+def _previous_of(state: State, pinned: frozenset[str] = frozenset()) -> Previous:
     """The groups of a state as the past of the next fit."""
     members = groups_of(state.ids, state.labels[state.photo_of], len(state.keys))
     groups = {str(key): ids for key, ids in zip(state.keys, members, strict=True)}

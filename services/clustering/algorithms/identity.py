@@ -1,11 +1,13 @@
 """Carrying the keys of groups over from one clustering to the next."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from services.clustering.algorithms.clustering import Diff, Previous
 
 Groups = Mapping[str, Sequence[str]]
+Flows = Mapping[str, Mapping[str, int]]
+"""By old key and new one, how many items went from the one group to the other."""
 
 _LEAST_OVERLAP = 2
 _LEAST_SHARE = 0.5
@@ -13,20 +15,35 @@ _SPLIT_SHARE = 0.2
 
 
 def carry_keys(groups: Sequence[Sequence[str]], previous: Previous) -> tuple[list[str], int]:
+    """A key for each new group, and the number of the next key; see ``carry``."""
+    owner = _owners(previous.groups)
+    overlaps = [Counter(owner[item] for item in group if item in owner) for group in groups]
+    sizes = {key: len(items) for key, items in previous.groups.items()}
+    return carry([*map(len, groups)], overlaps, sizes, previous.next_key, previous.pinned)
+
+
+def carry(
+    sizes: Sequence[int],
+    overlaps: Sequence[Mapping[str, int]],
+    before: Mapping[str, int],
+    next_key: int,
+    pinned: Collection[str] = (),
+) -> tuple[list[str], int]:
     """A key for each new group, and the number of the next key.
 
-    One to one, the largest overlap first, pinned groups before all others; an old key passes on
-    when at least two items and half of the smaller group are common. The rest get keys never used
-    before, in the order given.
+    ``sizes`` are those of the new groups, ``overlaps`` how many items each has in common with old
+    ones, ``before`` the sizes of these, all by key. One to one, the largest overlap first, pinned
+    groups before all others; an old key passes on when at least two items and half of the smaller
+    group are common. The rest get keys never used before, in the order given.
     """
     given: dict[int, str] = {}
     taken: set[str] = set()
-    for old, new in _candidates(groups, previous):
+    for old, new in _candidates(sizes, overlaps, before, pinned):
         if new not in given and old not in taken:
             given[new] = old
             taken.add(old)
-    keys, number = [], previous.next_key
-    for new in range(len(groups)):
+    keys, number = [], next_key
+    for new in range(len(sizes)):
         if new not in given:
             given[new] = f"g{number}"
             number += 1
@@ -34,15 +51,18 @@ def carry_keys(groups: Sequence[Sequence[str]], previous: Previous) -> tuple[lis
     return keys, number
 
 
-def _candidates(groups: Sequence[Sequence[str]], previous: Previous) -> list[tuple[str, int]]:
-    owner = _owners(previous.groups)
+def _candidates(
+    sizes: Sequence[int],
+    overlaps: Sequence[Mapping[str, int]],
+    before: Mapping[str, int],
+    pinned: Collection[str],
+) -> list[tuple[str, int]]:
     found = []
-    for new, group in enumerate(groups):
-        overlaps = Counter(owner[item] for item in group if item in owner)
-        for old, common in overlaps.items():
-            smaller = min(len(group), len(previous.groups[old]))
+    for new, those in enumerate(overlaps):
+        for old, common in those.items():
+            smaller = min(sizes[new], before[old])
             if common >= _LEAST_OVERLAP and common >= _LEAST_SHARE * smaller:
-                found.append((old not in previous.pinned, -common, _age(old), new))
+                found.append((old not in pinned, -common, _age(old), new))
     return [(old[1], new) for _, _, old, new in sorted(found)]
 
 
@@ -58,16 +78,24 @@ def _owners(groups: Groups) -> dict[str, str]:
 def compare(before: Groups, after: Groups) -> Diff:
     """What happened to the groups, told by their keys and by where their members went."""
     owner = _owners(after)
-    went = {
+    flows = {
         key: Counter(owner[item] for item in items if item in owner)
         for key, items in before.items()
     }
-    ended = [key for key in before if key not in after]
-    merged = {key: target for key in ended if (target := _heir(len(before[key]), went[key]))}
+    return compare_flows({key: len(items) for key, items in before.items()}, [*after], flows)
+
+
+def compare_flows(before: Mapping[str, int], after: Sequence[str], flows: Flows) -> Diff:
+    """The same from the sizes of the old groups, by key, the keys of the new ones, and where the
+    members went."""
+    kept = set(after)
+    went: Flows = {key: flows.get(key, {}) for key in before}
+    ended = [key for key in before if key not in kept]
+    merged = {key: target for key in ended if (target := _heir(before[key], went[key]))}
     split = {
         key: parts
-        for key, items in before.items()
-        if key not in merged and len(parts := _parts(len(items), went[key])) > 1
+        for key, size in before.items()
+        if key not in merged and len(parts := _parts(size, went[key])) > 1
     }
     return Diff(
         born=tuple(key for key in after if key not in before),
@@ -77,11 +105,11 @@ def compare(before: Groups, after: Groups) -> Diff:
     )
 
 
-def _heir(size: int, went: Counter[str]) -> str | None:
+def _heir(size: int, went: Mapping[str, int]) -> str | None:
     ranked = sorted(went.items(), key=lambda pair: (-pair[1], _age(pair[0])))
     return ranked[0][0] if ranked and ranked[0][1] >= _LEAST_SHARE * size else None
 
 
-def _parts(size: int, went: Counter[str]) -> tuple[str, ...]:
+def _parts(size: int, went: Mapping[str, int]) -> tuple[str, ...]:
     least = max(_LEAST_OVERLAP, _SPLIT_SHARE * size)
     return tuple(sorted((key for key, count in went.items() if count >= least), key=_age))

@@ -10,7 +10,7 @@ from services.clustering.algorithms.params import Params
 from services.clustering.algorithms.prep import Matrix
 from services.clustering.algorithms.significance import Dendrogram
 
-_BATCH = 64
+_BATCH = 256
 _NEIGHBOUR_COSINE = 0.25
 _NEIGHBOURS_MAX = 1_200
 _ENOUGH_NEWCOMERS = 50
@@ -20,7 +20,8 @@ class Online:
     """Groups that grow. ``labels`` (M,) say where each photo is, ``OUTSIDE`` if nowhere.
 
     Groups are numbered as they were, new ones after them; a group that was merged away stays in
-    ``components`` empty, and ``merged`` says where it went.
+    ``components`` empty, and ``merged`` says where it went. ``joined`` counts the newcomers that a
+    group took at once, ``closeness`` adds up their cosines to it.
     """
 
     def __init__(
@@ -35,10 +36,17 @@ class Online:
         self.components = components
         self.labels = labels.copy()
         self.merged: dict[int, int] = {}
+        self.joined = 0
+        self.closeness = 0.0
         self._pool = pool
         self._pool_rows = pool_rows
         self._acceptance = acceptance
         self._params = params
+
+    @property
+    def pool(self) -> Indices:
+        """The places of those that wait, the oldest first."""
+        return self._pool
 
     def add(self, photos: Indices, rows: Matrix) -> None:
         """Takes in prepared rows; ``photos`` are their places in ``labels``."""
@@ -54,6 +62,8 @@ class Online:
         inside = labels >= 0
         self.components = self.components.with_added(labels[inside], rows[inside], cosines[inside])
         self.labels[photos] = labels
+        self.joined += int(inside.sum())
+        self.closeness += float(cosines[inside].sum())
         newest = slice(-self._params.pool_max, None)
         self._pool = np.append(self._pool, photos[~inside])[newest]
         self._pool_rows = np.vstack([self._pool_rows, rows[~inside]])[newest]

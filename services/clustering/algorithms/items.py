@@ -20,11 +20,26 @@ class Items:
     rejected: Texts
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Usable items sorted by id with their vectors as they came, and the ids of the others."""
+
+    ids: Texts
+    vectors: Matrix
+    rejected: Texts
+
+
 def read_items(ids: Sequence[str], vectors: npt.ArrayLike) -> Items:
     """Checks and sorts; rows that are zero or not finite are put aside as ``rejected``.
 
     Raises InvalidArgument for repeated ids and wrong shapes.
     """
+    rows = read_rows(ids, vectors)
+    return Items(rows.ids, halves(rows.vectors), rows.rejected)
+
+
+def read_rows(ids: Sequence[str], vectors: npt.ArrayLike) -> Rows:
+    """The same in single precision."""
     rows = np.asarray(vectors, dtype=np.float32)
     rows = rows.reshape(0, 0) if rows.size == 0 and not ids else rows
     if rows.ndim != 2 or len(rows) != len(ids):
@@ -37,7 +52,7 @@ def read_items(ids: Sequence[str], vectors: npt.ArrayLike) -> Items:
     order = np.argsort(names, kind="stable")
     names, rows = names[order], rows[order]
     usable = np.asarray(np.isfinite(rows).all(axis=1) & (rows != 0).any(axis=1))
-    return Items(names[usable], halves(rows[usable]), names[~usable])
+    return Rows(names[usable], rows[usable], names[~usable])
 
 
 def texts(values: Sequence[str]) -> Texts:

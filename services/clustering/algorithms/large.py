@@ -1,10 +1,12 @@
 """FIT for collections too large to compare all pairs: sample, micro-clusters, a second look.
 
-Rows are streamed in shards and never all held. The sample shows only the larger groups; those it
-missed are found in a second round among the rows that no group accepted.
+Rows are seen in shards, in any order, and never all held. The sample shows only the larger groups;
+those it missed are found in a second round among a sample of the rows that no group accepted. The
+steps are functions of their own, so that the shards may be worked on anywhere.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,17 +15,18 @@ from services.clustering.algorithms.components import (
     Acceptance,
     Components,
     Null,
-    cosine_statistics,
     cosines_to_others,
     follow,
     sum_up,
     summarise,
 )
 from services.clustering.algorithms.fit import Fit, Units, bayes_factor, fit_direct, fit_units
-from services.clustering.algorithms.linkage import Doubles, Indices
+from services.clustering.algorithms.linkage import Indices
 from services.clustering.algorithms.merging import merge_close
 from services.clustering.algorithms.params import Params
 from services.clustering.algorithms.prep import Matrix
+from services.clustering.algorithms.reservoir import Ranks, lowest, ranks_of
+from services.clustering.algorithms.tally import Moments, Tally
 
 Shards = Callable[[], Iterable[Matrix]]
 
@@ -33,93 +36,113 @@ _POOL_SHARE_FOR_MORE = 0.05
 _ROWS_AT_ONCE = 4_096
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """What a shard must know for its rows to choose their groups."""
+
+    components: Components
+    acceptance: Acceptance
+
+    def choose(self, rows: Matrix, labels: Indices) -> Indices:
+        """(n,) the groups of prepared rows; those that have one keep it."""
+        waiting = np.flatnonzero(labels == OUTSIDE)
+        chosen = labels.copy()
+        chosen[waiting] = self.acceptance.assign(rows[waiting], self.components)[0]
+        return chosen
+
+
+def first_model(rows: Matrix, pairs: Null, params: Params, population: int) -> Model:
+    """The groups that a sample of a population shows."""
+    fit = _fit_sample(rows, pairs, params, population)
+    acceptance = Acceptance(bayes_factor(params), fit.null, params.outlier_z)
+    return Model(fit.components, acceptance)
+
+
+def rounds_of(outside: int, total: int, params: Params) -> int:
+    """How often to look again after ``outside`` of all rows found no group."""
+    return params.rounds if outside > _POOL_SHARE_FOR_MORE * total else 1
+
+
+def further_model(model: Model, rows: Matrix, params: Params, population: int) -> Model | None:
+    """The model with the groups among a sample of the rows outside; None if there are none."""
+    if len(rows) < params.min_size:
+        return None
+    found = _fit_sample(rows, model.acceptance.null, params, population)
+    if len(found.components) == 0:
+        return None
+    return Model(model.components.with_born(found.components), model.acceptance)
+
+
+def settled(tally: Tally, acceptance: Acceptance, params: Params) -> tuple[Indices, Tally]:
+    """Where each group of all shards together ends, ``OUTSIDE`` for small and loose ones, and the
+    groups that are left; close ones are merged."""
+    groups = len(tally.counts)
+    unknown = np.zeros(groups)
+    merged, gone_to = merge_close(
+        Components(tally.sums, tally.counts, unknown, unknown),
+        np.arange(groups),
+        acceptance.factor,
+        params.merge_margin,
+        params.min_cohesion,
+    )
+    keep = (merged.counts >= params.min_size) & (merged.cohesions() >= params.min_cohesion)
+    places = follow(np.arange(groups), gone_to, keep)
+    return places, tally.moved(places, int(keep.sum()))
+
+
+def moments_of(rows: Matrix, labels: Indices, tally: Tally) -> Moments:
+    """How near the labelled rows of a shard are to the others of their groups."""
+    inside = labels >= 0
+    cosines = cosines_to_others(rows[inside], tally.sums[labels[inside]])
+    return Moments.of(cosines, labels[inside], len(tally.counts))
+
+
 def fit_large(shards: Shards, total: int, pairs: Null, params: Params) -> Fit:
     """Groups ``total`` prepared rows; each call of ``shards`` streams them anew, in one order."""
-    generator = np.random.default_rng(params.seed)
-    places = np.sort(generator.choice(total, min(params.sample, total), replace=False))
-    first = _fit_sample(_gather(shards, places), pairs, params, total)
-    acceptance = Acceptance(bayes_factor(params), first.null, params.outlier_z)
-    components = first.components
-    labels = np.full(total, OUTSIDE, dtype=np.int64)
-    _assign_outside(shards, labels, components, acceptance)
-    for _ in range(params.rounds if _share_outside(labels) > _POOL_SHARE_FOR_MORE else 1):
-        if (more := _residual_round(shards, labels, components, acceptance, params)) is None:
+    ranks = ranks_of(np.arange(total, dtype=np.uint64), params.seed)
+    sample = _gather(shards, lowest(ranks, params.sample))
+    model = first_model(sample, pairs, params, total)
+    labels = _chosen(shards, np.full(total, OUTSIDE, dtype=np.int64), model)
+    for _ in range(rounds_of(int((labels == OUTSIDE).sum()), total, params)):
+        if (more := _second_look(shards, labels, model, ranks, params)) is None:
             break
-        components = more
-    return _settle(shards, labels, acceptance, params)
+        model = more
+        labels = _chosen(shards, labels, model)
+    groups = len(model.components)
+    found = Tally.empty(groups, sample.shape[1])
+    for part, rows in _parts(shards):
+        found += Tally.of(rows, labels[part], groups)
+    places, left = settled(found, model.acceptance, params)
+    labels = np.append(places, OUTSIDE)[labels]
+    return Fit(labels, _measured(shards, labels, left), model.acceptance.null)
 
 
-def _share_outside(labels: Indices) -> float:
-    return float((labels == OUTSIDE).mean())
+def _chosen(shards: Shards, labels: Indices, model: Model) -> Indices:
+    return np.concatenate([model.choose(rows, labels[part]) for part, rows in _parts(shards)])
+
+
+def _second_look(
+    shards: Shards, labels: Indices, model: Model, ranks: Ranks, params: Params
+) -> Model | None:
+    outside = np.flatnonzero(labels == OUTSIDE)
+    if len(outside) == 0:
+        return None
+    rows = _gather(shards, outside[lowest(ranks[outside], params.sample)])
+    return further_model(model, rows, params, len(outside))
+
+
+def _measured(shards: Shards, labels: Indices, tally: Tally) -> Components:
+    nothing = np.zeros(len(tally.counts))
+    moments = Moments(nothing, nothing, nothing)
+    for part, rows in _parts(shards):
+        moments += moments_of(rows, labels[part], tally)
+    return moments.components(tally)
 
 
 def _fit_sample(rows: Matrix, pairs: Null, params: Params, population: int) -> Fit:
     if len(rows) <= params.direct_max:
         return fit_direct(rows, pairs, params, population)
     return fit_units(rows, micro_clusters(rows, params), pairs, params, population)
-
-
-def _residual_round(
-    shards: Shards, labels: Indices, known: Components, acceptance: Acceptance, params: Params
-) -> Components | None:
-    """Finds the groups among the rows outside and lets these rows choose again."""
-    outside = np.flatnonzero(labels == OUTSIDE)
-    if len(outside) < params.min_size:
-        return None
-    if len(outside) > params.sample:
-        chosen = np.random.default_rng(params.seed).choice(len(outside), params.sample, False)
-        outside = outside[np.sort(chosen)]
-    found = _fit_sample(_gather(shards, outside), acceptance.null, params, len(outside))
-    if len(found.components) == 0:
-        return None
-    components = known.with_born(found.components)
-    _assign_outside(shards, labels, components, acceptance)
-    return components
-
-
-def _assign_outside(
-    shards: Shards, labels: Indices, components: Components, acceptance: Acceptance
-) -> None:
-    """Labels, in place, every row that is still outside and that a component accepts."""
-    for part, rows in _parts(shards):
-        waiting = part[labels[part] == OUTSIDE]
-        labels[waiting] = acceptance.assign(rows[waiting - part[0]], components)[0]
-
-
-def _settle(shards: Shards, labels: Indices, acceptance: Acceptance, params: Params) -> Fit:
-    """Exact components of the labelled rows; close ones merged, small and loose ones dropped."""
-    components = _measure(shards, labels)
-    components, gone_to = merge_close(
-        components,
-        np.arange(len(components)),
-        acceptance.factor,
-        params.merge_margin,
-        params.min_cohesion,
-    )
-    keep = components.counts >= params.min_size
-    keep &= components.cohesions() >= params.min_cohesion
-    labels = follow(labels, gone_to, keep)
-    return Fit(labels, _measure(shards, labels), acceptance.null)
-
-
-def _measure(shards: Shards, labels: Indices) -> Components:
-    groups = int(labels.max(initial=OUTSIDE)) + 1
-    sums = _sum_up(shards, labels, groups)
-    cosines = np.zeros(len(labels))
-    for part, rows in _parts(shards):
-        inside = part[labels[part] >= 0]
-        cosines[inside] = cosines_to_others(rows[inside - part[0]], sums[labels[inside]])
-    members = labels[labels >= 0]
-    counts = np.bincount(members, minlength=groups).astype(np.float64)
-    return Components(sums, counts, *cosine_statistics(cosines[labels >= 0], members, counts))
-
-
-def _sum_up(shards: Shards, labels: Indices, groups: int) -> Doubles:
-    sums: Doubles = np.zeros((groups, 1))
-    for part, rows in _parts(shards):
-        inside = labels[part] >= 0
-        sums = sums + sum_up(rows[inside], labels[part][inside], groups)
-    return sums
 
 
 def _parts(shards: Shards) -> Iterator[tuple[Indices, Matrix]]:

@@ -46,6 +46,17 @@ class BayesFactor:
         apart = self.evidence(e_a, a @ a) + self.evidence(e_b, b @ b)
         return float(self.evidence(e_a + e_b, joint @ joint) - apart)
 
+    def joining(
+        self, counts: npt.ArrayLike, lengths: npt.ArrayLike, cosines: npt.ArrayLike
+    ) -> Doubles:
+        """``between(group, item)`` for items at these cosines to the groups' mean vectors, which
+        have these ``lengths``.
+        """
+        e = self.coarse(counts)
+        along = e * np.asarray(lengths, dtype=np.float64)
+        joint = along**2 + 2.0 * along * np.asarray(cosines, dtype=np.float64) + 1.0
+        return self.evidence(e + 1.0, joint) - self.evidence(e, along**2) - self.evidence(1.0, 1.0)
+
     def joining_cosine(self, counts: npt.ArrayLike, lengths: npt.ArrayLike) -> Doubles:
         """The cosine at which one item and a group are even: ``between(group, item) == 0``.
 

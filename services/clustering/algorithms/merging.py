@@ -5,6 +5,8 @@ import numpy as np
 from services.clustering.algorithms.components import Components, cohesions
 from services.clustering.algorithms.linkage import BayesFactor, Doubles, Indices
 
+_ROUNDING = 1e-3
+
 
 def merge_close(
     groups: Components, touched: Indices, factor: BayesFactor, margin: float, min_cohesion: float
@@ -16,7 +18,7 @@ def merge_close(
     each of those went (one hop: the value is alive).
     """
     gone_to: dict[int, int] = {}
-    waiting = sorted({int(index) for index in touched})
+    waiting = _mergeable(groups, np.unique(touched), factor, margin, min_cohesion)
     while waiting:
         index = waiting.pop(0)
         if groups.counts[index] == 0:
@@ -30,6 +32,30 @@ def merge_close(
         gone_to[gone] = kept
         waiting.insert(0, kept)
     return groups, gone_to
+
+
+def _mergeable(
+    groups: Components, touched: Indices, factor: BayesFactor, margin: float, min_cohesion: float
+) -> list[int]:
+    """The touched groups that may have a partner, all looked at in one go and roughly."""
+    if len(touched) == 0:
+        return []
+    counts = np.maximum(groups.counts, 1.0)
+    coarse = factor.coarse(counts)
+    weights = (coarse / counts).astype(np.float32)
+    rows = groups.sums.astype(np.float32)
+    squares = np.einsum("ij,ij->i", rows, rows)
+    gram = rows[touched] @ rows.T
+    lengths = squares * weights**2
+    joint = lengths[touched, None] + lengths + 2.0 * gram * weights[touched, None] * weights
+    own = factor.evidence(coarse, lengths)
+    scores = factor.evidence(coarse[touched, None] + coarse, joint) - (own[touched, None] + own)
+    size = counts[touched, None] + counts
+    cohesion = (squares[touched, None] + squares + 2.0 * gram - size) / (size * (size - 1.0))
+    possible = (scores >= margin - _ROUNDING) & (cohesion >= min_cohesion - _ROUNDING)
+    possible &= (groups.counts > 0) & (groups.counts[touched, None] > 0)
+    possible[np.arange(len(touched)), touched] = False
+    return [int(index) for index in touched[possible.any(axis=1)]]
 
 
 def _survivor(groups: Components, a: int, b: int) -> tuple[int, int]:

@@ -21,9 +21,10 @@ class Params:
     Up to ``direct_max`` photos are compared pair by pair. Above that a ``sample`` is summarised in
     ``micro_clusters``, and up to ``rounds`` times the photos left over are looked at again.
 
-    Up to ``first_fit`` photos an update is a full fit. Later a full fit is due when the collection
-    has grown by ``growth`` (by ``growth_when_small`` under ``small_below`` photos), or when new
-    photos stay outside more often than the fitted ones by ``pool_share_max``. New groups are
+    Up to ``first_fit`` photos every change makes a full fit due. Later it is when more than a share
+    of ``growth`` - 1 came or went (``growth_when_small`` under ``small_below`` photos), when new
+    photos stay outside more often than the fitted ones by ``pool_share_max``, or when those that a
+    group took are less close to it than the fitted ones by a share of ``drift_max``. New groups are
     looked for among the latest ``pool_max`` photos outside; groups merge at a Bayes factor of
     ``merge_margin``.
     """
@@ -41,11 +42,12 @@ class Params:
     micro_clusters: int = 4_096
     rounds: int = 2
     first_fit: int = 50
-    growth: float = 1.5
-    growth_when_small: float = 1.2
+    growth: float = 1.2
+    growth_when_small: float = 1.052
     small_below: int = 5_000
-    pool_max: int = 4_000
+    pool_max: int = 1_500
     pool_share_max: float = 0.25
+    drift_max: float = 0.04
     merge_margin: float = 0.02
     seed: int = 20
 
@@ -56,6 +58,7 @@ class Params:
         _within("min_cohesion", self.min_cohesion, 0.0, 1.0)
         _within("dimensions", self.dimensions, 1, 4_096)
         _within("growth", self.growth, 1.01, 100.0)
+        _within("drift_max", self.drift_max, 0.0, 1.0)
         _within("growth_when_small", self.growth_when_small, 1.01, 100.0)
 
 

@@ -21,6 +21,13 @@ class Origin(StrEnum):
     CURATED = "curated"
 
 
+class Order(StrEnum):
+    """Which clusters come first in a list: the largest, or those that changed last."""
+
+    SIZE = "size"
+    RECENT = "recent"
+
+
 @dataclass(frozen=True, slots=True)
 class HeroPart:
     """One part of a hero's score: its value 0..1 and its weight 0..1."""
@@ -41,11 +48,21 @@ class Hero:
 
 
 @dataclass(frozen=True, slots=True)
+class Excerpt:
+    """What lists show of a text."""
+
+    title: str
+    beginning: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """One item of a cluster; ``position`` counts from 1, most central first.
 
     ``similarity`` is its cosine to the centroid, None where no run has compared it. A ``locked``
-    one was put there by a person, and no run moves it.
+    one was put there by a person, and no run moves it. ``excerpt`` is of a text where it was read
+    for a list; one that is ``gone`` was closed or deleted, and is about to leave the cluster.
     """
 
     item: str
@@ -53,6 +70,8 @@ class Member:
     position: int
     duplicate_of: str = ""
     locked: bool = False
+    excerpt: Excerpt | None = None
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +80,8 @@ class Cluster:
 
     ``key`` is the engine's name for a found one, the id of a curated one. What is pinned was
     decided by a person and is kept by runs: the title, the hero (``pinned_hero``, an item), and
-    that it was merged into another one.
+    that it was merged into another one. ``version`` is the one that shows it so, ``since`` the one
+    that made it so; each is 0 where no kept version has it.
     """
 
     id: str
@@ -83,11 +103,12 @@ class Cluster:
     cohesion: float = 0.0
     version: int = 0
     row_version: int = 1
+    since: int = 0
 
     @property
     def etag(self) -> str:
-        """Changes with every change, a new version included."""
-        return f"{self.row_version}-{self.version}"
+        """Changes with every change of it or of its members."""
+        return f"{self.row_version}-{self.since}"
 
     @property
     def curated(self) -> bool:
@@ -107,7 +128,10 @@ class VersionedCluster:
 class ScopeState:
     """What is remembered of a scope between runs.
 
-    ``state_key`` is where the engine's memory lies, ``next_key`` the number of the next key.
+    ``state_key`` is where the engine's memory lies, ``memory_version`` the version whose members it
+    knows, ``next_key`` the number of the next key. ``erasures`` counts the deletions that took items
+    out of versions that there were already: a version shows the same for as long as it does not
+    grow.
     """
 
     scope: str
@@ -115,3 +139,5 @@ class ScopeState:
     state_key: str = ""
     next_key: int = 1
     collection: str = ""
+    memory_version: int = 0
+    erasures: int = 0

@@ -21,6 +21,8 @@ class EditKind(StrEnum):
     MERGE = "merge"
     SPLIT = "split"
     HERO = "hero"
+    LOCK = "lock"
+    UNLOCK = "unlock"
 
 
 class RefusalKind(StrEnum):
@@ -37,9 +39,20 @@ class Place:
     item: str
     cluster_id: str
     similarity: float | None
-    position: int
     duplicate_of: str = ""
     locked: bool = False
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Place":
+        """A place from data; those of former times have more in them."""
+        similarity = data["similarity"]
+        return cls(
+            item=data["item"],
+            cluster_id=data["cluster_id"],
+            similarity=None if similarity is None else float(similarity),
+            duplicate_of=data["duplicate_of"],
+            locked=data["locked"],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +62,11 @@ class Refusal:
     cluster_id: str
     item: str
     kind: RefusalKind
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Refusal":
+        """A refusal from data."""
+        return cls(data["cluster_id"], data["item"], RefusalKind(data["kind"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +102,10 @@ class Before:
         return cls(
             clusters=data["clusters"],
             heroes={id: _hero(hero) for id, hero in data["heroes"].items()},
-            places=tuple(Place(**place) for place in data["places"]),
+            places=tuple(Place.from_json(place) for place in data["places"]),
             outside=tuple(data["outside"]),
-            added=_refusals(data["added"]),
-            removed=_refusals(data["removed"]),
+            added=tuple(Refusal.from_json(refusal) for refusal in data["added"]),
+            removed=tuple(Refusal.from_json(refusal) for refusal in data["removed"]),
             made=data["made"],
         )
 
@@ -131,7 +149,3 @@ def _hero(data: Mapping[str, Any] | None) -> Hero | None:
     if data is None:
         return None
     return Hero(**{**data, "parts": tuple(HeroPart(**part) for part in data["parts"])})
-
-
-def _refusals(rows: list[Mapping[str, str]]) -> tuple[Refusal, ...]:
-    return tuple(Refusal(r["cluster_id"], r["item"], RefusalKind(r["kind"])) for r in rows)

@@ -1,4 +1,5 @@
-"""Generations: the vectors that one model made of all photos. One of them is active."""
+"""Generations: the vectors that one model made of all photos, or of all texts. One of each is
+active."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -64,13 +65,15 @@ class Comparison:
 @dataclass(frozen=True, slots=True)
 class Generation:
     """A generation as it stands. ``epoch`` counts the switches up to the one that activated it;
-    ``attempt`` the times that a worker took it up without getting anything done."""
+    ``attempt`` the times that a worker took it up without getting anything done. One that is
+    ``automatic`` becomes active by itself when it is filled."""
 
     id: str
     collection: Collection
     state: GenerationState
     create_time: datetime
     epoch: int = 0
+    automatic: bool = False
     attempt: int = 0
     comparison: Comparison | None = None
     error_reason: str = ""

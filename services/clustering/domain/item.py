@@ -15,6 +15,18 @@ PHOTO = pattern("personas/{persona}/photos/{photo}")
 TEXT = pattern("projects/{project}/items/{item}")
 
 
+class Modality(StrEnum):
+    """What kind of items a collection of vectors is of."""
+
+    PHOTOS = "photos"
+    TEXTS = "texts"
+
+
+def modality_of(scope: str) -> Modality:
+    """What kind of items a scope has."""
+    return Modality.TEXTS if scope.startswith("projects/") else Modality.PHOTOS
+
+
 class ItemState(StrEnum):
     """Where an item stands in a generation of vectors."""
 
@@ -47,10 +59,14 @@ class Item:
     """A photo as the clustering service knows it.
 
     ``name`` is its resource name, ``point_id`` the id of its vector, ``words`` what may title a
-    cluster as of ``words_time``, ``quality`` technical quality 0..1 where it was measured.
+    cluster as of ``words_time``, ``quality`` technical quality 0..1 where it was measured, with
+    ``sharpness`` and ``exposure`` as two parts of it.
     ``state``, ``collection`` and ``scene`` say where it stands in one generation of vectors, the
-    active one unless another was asked for. ``facts`` counts the changes of what the index keeps
+    active one unless another was asked for; ``attempts`` counts the tries that failed there by its
+    own fault. ``facts`` counts the changes of what the index keeps
     beside its vectors; ``synced`` is the last of them that the index is known to have, 0 if none.
+    ``prose`` of a new one is what else is written in it, to be found by its words; it is not read
+    again.
     """
 
     name: str
@@ -73,6 +89,15 @@ class Item:
     synced: int = 0
     described: bool = False
     taken_time: datetime | None = None
+    sharpness: float | None = None
+    exposure: float | None = None
+    attempts: int = 0
+    prose: str = ""
+
+    @property
+    def modality(self) -> Modality:
+        """What kind of item it is."""
+        return modality_of(self.scope)
 
     @property
     def payload(self) -> Payload:
@@ -102,6 +127,12 @@ class Collection:
     dimension: int
     scene_threshold: float
     duplicate_threshold: float
+    modality: Modality = Modality.PHOTOS
+
+    def is_like(self, other: "Collection") -> bool:
+        """Whether the vectors of both may be compared."""
+        ours = self.model, self.revision, self.fingerprint, self.dimension
+        return ours == (other.model, other.revision, other.fingerprint, other.dimension)
 
     def require_same(self, model: str, revision: str, fingerprint: str) -> None:
         """Raises FailedPrecondition (MODEL_CHANGED) for vectors that must not be compared with

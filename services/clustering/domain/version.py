@@ -15,7 +15,6 @@ from services.clustering.domain.cluster import (
     Hero,
     HeroPart,
     Member,
-    ScopeState,
     VersionedCluster,
 )
 from services.clustering.domain.curation import Curation
@@ -32,16 +31,6 @@ class Earlier:
 
     clusters: Mapping[str, Cluster]
     members: Mapping[str, tuple[str, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class NewVersion:
-    """A version to be stored: its clusters, what is to be remembered of the scope with it, and for
-    each key that ended in another group the key of that one."""
-
-    state: ScopeState
-    found: tuple[VersionedCluster, ...]
-    merged: Mapping[str, str]
 
 
 def describe(
@@ -200,6 +189,9 @@ def choose_hero(
             quality=items[member.item].quality,
             centrality=member.similarity,
             created_at=items[member.item].create_time,
+            sharpness=items[member.item].sharpness,
+            exposure=items[member.item].exposure,
+            pixels=items[member.item].pixels,
             vetoed=member.item in vetoed,
         )
         for member in members
@@ -209,6 +201,11 @@ def choose_hero(
     chosen = heroes.choose_hero(candidates, now, sitting, pinned or None)
     if chosen is None:
         return None
+    return hero_of(chosen)
+
+
+def hero_of(chosen: heroes.Hero) -> Hero:
+    """A chosen hero as a cluster keeps it."""
     return Hero(chosen.id, chosen.score, _parts(chosen.parts), chosen.pinned)
 
 

@@ -28,3 +28,11 @@ def labels_of(words: Sequence[str]) -> Labels:
     tags = tuple(word.removeprefix(_TAG) for word in words if word.startswith(_TAG))
     texts = tuple(word.removeprefix(_TEXT) for word in words if word.startswith(_TEXT))
     return Labels(file, tags, texts)
+
+
+def excerpt_of(words: Sequence[str]) -> str:
+    """The words as a person, or a language model, reads them: texts and tags, else where the file
+    lay."""
+    labels = labels_of(words)
+    written = [*labels.texts, *([", ".join(labels.tags)] if labels.tags else [])]
+    return "\n".join(written) or labels.file_name

@@ -1,34 +1,65 @@
 """Clusters and their versions, as the use cases see them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from libs.rpc.filtering import Condition
 from libs.rpc.paging import Page, PageRequest
-from services.clustering.domain.cluster import Cluster, Hero, Member, ScopeState
-from services.clustering.domain.version import NewVersion
+from services.clustering.domain.cluster import Cluster, Hero, Member, Order, ScopeState
+from services.clustering.domain.edit import Place
+from services.clustering.domain.history import (
+    Change,
+    Departure,
+    Moved,
+    NewVersion,
+    Pruned,
+    Version,
+)
+from services.clustering.domain.scene import Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class MemberPage(Page[Member]):
+    """Some members, what is written in texts with them; on the first page also how many texts of
+    the cluster come from which source."""
+
+    sources: Mapping[str, int] = field(default_factory=dict)
 
 
 class Clusters(Protocol):
-    """Clusters, their versions and members."""
+    """Clusters and their members, as any version that is kept shows them. Items that were deleted
+    since are in none."""
 
-    async def get(self, scope: str, cluster_id: str) -> Cluster | None:
-        """A cluster as the newest version that has it shows it."""
+    async def get(self, scope: str, cluster_id: str, version: int | None = None) -> Cluster | None:
+        """A cluster as a version shows it; for None as the newest one that has it does."""
 
     async def list(
-        self, scope: str, version: int, page: PageRequest, conditions: Sequence[Condition] = ()
+        self,
+        scope: str,
+        version: int,
+        page: PageRequest,
+        conditions: Sequence[Condition] = (),
+        order: Order = Order.SIZE,
     ) -> Page[Cluster]:
-        """The clusters of a version that meet conditions on state, origin and pillar, largest
-        first; archived ones only if there is a condition on the state."""
+        """The clusters of a version that meet conditions on state, origin and pillar; archived ones
+        only if there is a condition on the state."""
 
-    async def members(self, cluster_id: str, version: int, page: PageRequest) -> Page[Member]:
+    async def members(self, cluster_id: str, version: int, page: PageRequest) -> MemberPage:
         """The members of a cluster in a version, most central first."""
 
     async def all_members(self, cluster_id: str, version: int) -> Sequence[Member]:
         """The same, all of them."""
 
+    async def candidates(
+        self, cluster_ids: Sequence[str], names: Sequence[str] = ()
+    ) -> Sequence[Candidate]:
+        """The members that these clusters have now, and the items of these names, those that exist,
+        most central first."""
+
     async def scope(self, scope: str) -> ScopeState:
-        """What is remembered of a scope; version 0 if it was never clustered."""
+        """What is remembered of a scope; version 0 if nothing ever happened in it."""
 
     async def by_keys(self, scope: str, keys: Sequence[str]) -> dict[str, Cluster]:
         """The clusters of these keys, by key, each as the newest version that has it shows it."""
@@ -41,14 +72,52 @@ class Clusters(Protocol):
 
 
 class Versions(Protocol):
-    """What changes the versions of clusters."""
+    """What changes the versions of clusters. Whoever does has locked the scope."""
 
-    async def write(self, version: NewVersion, keep: int) -> None:
-        """Stores a version; clusters that it does not have retire, all but ``keep`` versions go."""
+    async def write(self, version: NewVersion) -> dict[str, Cluster]:
+        """Stores a version; answers the clusters that it shows otherwise than the one before, by
+        id. For usecases.history.add_version alone."""
 
-    async def drop(self, items: Sequence[str]) -> list[Cluster]:
-        """Takes items out of every version; answers the clusters that lost their hero by it, one
-        for each version of a cluster."""
+    async def stage(self, run_id: str, changes: Sequence[Change]) -> None:
+        """Keeps a part of the whole membership that a run is about to write."""
 
-    async def set_hero(self, cluster_id: str, version: int, hero: Hero | None) -> None:
-        """Replaces the hero of a cluster in a version."""
+    async def unstage(self, run_id: str) -> None:
+        """Forgets what was staged for a run."""
+
+    async def moved(self, scope: str, after: int) -> list[Moved]:
+        """The items that the memory has and that count in other clusters since a version."""
+
+    async def drop(self, scope: str, items: Sequence[str]) -> tuple[list[Place], list[Cluster]]:
+        """Takes items out of every version; answers where they were at last, and the clusters that
+        lack a hero now. Their copies are copies no more, and wait for a run. In earlier versions,
+        the most central one of the rest follows a hero."""
+
+    async def set_hero(self, cluster_id: str, hero: Hero | None) -> None:
+        """Replaces the hero that a cluster has now."""
+
+    async def get(self, scope: str, version: int) -> Version | None:
+        """A version, if it is kept."""
+
+    async def newest(self, scope: str) -> Version | None:
+        """The newest version of a scope, if there is any."""
+
+    async def outdated(self, before: datetime) -> Pruned:
+        """What ``prune`` would remove in the end."""
+
+    async def prune(self, before: datetime, limit: int) -> Pruned:
+        """Removes versions older than a moment, but for pinned ones, the newest of each scope and
+        the one with its newest memory, and rows that no kept version shows: so many of each kind at
+        most. Answers what it removed."""
+
+
+class Departures(Protocol):
+    """Items that were deleted and that the engine's memory still has."""
+
+    async def seen(self, names: Sequence[str]) -> dict[str, str]:
+        """The items that the memory of their scope has, each with the collection of its vector."""
+
+    async def add(self, departures: Sequence[Departure]) -> None:
+        """Remembers departures, each item once."""
+
+    async def waiting(self, scope: str) -> list[Departure]:
+        """Those of a scope, by item."""

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from libs.errors import ColonnadeError
-from services.clustering.domain.item import Collection
+from services.clustering.domain.item import Collection, Modality
 
 Vector = npt.NDArray[np.float32]
 
@@ -28,12 +28,21 @@ class Embedded:
 class Embedder(Protocol):
     """The embedding service."""
 
-    async def embed(self, blob_keys: Sequence[str], model: str) -> list[Embedded | ColonnadeError]:
-        """One result a picture, in order. Raises Unavailable when the service is away."""
+    async def embed(
+        self, blob_keys: Sequence[str], model: str, scope: str
+    ) -> list[Embedded | ColonnadeError]:
+        """One result a picture of a scope, in order. Raises Unavailable when the service is
+        away."""
 
-    async def describe(self, model: str) -> Collection:
-        """The collection for vectors that a model makes now, with its thresholds; of the default
-        model if ``model`` is empty. Raises NotFound, Unavailable while it cannot be used."""
+    async def embed_texts(
+        self, texts: Sequence[str], model: str, scope: str
+    ) -> list[Embedded | ColonnadeError]:
+        """The same for texts."""
+
+    async def describe(self, model: str, modality: Modality = Modality.PHOTOS) -> Collection:
+        """The collection for vectors that a model makes now of items of a kind, with its
+        thresholds; of the default model for them if ``model`` is empty. Raises NotFound,
+        InvalidArgument if it cannot embed them, Unavailable while it cannot be used."""
 
 
 class TextReader(Protocol):

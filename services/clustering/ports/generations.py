@@ -6,7 +6,7 @@ from typing import Protocol
 from libs.lease import Lease
 from libs.rpc.paging import Page, PageRequest
 from services.clustering.domain.generation import Filled, Generation, GenerationState
-from services.clustering.domain.item import Collection
+from services.clustering.domain.item import Collection, Modality
 
 
 class Collections(Protocol):
@@ -15,8 +15,8 @@ class Collections(Protocol):
     async def get(self, name: str) -> Collection | None:
         """The collection of that name."""
 
-    async def active(self) -> Collection | None:
-        """The one that everything uses; None before the first photo is embedded."""
+    async def active(self, modality: Modality = Modality.PHOTOS) -> Collection | None:
+        """The one that everything uses; None before the first item of that kind is embedded."""
 
     async def hold(self, name: str) -> bool:
         """Keeps a collection in its state until this transaction ends; False if it was given up."""
@@ -24,8 +24,8 @@ class Collections(Protocol):
     async def names(self) -> list[str]:
         """The names of all, those included that are about to be dropped."""
 
-    async def kept(self) -> list[Collection]:
-        """Those that are, or may come, into use."""
+    async def kept(self, modality: Modality | None = None) -> list[Collection]:
+        """Those that are, or may come, into use: of one kind, of any for None."""
 
 
 class Generations(Protocol):
@@ -35,16 +35,22 @@ class Generations(Protocol):
         """Has others who change generations wait until this transaction ends."""
 
     async def add(
-        self, generation_id: str, collection: Collection, state: GenerationState, epoch: int
+        self,
+        generation_id: str,
+        collection: Collection,
+        state: GenerationState,
+        epoch: int,
+        *,
+        automatic: bool = False,
     ) -> bool:
         """Adds one; False if another one is in its way: of that name, active, or being filled.
 
         From then on, and until this transaction ends, nobody adds items.
         """
 
-    async def enrol(self, collection: str, after: str) -> str | None:
-        """Has some items wait for a vector in it that have no place in it yet, by name, those after
-        ``after``; answers the last one, None if there were no more."""
+    async def enrol(self, collection: Collection, after: str) -> str | None:
+        """Has some items of its kind wait for a vector in it that have no place in it yet, by name,
+        those after ``after``; answers the last one, None if there were no more."""
 
     async def get(self, generation_id: str, *, lock: bool = False) -> Generation | None:
         """The generation of that id; nobody changes it after ``lock``."""
@@ -52,11 +58,13 @@ class Generations(Protocol):
     async def of_collection(self, collection: str) -> Generation | None:
         """The generation of a collection."""
 
-    async def active(self) -> Generation | None:
-        """The active one."""
+    async def active(self, modality: Modality = Modality.PHOTOS) -> Generation | None:
+        """The active one of a kind."""
 
-    async def in_states(self, *states: GenerationState) -> list[Generation]:
-        """Those in these states, the last retired first, then by age."""
+    async def in_states(
+        self, *states: GenerationState, modality: Modality = Modality.PHOTOS
+    ) -> list[Generation]:
+        """Those of a kind in these states, the last retired first, then by age."""
 
     async def page(self, page: PageRequest) -> Page[Generation]:
         """Generations, newest first."""
@@ -88,7 +96,7 @@ class Generations(Protocol):
         """The ids of those that are to be filled and that nobody has."""
 
     async def untold(self) -> list[str]:
-        """The id of the active one, if others have to be told of items of it."""
+        """The id of the active one, if others have to be told of photos of it."""
 
     async def droppable(self) -> list[Generation]:
         """Those that are to be removed and that nobody works on."""

@@ -39,6 +39,9 @@ class Items(Protocol):
         """Items that wait for a vector in ``collection``, by name, those after ``after`` that were
         made before a moment."""
 
+    async def count_ready(self, scope: str, collection: str) -> int:
+        """How many items of a scope have their vector in ``collection``."""
+
     async def has_vectors(self, scope: str, collection: str) -> bool:
         """Whether any item of a scope has a vector in ``collection``."""
 

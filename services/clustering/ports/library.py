@@ -11,7 +11,8 @@ from services.clustering.domain.facts import Usage
 @dataclass(frozen=True, slots=True)
 class Description:
     """What the catalog knows of a photo as of ``time``, as far as searches need it; ``uses`` says
-    how each post uses it."""
+    how each post uses it, ``texts`` are captions, ``sharpness`` and ``exposure`` 0..1 where they
+    were measured."""
 
     photo: str
     pillar: str
@@ -19,6 +20,9 @@ class Description:
     archived: bool
     time: datetime
     uses: Mapping[str, Usage]
+    texts: tuple[str, ...] = ()
+    sharpness: float | None = None
+    exposure: float | None = None
 
 
 class Library(Protocol):

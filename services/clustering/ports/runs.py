@@ -1,10 +1,11 @@
 """Clustering runs, as the use cases see them."""
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from libs.lease import Lease
+from libs.rpc.filtering import Condition
 from libs.rpc.paging import Page, PageRequest
 from services.clustering.domain.run import Run
 from services.clustering.ports.embedding import Vector
@@ -19,8 +20,10 @@ class Runs(Protocol):
     async def get(self, scope: str, run_id: str, *, lock: bool = False) -> Run | None:
         """The run of that id, if it is one of the scope; nobody changes it after ``lock``."""
 
-    async def list(self, scope: str, page: PageRequest) -> Page[Run]:
-        """Runs of a scope, newest first."""
+    async def list(
+        self, scope: str, page: PageRequest, conditions: Sequence[Condition] = ()
+    ) -> Page[Run]:
+        """Runs of a scope for which the conditions hold, newest first."""
 
     async def cancel(self, run: Run) -> Run:
         """Stores the state of a run that is to stop; answers the run as it is then."""
@@ -31,6 +34,9 @@ class RunLedger(Protocol):
 
     async def take(self, run_id: str, owner: str, max_attempts: int) -> tuple[Run, Lease] | None:
         """The run, now running and ours; None if there is nothing to do or somebody has it."""
+
+    async def find(self, run_id: str) -> Run | None:
+        """The run of that id, whatever its scope."""
 
     async def renew(self, run: Run, lease: Lease) -> Run:
         """Stores the progress of ``run`` and answers it as it stands. Raises LeaseLost."""
@@ -48,7 +54,23 @@ class RunLedger(Protocol):
         """
 
     async def waiting(self, max_attempts: int) -> list[str]:
-        """Runs that no worker has; those that were tried too often are ended on the way."""
+        """Runs that no worker has, those that somebody asked for first; those that were tried too
+        often are ended on the way."""
+
+
+class Due(Protocol):
+    """The scopes in which a run is due; none that has an active one."""
+
+    async def active(self) -> int:
+        """How many runs are active that nobody asked for."""
+
+    async def waiting(self, since: datetime, limit: int) -> list[str]:
+        """Scopes with items that came in at ``since`` or before and wait for a cluster, or that
+        lost items, and no run was made after ``since``; those that wait longest first."""
+
+    async def outdated(self, since: datetime, limit: int) -> list[str]:
+        """Scopes whose clusters are of other vectors than those in use, where most items have these
+        by now, and no run was made for that after ``since``."""
 
 
 class Snapshots(Protocol):
@@ -63,6 +85,9 @@ class Snapshots(Protocol):
     async def forget(self, key: str) -> None:
         """Deletes them if they are there; leaves them where that fails."""
 
+    async def forget_all(self, folder: str) -> None:
+        """The same for every key below a folder."""
+
 
 class Vectors(Protocol):
     """The vectors of one collection (a part of libs.vectors.index.VectorIndex)."""
@@ -72,3 +97,9 @@ class Vectors(Protocol):
 
     def of_scope(self, collection: str, scope: str) -> AsyncIterator[tuple[list[str], Vector]]:
         """Ids and vectors of a scope, in pages."""
+
+    def in_range(
+        self, collection: str, scope: str, first: str, last: str
+    ) -> AsyncIterator[tuple[list[str], Vector]]:
+        """The same of the points from ``first`` on and before ``last`` ('' = no bound), in the
+        order of ids."""

@@ -6,7 +6,7 @@ from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.clustering.domain.generation import KEPT, GenerationState
-from services.clustering.domain.item import Collection
+from services.clustering.domain.item import Collection, Modality
 from services.clustering.tables import collections
 
 _FIELDS = tuple(Collection.__dataclass_fields__)
@@ -22,8 +22,9 @@ class CollectionRepository:
     async def get(self, name: str) -> Collection | None:
         return await self._one(collections.c.name == name)
 
-    async def active(self) -> Collection | None:
-        return await self._one(collections.c.state == GenerationState.ACTIVE)
+    async def active(self, modality: Modality = Modality.PHOTOS) -> Collection | None:
+        active = collections.c.state == GenerationState.ACTIVE
+        return await self._one(active & (collections.c.modality == modality))
 
     async def hold(self, name: str) -> bool:
         found = await self._connection.execute(
@@ -38,8 +39,11 @@ class CollectionRepository:
         found = await self._connection.execute(select(collections.c.name))
         return [row.name for row in found]
 
-    async def kept(self) -> list[Collection]:
-        found = await self._connection.execute(select(collections).where(_KEPT))
+    async def kept(self, modality: Modality | None = None) -> list[Collection]:
+        statement = select(collections).where(_KEPT)
+        if modality is not None:
+            statement = statement.where(collections.c.modality == modality)
+        found = await self._connection.execute(statement)
         return [to_collection(row) for row in found]
 
     async def _one(self, condition: Any) -> Collection | None:
@@ -50,4 +54,5 @@ class CollectionRepository:
 
 def to_collection(row: Row[Any]) -> Collection:
     """A collection from its row."""
-    return Collection(*(getattr(row, name) for name in _FIELDS))
+    values = {name: getattr(row, name) for name in _FIELDS}
+    return Collection(**values | {"modality": Modality(row.modality)})

@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, literal, null, select, tuple_, update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.rpc.paging import Page, PageRequest
@@ -21,19 +20,6 @@ class EditRepository:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def add(self, edit: Edit, before: Before) -> None:
-        await self._connection.execute(
-            insert(cluster_edits).values(
-                id=edit.id,
-                scope=edit.scope,
-                kind=edit.kind,
-                clusters=list(edit.clusters),
-                item_count=edit.item_count,
-                create_time=edit.create_time,
-                before=before.to_json(),
-            )
-        )
-
     async def get(self, scope: str, edit_id: str) -> Edit | None:
         found = await self._connection.execute(
             select(*_SHOWN).where(cluster_edits.c.id == edit_id, cluster_edits.c.scope == scope)
@@ -41,24 +27,26 @@ class EditRepository:
         row = found.one_or_none()
         return _edit(row) if row else None
 
-    async def before(self, edit: Edit) -> Before:
-        found = await self._connection.execute(
-            select(cluster_edits.c.before).where(cluster_edits.c.id == edit.id)
-        )
-        return Before.from_json(found.scalar_one())
-
-    async def later(self, edit: Edit) -> str | None:
-        after = tuple_(literal(edit.create_time), literal(edit.id, cluster_edits.c.id.type))
-        found = await self._connection.execute(
-            select(cluster_edits.c.id)
-            .where(cluster_edits.c.scope == edit.scope, cluster_edits.c.undo_time.is_(None))
-            .where(tuple_(*_PLACE) > after)
-            .where(cluster_edits.c.clusters.overlap(_ids(edit.clusters)))
-            .order_by(*(column.desc() for column in _PLACE))
+    async def to_undo(self, scope: str, edit_id: str) -> tuple[Edit, Before, str | None] | None:
+        after = cluster_edits.alias("after")
+        overlaid = (
+            select(after.c.id)
+            .where(after.c.scope == cluster_edits.c.scope, after.c.undo_time.is_(None))
+            .where(tuple_(after.c.create_time, after.c.id) > tuple_(*_PLACE))
+            .where(after.c.clusters.overlap(cluster_edits.c.clusters))
+            .order_by(after.c.create_time.desc(), after.c.id.desc())
             .limit(1)
         )
-        id: str | None = found.scalar_one_or_none()
-        return id
+        found = await self._connection.execute(
+            select(cluster_edits, overlaid.scalar_subquery().label("later")).where(
+                cluster_edits.c.id == edit_id, cluster_edits.c.scope == scope
+            )
+        )
+        row = found.one_or_none()
+        if row is None:
+            return None
+        before = Before() if row.before is None else Before.from_json(row.before)
+        return _edit(row), before, row.later
 
     async def list(self, scope: str, cluster_id: str, page: PageRequest) -> Page[Edit]:
         statement = (
@@ -80,13 +68,6 @@ class EditRepository:
             return Page(found)
         last = found[page.size - 1]
         return Page(found[: page.size], (last.create_time.isoformat(), last.id))
-
-    async def set_undone(self, edit: Edit) -> None:
-        await self._connection.execute(
-            update(cluster_edits)
-            .where(cluster_edits.c.id == edit.id)
-            .values(undo_time=edit.undo_time, before=null())
-        )
 
     async def forget(self, older: datetime) -> None:
         await self._connection.execute(

@@ -19,9 +19,10 @@ from services.clustering.domain.generation import (
     Generation,
     GenerationState,
 )
-from services.clustering.domain.item import Collection, ItemState
+from services.clustering.domain.item import Collection, ItemState, Modality
 from services.clustering.repository.arrays import among
 from services.clustering.repository.collections import to_collection
+from services.clustering.repository.items import LIVE, of_kind
 from services.clustering.tables import collections, item_vectors, items, near_pairs
 
 _ONE_CHANGE = text("SELECT pg_advisory_xact_lock(hashtextextended('clustering generations', 0))")
@@ -43,7 +44,13 @@ class GenerationRepository:
         await self._connection.execute(_ONE_CHANGE)
 
     async def add(
-        self, generation_id: str, collection: Collection, state: GenerationState, epoch: int
+        self,
+        generation_id: str,
+        collection: Collection,
+        state: GenerationState,
+        epoch: int,
+        *,
+        automatic: bool = False,
     ) -> bool:
         await self._connection.execute(_STOP_ARRIVALS)
         active = func.now() if state is GenerationState.ACTIVE else None
@@ -51,6 +58,7 @@ class GenerationRepository:
             "id": generation_id,
             "state": state,
             "epoch": epoch,
+            "automatic": automatic,
             "create_time": func.now(),
             "ready_time": active,
             "activate_time": active,
@@ -59,17 +67,20 @@ class GenerationRepository:
         added = await self._connection.execute(statement.returning(collections.c.name))
         return added.one_or_none() is not None
 
-    async def enrol(self, collection: str, after: str) -> str | None:
+    async def enrol(self, collection: Collection, after: str) -> str | None:
         some = (
-            select(items.c.name)
-            .where(items.c.state == "live", items.c.name > after)
+            select(items.c.name, items.c.scope)
+            .where(LIVE, items.c.name > after, of_kind(items.c.scope, collection.modality))
             .order_by(items.c.name)
             .limit(_BATCH)
             .cte("some")
         )
         enrolled = (
             insert(item_vectors)
-            .from_select(["collection", "item"], select(literal(collection), some.c.name))
+            .from_select(
+                ["collection", "item", "scope"],
+                select(literal(collection.name), some.c.name, some.c.scope),
+            )
             .on_conflict_do_nothing()
             .cte("enrolled")
         )
@@ -86,15 +97,18 @@ class GenerationRepository:
     async def of_collection(self, collection: str) -> Generation | None:
         return await self._one(select(collections).where(collections.c.name == collection))
 
-    async def active(self) -> Generation | None:
+    async def active(self, modality: Modality = Modality.PHOTOS) -> Generation | None:
+        active = collections.c.state == GenerationState.ACTIVE
         return await self._one(
-            select(collections).where(collections.c.state == GenerationState.ACTIVE)
+            select(collections).where(active, collections.c.modality == modality)
         )
 
-    async def in_states(self, *states: GenerationState) -> list[Generation]:
+    async def in_states(
+        self, *states: GenerationState, modality: Modality = Modality.PHOTOS
+    ) -> list[Generation]:
         found = await self._connection.execute(
             select(collections)
-            .where(collections.c.state.in_(states))
+            .where(collections.c.state.in_(states), collections.c.modality == modality)
             .order_by(collections.c.retire_time.desc().nulls_last(), collections.c.create_time)
         )
         return [to_generation(row) for row in found]
@@ -120,8 +134,12 @@ class GenerationRepository:
 
     async def filled(self, generations: list[Generation]) -> list[Filled]:
         names = [generation.collection.name for generation in generations]
-        living = select(func.count()).select_from(items).where(items.c.state == "live")
-        total = int((await self._connection.execute(living)).scalar_one())
+        texts = of_kind(items.c.scope, Modality.TEXTS)
+        living = select(
+            func.count().filter(texts).label(Modality.TEXTS),
+            func.count().filter(~texts).label(Modality.PHOTOS),
+        ).where(LIVE)
+        totals = (await self._connection.execute(living)).one()
         found = await self._connection.execute(
             select(
                 item_vectors.c.collection,
@@ -142,7 +160,12 @@ class GenerationRepository:
             else:
                 failures[row.collection][row.error_reason] = row.items
         return [
-            _filled(generation, total, done[name], failures[name])
+            _filled(
+                generation,
+                getattr(totals, generation.collection.modality),
+                done[name],
+                failures[name],
+            )
             for generation, name in zip(generations, names, strict=True)
         ]
 
@@ -211,7 +234,11 @@ class GenerationRepository:
             item_vectors.c.told < collections.c.epoch,
         )
         found = await self._connection.execute(
-            select(collections.c.id).where(collections.c.state == GenerationState.ACTIVE, told)
+            select(collections.c.id).where(
+                collections.c.state == GenerationState.ACTIVE,
+                collections.c.modality == Modality.PHOTOS,
+                told,
+            )
         )
         return [row.id for row in found]
 
@@ -274,6 +301,7 @@ def to_generation(row: Row[Any]) -> Generation:
         state=GenerationState(row.state),
         create_time=row.create_time,
         epoch=row.epoch,
+        automatic=row.automatic,
         attempt=row.attempt,
         comparison=Comparison(**row.comparison) if row.comparison else None,
         error_reason=row.error_reason,

@@ -4,22 +4,31 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, case, delete, func, literal, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    and_,
+    case,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.clustering.domain.facts import Usage, prose_of
 from services.clustering.domain.generation import FED, GenerationState
-from services.clustering.domain.item import Item, ItemKey, ItemState
+from services.clustering.domain.item import Item, ItemKey, ItemState, Modality
 from services.clustering.repository.arrays import among, rows_of
 from services.clustering.tables import collections, item_posts, item_vectors, items, near_pairs
 
 LIVE = items.c.state == "live"
-_ACTIVE = (
-    select(collections.c.name)
-    .where(collections.c.state == GenerationState.ACTIVE)
-    .scalar_subquery()
-)
+_ACTIVE = select(collections.c.name).where(collections.c.state == GenerationState.ACTIVE)
 _LOCK = text(
     "SELECT pg_advisory_xact_lock(hashtextextended('clustering/' || scope, 0)) "
     "FROM unnest(CAST(:scopes AS text[])) AS scope"
@@ -43,16 +52,16 @@ class ItemRepository:
             insert(items)
             .values([_item_row(item) for item in new])
             .on_conflict_do_nothing()
-            .returning(items.c.name)
+            .returning(items.c.name, items.c.scope)
             .cte("added")
         )
         waiting = (
             insert(item_vectors)
             .from_select(
-                ["collection", "item"],
-                select(collections.c.name, added.c.name)
+                ["collection", "item", "scope"],
+                select(collections.c.name, added.c.name, added.c.scope)
                 .select_from(collections)
-                .join(added, literal(True))
+                .join(added, collections.c.modality == kind_of(added.c.scope))
                 .where(collections.c.state.in_(FED)),
             )
             .cte("waiting")
@@ -95,6 +104,16 @@ class ItemRepository:
             statement = statement.where(items.c.create_time < before)
         return await self._read(statement)
 
+    async def count_ready(self, scope: str, collection: str) -> int:
+        found = await self._connection.execute(
+            select(func.count())
+            .select_from(item_vectors)
+            .join(items, items.c.name == item_vectors.c.item)
+            .where(items.c.scope == scope, LIVE, item_vectors.c.collection == collection)
+            .where(item_vectors.c.state == ItemState.READY)
+        )
+        return int(found.scalar_one())
+
     async def has_vectors(self, scope: str, collection: str) -> bool:
         found = await self._connection.execute(
             select(literal(True))
@@ -128,6 +147,10 @@ class ItemRepository:
             .values(
                 state=ItemState.READY,
                 scene=given.c.scene,
+                error_reason="",
+                error_message="",
+                due_time=None,
+                taker="",
                 told=case((active, collections.c.epoch), else_=item_vectors.c.told),
             )
             .returning(item_vectors.c.item, active.label("active"))
@@ -139,7 +162,14 @@ class ItemRepository:
             update(item_vectors)
             .where(item_vectors.c.collection == collection, item_vectors.c.item == name)
             .where(item_vectors.c.state == ItemState.PENDING)
-            .values(state=ItemState.QUARANTINED, error_reason=reason, error_message=message)
+            .values(
+                state=ItemState.QUARANTINED,
+                attempts=item_vectors.c.attempts + 1,
+                error_reason=reason,
+                error_message=message,
+                due_time=None,
+                taker="",
+            )
         )
         return done.rowcount == 1
 
@@ -148,7 +178,14 @@ class ItemRepository:
             update(item_vectors)
             .where(item_vectors.c.collection == collection, items.c.name == item_vectors.c.item)
             .where(item_vectors.c.state == ItemState.QUARANTINED)
-            .values(state=ItemState.PENDING, error_reason="", error_message="")
+            .values(
+                state=ItemState.PENDING,
+                error_reason="",
+                error_message="",
+                attempts=0,
+                due_time=None,
+                taker="",
+            )
         )
         if scope:
             statement = statement.where(items.c.scope == scope)
@@ -180,12 +217,14 @@ class ItemRepository:
             .values(
                 words=list(item.words),
                 words_time=item.words_time,
-                prose=_prose(item.words),
+                prose=written(item.words),
                 pillar=item.pillar,
                 tags=list(item.tags),
                 archived=item.archived,
+                sharpness=item.sharpness,
+                exposure=item.exposure,
                 described=True,
-                facts=items.c.facts + 1,
+                facts=items.c.facts + case((_is_news(item), 1), else_=0),
             )
         )
 
@@ -286,21 +325,48 @@ class ItemRepository:
         return [to_item(row) for row in await self._connection.execute(statement)]
 
 
+def of_kind(scope: ColumnElement[str], modality: Modality) -> ColumnElement[bool]:
+    """Whether a scope has items of this kind."""
+    texts = scope.startswith("projects/")
+    return texts if modality is Modality.TEXTS else ~texts
+
+
+def kind_of(scope: ColumnElement[str]) -> ColumnElement[str]:
+    """What kind of items a scope has."""
+    texts = of_kind(scope, Modality.TEXTS)
+    return case((texts, Modality.TEXTS.value), else_=Modality.PHOTOS.value)
+
+
+def _is_news(item: Item) -> ColumnElement[bool]:
+    """Whether the index keeps anything else beside the vectors from now on."""
+    return or_(
+        items.c.pillar != item.pillar,
+        items.c.tags != literal(list(item.tags), items.c.tags.type),
+        items.c.archived != item.archived,
+    )
+
+
 def standing(collection: str | None) -> Select[Any]:
-    """The items and where they stand in a generation, in the active one for None."""
-    which = _ACTIVE if collection is None else literal(collection)
-    here = and_(item_vectors.c.item == items.c.name, item_vectors.c.collection == which)
+    """The items and where they stand in a generation, in the active one of their kind for None."""
+    held = item_vectors.c.collection
+    which = held.in_(_ACTIVE) if collection is None else held == literal(collection)
+    here = and_(item_vectors.c.item == items.c.name, which)
     return select(
         items,
         func.coalesce(item_vectors.c.state, ItemState.PENDING.value).label("standing"),
         func.coalesce(item_vectors.c.collection, "").label("collection"),
         func.coalesce(item_vectors.c.scene, "").label("scene"),
+        func.coalesce(item_vectors.c.attempts, 0).label("attempts"),
     ).select_from(items.outerjoin(item_vectors, here))
 
 
-def _prose(words: Sequence[str]) -> Any:
-    """The words as they are, and what English makes of them."""
-    prose = prose_of(words)
+def written(words: Sequence[str], more: str = "") -> Any:
+    """The words and ``more`` as they are, and what English makes of them."""
+    return indexed(f"{prose_of(words)} {more}")
+
+
+def indexed(prose: Any) -> Any:
+    """A text as it is, and what English makes of it."""
     return func.to_tsvector("simple", prose).op("||")(func.to_tsvector("english", prose))
 
 
@@ -315,11 +381,13 @@ def _item_row(item: Item) -> dict[str, object]:
         "pixels": item.pixels,
         "quality": item.quality,
         "create_time": item.create_time,
-        "prose": _prose(item.words),
+        "prose": written(item.words, item.prose),
         "pillar": item.pillar,
         "tags": list(item.tags),
         "described": item.described,
         "taken_time": item.taken_time,
+        "sharpness": item.sharpness,
+        "exposure": item.exposure,
         # Its vector comes with what is known now.
         "synced": item.facts,
     }
@@ -348,4 +416,7 @@ def to_item(row: Row[Any]) -> Item:
         synced=row.synced,
         described=row.described,
         taken_time=row.taken_time,
+        sharpness=row.sharpness,
+        exposure=row.exposure,
+        attempts=row.attempts,
     )

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.db.lease import acquire, free, held, release, renew
 from libs.lease import Lease, LeaseLost
-from services.clustering.domain.run import ACTIVE, Run, RunState, Stats
+from services.clustering.domain.run import ACTIVE, Run, RunState, Stats, Trigger
 from services.clustering.repository.runs import to_run
 from services.clustering.tables import runs
 
@@ -34,6 +34,11 @@ class LedgerRepository:
         )
         return None if lease is None else (await self._read(run_id), lease)
 
+    async def find(self, run_id: str) -> Run | None:
+        found = await self._connection.execute(select(runs).where(runs.c.id == run_id))
+        row = found.one_or_none()
+        return to_run(row) if row else None
+
     async def renew(self, run: Run, lease: Lease) -> Run:
         await renew(
             self._connection,
@@ -55,6 +60,7 @@ class LedgerRepository:
             lease,
             state=run.state,
             stats=asdict(run.stats),
+            report=None if run.report is None else asdict(run.report),
             version=run.version,
             done=run.done,
             total=run.total,
@@ -100,7 +106,11 @@ class LedgerRepository:
             )
         )
         found = await self._connection.execute(
-            select(runs.c.id).where(unheld).order_by(runs.c.create_time).limit(100)
+            select(runs.c.id)
+            .where(unheld)
+            # Somebody waits for those that were asked for.
+            .order_by(runs.c.trigger != Trigger.DEMAND, runs.c.create_time)
+            .limit(100)
         )
         return [row.id for row in found]
 
@@ -116,6 +126,7 @@ class LedgerRepository:
             state=RunState.CANCELLED,
             version=0,
             stats=Stats(),
+            report=None,
             error_reason="",
             error_message="",
         )

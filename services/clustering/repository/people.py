@@ -3,20 +3,32 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import and_, delete, exists, func, or_, select, tuple_, update
-from sqlalchemy.dialects.postgresql import distinct_on, insert
+from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.clustering.domain.cluster import Cluster, ClusterState, Member, Origin
+from services.clustering.domain.cluster import (
+    Cluster,
+    ClusterState,
+    Member,
+    Origin,
+    ScopeState,
+)
 from services.clustering.domain.curation import Curation
-from services.clustering.domain.edit import Refusal, RefusalKind
-from services.clustering.repository.arrays import among, rows_of
-from services.clustering.repository.clusters import SHOWN, to_cluster, to_member
-from services.clustering.tables import cluster_versions, clusters, members, refusals
-
-_REFUSAL = (refusals.c.cluster_id, refusals.c.item, refusals.c.kind)
+from services.clustering.domain.edit import Place, Refusal, RefusalKind
+from services.clustering.domain.scene import Scene
+from services.clustering.repository.arrays import among
+from services.clustering.repository.clusters import (
+    PLACE,
+    in_version,
+    newest_rows,
+    to_cluster,
+    to_member,
+)
+from services.clustering.repository.version_statements import SCENE
+from services.clustering.tables import clusters, members, refusals
 
 
 class PeopleRepository:
@@ -43,8 +55,8 @@ class PeopleRepository:
         locked = exists().where(
             members.c.cluster_id == clusters.c.id,
             members.c.scope == scope,
-            members.c.version == version,
             members.c.locked,
+            in_version(members, version),
         )
         pinned = or_(
             clusters.c.title_pinned, clusters.c.merge_pinned, clusters.c.pinned_hero != "", locked
@@ -56,48 +68,37 @@ class PeopleRepository:
         )
         return frozenset(row.key for row in found)
 
-    async def add(self, cluster: Cluster) -> None:
-        await self._connection.execute(insert(clusters).values(_row(cluster)))
-
-    async def save(self, cluster: Cluster) -> None:
-        await self._connection.execute(
-            update(clusters)
-            .where(clusters.c.id == cluster.id)
-            .values(**_row(cluster), row_version=clusters.c.row_version + 1)
+    async def scene(
+        self,
+        scope: str,
+        cluster_ids: Sequence[str],
+        items: Sequence[str] = (),
+        within: Sequence[str] = (),
+        title: str = "",
+    ) -> Scene:
+        asked = {
+            "scope": scope,
+            "clusters": list(cluster_ids),
+            "items": list(items),
+            "within": list(within),
+            "title": title,
+        }
+        found: dict[str, list[Any]] = defaultdict(list)
+        for row in await self._connection.execute(SCENE, asked):
+            found[row.kind].append(row.data)
+        state = ScopeState(**found["scope"][0]) if found["scope"] else ScopeState(scope)
+        return Scene(
+            state=state,
+            clusters={data["id"]: _cluster(data, state.version) for data in found["cluster"]},
+            places={data["item"]: Place.from_json(data) for data in found["place"]},
+            live=frozenset(found["live"]),
+            refusals=frozenset(Refusal.from_json(data) for data in found["refusal"]),
+            titled=frozenset((data["title"], data["id"]) for data in found["titled"]),
         )
-
-    async def delete(self, cluster: Cluster) -> None:
-        await self._connection.execute(
-            update(clusters)
-            .where(clusters.c.scope == cluster.scope, clusters.c.merged_into == cluster.id)
-            .values(merged_into="", merge_pinned=False)
-        )
-        await self._connection.execute(delete(clusters).where(clusters.c.id == cluster.id))
-
-    async def touch(self, cluster_ids: Sequence[str], now: datetime) -> None:
-        await self._connection.execute(
-            update(clusters)
-            .where(among(clusters.c.id, cluster_ids))
-            .values(update_time=now, row_version=clusters.c.row_version + 1)
-        )
-
-    async def titled(self, scope: str, title: str, besides: str) -> str | None:
-        found = await self._connection.execute(
-            select(clusters.c.id)
-            .where(clusters.c.scope == scope, func.lower(clusters.c.title) == func.lower(title))
-            .where(clusters.c.state != ClusterState.RETIRED, clusters.c.id != besides)
-            .limit(1)
-        )
-        id: str | None = found.scalar_one_or_none()
-        return id
 
     async def by_ids(self, scope: str, cluster_ids: Sequence[str]) -> dict[str, Cluster]:
         found = await self._connection.execute(
-            select(*SHOWN)
-            .outerjoin_from(clusters, cluster_versions)
-            .where(clusters.c.scope == scope, among(clusters.c.id, cluster_ids))
-            .ext(distinct_on(clusters.c.id))
-            .order_by(clusters.c.id, cluster_versions.c.version.desc())
+            newest_rows().where(clusters.c.scope == scope, among(clusters.c.id, cluster_ids))
         )
         return {row.id: to_cluster(row) for row in found}
 
@@ -108,30 +109,6 @@ class PeopleRepository:
             )
         )
         return frozenset(row.item for row in found)
-
-    async def refuse(self, wanted: Sequence[Refusal]) -> list[Refusal]:
-        if not wanted:
-            return []
-        statement = insert(refusals).on_conflict_do_nothing().returning(*_REFUSAL)
-        given = rows_of("given", _REFUSAL, map(_values, wanted))
-        names = [column.name for column in _REFUSAL]
-        new = await self._connection.execute(statement.from_select(names, select(*given.c)))
-        return [Refusal(row.cluster_id, row.item, RefusalKind(row.kind)) for row in new]
-
-    async def accept(self, wanted: Sequence[Refusal]) -> list[Refusal]:
-        if not wanted:
-            return []
-        given = rows_of("given", _REFUSAL, map(_values, wanted))
-        gone = await self._connection.execute(
-            delete(refusals).where(tuple_(*_REFUSAL).in_(select(*given.c))).returning(*_REFUSAL)
-        )
-        return [Refusal(row.cluster_id, row.item, RefusalKind(row.kind)) for row in gone]
-
-    async def forget(self, item: str) -> None:
-        await self._connection.execute(delete(refusals).where(refusals.c.item == item))
-        await self._connection.execute(
-            update(clusters).where(clusters.c.pinned_hero == item).values(pinned_hero="")
-        )
 
     async def _merged(self, scope: str) -> dict[str, str]:
         found = await self._connection.execute(
@@ -154,12 +131,12 @@ class PeopleRepository:
     async def _locked(self, scope: str, version: int) -> dict[str, tuple[Member, ...]]:
         found = await self._connection.execute(
             select(members)
-            .where(members.c.scope == scope, members.c.version == version, members.c.locked)
-            .order_by(members.c.cluster_id, members.c.position, members.c.item)
+            .where(members.c.scope == scope, members.c.locked, in_version(members, version))
+            .order_by(members.c.cluster_id, PLACE, members.c.item)
         )
         locked: dict[str, list[Member]] = defaultdict(list)
         for row in found:
-            locked[row.cluster_id].append(to_member(row))
+            locked[row.cluster_id].append(to_member(row, len(locked[row.cluster_id]) + 1))
         return {id: tuple(those) for id, those in locked.items()}
 
     async def _kept(self, scope: str, ids: Sequence[str]) -> dict[str, Cluster]:
@@ -168,11 +145,9 @@ class PeopleRepository:
             clusters.c.origin == Origin.CURATED, clusters.c.state != ClusterState.RETIRED
         )
         found = await self._connection.execute(
-            select(*SHOWN)
-            .outerjoin_from(clusters, cluster_versions)
+            newest_rows()
             .where(clusters.c.scope == scope, or_(curated, among(clusters.c.id, ids)))
-            .ext(distinct_on(clusters.c.id))
-            .order_by(clusters.c.id, cluster_versions.c.version.desc())
+            .order_by(clusters.c.id)
         )
         return {row.id: to_cluster(row) for row in found}
 
@@ -190,24 +165,6 @@ class PeopleRepository:
         }
 
 
-def _row(cluster: Cluster) -> dict[str, Any]:
-    return {
-        "id": cluster.id,
-        "scope": cluster.scope,
-        "key": cluster.key,
-        "title": cluster.title,
-        "title_pinned": cluster.title_pinned,
-        "summary": cluster.summary,
-        "prompt_hint": cluster.prompt_hint,
-        "state": cluster.state,
-        "origin": cluster.origin,
-        "merged_into": cluster.merged_into,
-        "merge_pinned": cluster.merge_pinned,
-        "pinned_hero": cluster.pinned_hero,
-        "create_time": cluster.create_time,
-        "update_time": cluster.update_time,
-    }
-
-
-def _values(refusal: Refusal) -> tuple[str, str, str]:
-    return refusal.cluster_id, refusal.item, refusal.kind.value
+def _cluster(data: Mapping[str, Any], newest: int) -> Cluster:
+    times = {name: datetime.fromisoformat(data[name]) for name in ("create_time", "update_time")}
+    return to_cluster(SimpleNamespace(**{**data, **times}, newest=newest))

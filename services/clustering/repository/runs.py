@@ -1,14 +1,28 @@
 """Clustering runs in PostgreSQL."""
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, literal, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, func, literal, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from libs.rpc.filtering import Condition
 from libs.rpc.paging import Page, PageRequest
-from services.clustering.domain.run import ACTIVE, Mode, Run, RunState, Stats
+from services.clustering.domain.run import (
+    ACTIVE,
+    Algorithm,
+    Mode,
+    Run,
+    RunFilter,
+    RunParams,
+    RunReport,
+    RunState,
+    Stats,
+    Trigger,
+)
 from services.clustering.tables import runs
 
 
@@ -23,6 +37,13 @@ class RunRepository:
             "id": run.id,
             "scope": run.scope,
             "mode": run.mode,
+            "algorithm": run.algorithm,
+            "params": {
+                name: value for name, value in asdict(run.params).items() if value is not None
+            },
+            "filter": _filter_row(run.filter),
+            "shadow": run.shadow,
+            "trigger": run.trigger,
             "state": run.state,
             "create_time": run.create_time,
         }
@@ -47,10 +68,12 @@ class RunRepository:
         row = (await self._connection.execute(statement)).one_or_none()
         return to_run(row) if row else None
 
-    async def list(self, scope: str, page: PageRequest) -> Page[Run]:
+    async def list(
+        self, scope: str, page: PageRequest, conditions: Sequence[Condition] = ()
+    ) -> Page[Run]:
         statement = (
             select(runs)
-            .where(runs.c.scope == scope)
+            .where(runs.c.scope == scope, *(_clause(condition) for condition in conditions))
             .order_by(runs.c.create_time.desc(), runs.c.id.desc())
             .limit(page.size + 1)
         )
@@ -75,6 +98,28 @@ class RunRepository:
         return to_run(changed.one())
 
 
+def _clause(condition: Condition) -> ColumnElement[bool]:
+    column = runs.c[condition.field]
+    if condition.op == "=":
+        return column == condition.value
+    return column != condition.value
+
+
+def _filter_row(chosen: RunFilter) -> dict[str, Any]:
+    row: dict[str, Any] = {"sources": chosen.sources} if chosen.sources else {}
+    return row | ({"since": chosen.since.isoformat()} if chosen.since else {})
+
+
+def _filter_of(row: dict[str, Any]) -> RunFilter:
+    since = row.get("since")
+    moment = datetime.fromisoformat(since) if since else None
+    return RunFilter(tuple(row.get("sources", ())), moment)
+
+
+def _report_of(row: dict[str, Any] | None) -> RunReport | None:
+    return None if row is None else RunReport(**{**row, "sizes": tuple(row["sizes"])})
+
+
 def to_run(row: Row[Any]) -> Run:
     """A run from its row."""
     return Run(
@@ -82,6 +127,11 @@ def to_run(row: Row[Any]) -> Run:
         scope=row.scope,
         mode=Mode(row.mode),
         create_time=row.create_time,
+        algorithm=Algorithm(row.algorithm),
+        params=RunParams(**row.params),
+        filter=_filter_of(row.filter),
+        shadow=row.shadow,
+        trigger=Trigger(row.trigger),
         state=RunState(row.state),
         done=row.done,
         total=row.total,
@@ -89,6 +139,7 @@ def to_run(row: Row[Any]) -> Run:
         error_reason=row.error_reason,
         error_message=row.error_message,
         stats=Stats(**row.stats),
+        report=_report_of(row.report),
         version=row.version,
         attempt=row.attempt,
         start_time=row.start_time,

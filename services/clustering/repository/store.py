@@ -13,17 +13,25 @@ from services.clustering.events import OutboxAnnouncements
 from services.clustering.repository.clusters import ClusterRepository
 from services.clustering.repository.collections import CollectionRepository
 from services.clustering.repository.comparisons import ComparisonRepository
+from services.clustering.repository.due import DueRepository
+from services.clustering.repository.departures import DepartureRepository
 from services.clustering.repository.edits import EditRepository
 from services.clustering.repository.generations import GenerationRepository
+from services.clustering.repository.insights import InsightRepository
 from services.clustering.repository.items import ItemRepository
+from services.clustering.repository.leavers import LeaverRepository
 from services.clustering.repository.ledger import LedgerRepository
+from services.clustering.repository.namings import NamingRepository
 from services.clustering.repository.pairs import PairRepository
 from services.clustering.repository.people import PeopleRepository
 from services.clustering.repository.pictures import PictureRepository
 from services.clustering.repository.pillars import PillarRepository
-from services.clustering.repository.places import PlaceRepository
+from services.clustering.repository.queue import QueueRepository
 from services.clustering.repository.reviews import ReviewRepository
 from services.clustering.repository.runs import RunRepository
+from services.clustering.repository.shards import PlacementRepository, ShardRepository
+from services.clustering.repository.summaries import SummaryRepository
+from services.clustering.repository.texts import TextRepository
 from services.clustering.repository.versions import VersionRepository
 from services.clustering.repository.words import WordRepository
 from services.clustering.tables import support
@@ -34,17 +42,26 @@ class ClusteringTransaction(Transaction):
 
     def bind(self, connection: AsyncConnection) -> None:
         self.items = ItemRepository(connection)
+        self.texts = TextRepository(connection)
+        self.leavers = LeaverRepository(connection)
+        self.queue = QueueRepository(connection)
         self.pairs = PairRepository(connection)
         self.collections = CollectionRepository(connection)
         self.generations = GenerationRepository(connection)
         self.words = WordRepository(connection)
         self.runs = RunRepository(connection)
         self.ledger = LedgerRepository(connection)
+        self.due = DueRepository(connection)
+        self.shards = ShardRepository(connection)
+        self.placements = PlacementRepository(connection, lambda: self.connection)
         self.clusters = ClusterRepository(connection)
         self.versions = VersionRepository(connection)
         self.people = PeopleRepository(connection)
-        self.places = PlaceRepository(connection)
+        self.departures = DepartureRepository(connection)
         self.edits = EditRepository(connection)
+        self.namings = NamingRepository(connection)
+        self.summaries = SummaryRepository(connection)
+        self.insights = InsightRepository(connection)
         self.pillars = PillarRepository(connection)
         self.pictures = PictureRepository(connection)
         self.comparisons = ComparisonRepository(connection)

@@ -16,6 +16,7 @@ from libs.jobs.queue import JobQueue
 from libs.rpc.paging import PageTokens
 from libs.rpc.requests import request_of
 from services.clustering.domain.generation import GenerationState
+from services.clustering.domain.item import Modality
 from services.clustering.generation_messages import generation_message
 from services.clustering.ports import Embedder, Store
 from services.clustering.usecases import generations
@@ -48,8 +49,15 @@ class GenerationServicer(GenerationServiceServicer):
         self, request: api.CreateGenerationRequest, context: Any
     ) -> Generation:
         parts, key = self._parts, request_of(request, "CreateGeneration")
+        wanted = request.generation
+        texts = wanted.modality == Generation.MODALITY_TEXTS
         made = await generations.create_generation(
-            parts.store, parts.queue, parts.embedder, request.generation.model, key
+            parts.store,
+            parts.queue,
+            parts.embedder,
+            wanted.model,
+            key,
+            Modality.TEXTS if texts else Modality.PHOTOS,
         )
         return generation_message(made)
 

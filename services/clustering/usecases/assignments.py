@@ -5,11 +5,10 @@ from libs.errors import AlreadyExists, NotFound
 from libs.names import pattern
 from libs.rpc.paging import Page, PageRequest
 from libs.rpc.requests import RequestKey
-from services.clustering.domain.curation import not_curated
+from services.clustering.domain.curation import not_curated, require_in_use
 from services.clustering.domain.pillars import Assignment, require_same_persona
 from services.clustering.ports import Store, Transaction
 from services.clustering.usecases.clusters import existing_cluster, split_cluster_name
-from services.clustering.usecases.editing import Change
 
 _ALL = "-"
 
@@ -35,8 +34,9 @@ async def assign_pillar(
         known = await tx.requests.claim(request.id, request.method, request.fingerprint)
         if known is not None:
             return await _existing(tx, name, pillar)
-        change = await Change.begin(tx, scope, clock)
-        cluster = await change.in_use(name)
+        await tx.items.lock([scope])
+        cluster = await existing_cluster(tx, name)
+        require_in_use(cluster)
         if not cluster.curated:
             raise not_curated(cluster, "split off a cluster of your own, and assign that")
         first = await tx.pillars.primary(cluster.id)
@@ -49,7 +49,7 @@ async def assign_pillar(
                 metadata={"pillar": first.pillar},
             )
         assignment = await tx.pillars.put(
-            Assignment(cluster_id, scope, pillar, primary, notes.strip(), change.now)
+            Assignment(cluster_id, scope, pillar, primary, notes.strip(), clock.now())
         )
         await tx.requests.record(request.id, name)
         await tx.commit()
@@ -57,7 +57,7 @@ async def assign_pillar(
 
 
 async def unassign_pillar(
-    store: Store, clock: Clock, name: str, pillar: str, request: RequestKey
+    store: Store, name: str, pillar: str, request: RequestKey
 ) -> None:
     """Takes an assignment back.
 
@@ -68,7 +68,7 @@ async def unassign_pillar(
     async with store.begin() as tx:
         if await tx.requests.claim(request.id, request.method, request.fingerprint) is not None:
             return
-        await Change.begin(tx, scope, clock)
+        await tx.items.lock([scope])
         await existing_cluster(tx, name)
         if not await tx.pillars.delete(cluster_id, pillar):
             raise _not_assigned(name, pillar)

@@ -7,12 +7,25 @@ from time import perf_counter
 from libs.aio import BlockingPool
 from libs.clock import Clock
 from libs.errors import ColonnadeError
+from libs.jobs.queue import JobQueue
 from libs.lease import Lease
 from services.clustering.algorithms.params import Params
-from services.clustering.domain.run import Run, RunState, Stats
+from services.clustering.domain.run import Run, RunReport, RunState, Stats
 from services.clustering.ports import Snapshots, Store, Vectors
 
 AGAIN_AFTER = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Sharding:
+    """How scopes of more than ``direct_limit`` items are grouped anew: in shards of ``size`` items,
+    of which other workers are told in ``queue``; who waits for these looks again after
+    ``poll_seconds``."""
+
+    queue: JobQueue
+    direct_limit: int = 50_000
+    size: int = 50_000
+    poll_seconds: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +40,7 @@ class Worker:
     params: Params
     owner: str
     max_attempts: int
-    keep_versions: int
+    sharding: Sharding
 
 
 class Cancelled(Exception):
@@ -76,6 +89,10 @@ class Attempt:
     async def find_nothing_new(self, stats: Stats) -> Run:
         """Ends the run without a new version."""
         return await self._end(self.succeeded(stats))
+
+    async def report(self, report: RunReport) -> Run:
+        """Ends a shadow run with what it found."""
+        return await self._end(replace(self.succeeded(Stats(items=report.items)), report=report))
 
     async def put_back(self, error: ColonnadeError) -> Run:
         """Has another attempt made after a while."""

@@ -1,14 +1,16 @@
 """Looking at clusters."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from libs.errors import NotFound
 from libs.names import pattern
 from libs.rpc.filtering import Condition
 from libs.rpc.paging import Page, PageRequest
-from services.clustering.domain.cluster import Cluster, Member
+from services.clustering.domain.cluster import Cluster, Order
 from services.clustering.ports import Store, Transaction
+from services.clustering.ports.clusters import MemberPage
 
 T = TypeVar("T")
 
@@ -24,55 +26,71 @@ def split_cluster_name(name: str, field: str = "name") -> tuple[str, str]:
     return f"{kind}/{owner}", cluster_id
 
 
-async def get_cluster(store: Store, name: str) -> Cluster:
-    """The cluster of that name, as its newest version shows it. Raises NotFound."""
+async def get_cluster(store: Store, name: str, version: int | None = None) -> Cluster:
+    """The cluster of that name, as a version shows it, the newest one that has it for None.
+
+    Raises NotFound.
+    """
     async with store.read() as tx:
-        return await existing_cluster(tx, name)
+        return await existing_cluster(tx, name, version=version)
 
 
 async def list_clusters(
-    store: Store, scope: str, page: PageRequest, conditions: Sequence[Condition] = ()
+    store: Store,
+    scope: str,
+    page: PageRequest,
+    conditions: Sequence[Condition] = (),
+    order: Order = Order.SIZE,
+    version: int | None = None,
 ) -> tuple[int, Page[Cluster]]:
-    """The newest version of a scope and its clusters that meet the conditions, largest first.
+    """A version of a scope, the newest one for None, and its clusters that meet the conditions.
 
-    Before the first run, that is version 0 with what people made. A page token holds the version it
-    began with, so that pages of one list fit together.
+    A page token holds the version it began with, so that pages of one list fit together.
     """
     async with store.read() as tx:
-        newest = (await tx.clusters.scope(scope)).version
-        version, page = _continued(page, newest)
-        found = await tx.clusters.list(scope, version, page, conditions)
+        version, page = _continued(page, version)
+        if version is None:
+            version = (await tx.clusters.scope(scope)).version
+        found = await tx.clusters.list(scope, version, page, conditions, order)
         return version, _of_version(version, found)
 
 
-async def list_members(store: Store, name: str, page: PageRequest) -> Page[Member]:
-    """The members of a cluster, most central first. Raises NotFound.
+async def list_members(
+    store: Store, name: str, page: PageRequest, version: int | None = None
+) -> MemberPage:
+    """The members of a cluster in a version, the newest one that has it for None, most central
+    first. Raises NotFound.
 
     As with clusters, all pages of one list show one version.
     """
     async with store.read() as tx:
-        cluster = await existing_cluster(tx, name, "parent")
-        version, page = _continued(page, cluster.version)
-        found = await tx.clusters.members(cluster.id, version, page)
-        return _of_version(version, found)
+        version, page = _continued(page, version)
+        cluster = await existing_cluster(tx, name, "parent", version)
+        found = await tx.clusters.members(cluster.id, cluster.version, page)
+        return replace(found, next_key=_of_version(cluster.version, found).next_key)
 
 
-def _continued(page: PageRequest, newest: int) -> tuple[int, PageRequest]:
+def _continued(page: PageRequest, version: int | None) -> tuple[int | None, PageRequest]:
     """The version that a list shows, and the page within it."""
     if not page.after:
-        return newest, page
-    version, *after = page.after
-    return int(version), PageRequest(page.size, tuple(after))
+        return version, page
+    begun, *after = page.after
+    return int(begun), PageRequest(page.size, tuple(after))
 
 
 def _of_version(version: int, page: Page[T]) -> Page[T]:
     return Page(page.rows, (version, *page.next_key) if page.next_key else None)
 
 
-async def existing_cluster(tx: Transaction, name: str, field: str = "name") -> Cluster:
-    """The cluster of that name, as its newest version shows it. Raises NotFound."""
+async def existing_cluster(
+    tx: Transaction, name: str, field: str = "name", version: int | None = None
+) -> Cluster:
+    """The cluster of that name, as a version shows it, the newest one that has it for None.
+
+    Raises NotFound.
+    """
     scope, cluster_id = split_cluster_name(name, field)
-    cluster = await tx.clusters.get(scope, cluster_id)
+    cluster = await tx.clusters.get(scope, cluster_id, version)
     if cluster is None:
         raise NotFound("cluster", name)
     return cluster

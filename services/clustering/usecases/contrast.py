@@ -21,7 +21,7 @@ async def compare_generations(
     """How a generation compares with the active one; None when there is no other to compare with,
     or no photo in both."""
     async with store.read() as tx:
-        other = await tx.generations.active()
+        other = await tx.generations.active(generation.collection.modality)
         if other is None or other.id == generation.id:
             return None
         ours, theirs = generation.collection, other.collection

@@ -18,8 +18,8 @@ from services.clustering.domain.curation import (
 )
 from services.clustering.domain.edit import Before, EditKind
 from services.clustering.ports import Store
-from services.clustering.usecases.clusters import existing_cluster, split_cluster_name
-from services.clustering.usecases.editing import Change, Done, answered, finish
+from services.clustering.usecases.clusters import cluster_name, split_cluster_name
+from services.clustering.usecases.editing import Done, Editing, answered, finish
 
 _WRITTEN = ("title", "title_pinned", "summary", "prompt_hint", "state")
 
@@ -35,43 +35,44 @@ async def create_cluster(
     async with store.begin() as tx:
         if (done := await answered(tx, scope, request)) is not None:
             return done
-        change = await Change.begin(tx, scope, clock)
-        cluster = await add_curated(change, title)
+        editing = await Editing.begin(tx, scope, clock, title=title)
         cluster = replace(
-            cluster, state=state, summary=wanted.summary, prompt_hint=wanted.prompt_hint
+            new_curated(editing, title),
+            state=state,
+            summary=wanted.summary,
+            prompt_hint=wanted.prompt_hint,
         )
-        await tx.people.save(cluster)
-        return await finish(tx, cluster, request)
+        editing.save(cluster)
+        await editing.store(cluster_name(scope, cluster.id))
+        return await finish(editing, cluster, request)
 
 
-async def add_curated(change: Change, title: str) -> Cluster:
+def new_curated(editing: Editing, title: str) -> Cluster:
     """A new curated cluster without members. Raises AlreadyExists."""
     id = uuid7()
-    await change.require_free(title, id)
-    cluster = Cluster(
+    editing.require_free(title, id)
+    return Cluster(
         id=id,
-        scope=change.scope,
+        scope=editing.scope,
         key=id,
         title=title,
-        create_time=change.now,
-        update_time=change.now,
+        create_time=editing.now,
+        update_time=editing.now,
         title_pinned=True,
         origin=Origin.CURATED,
     )
-    await change.tx.people.add(cluster)
-    await change.tx.places.recount(change.scope, change.version, [id])
-    return cluster
 
 
 async def update_cluster(
     store: Store,
     clock: Clock,
     name: str,
+    title: str,
     update: Callable[[Cluster], Cluster],
     etag: str,
     request: RequestKey,
 ) -> Done:
-    """Changes what is written on a cluster; another title is pinned.
+    """Changes what is written on a cluster; another title, which can only be ``title``, is pinned.
 
     Raises NotFound, InvalidArgument, AlreadyExists, Conflict (STALE_ETAG), FailedPrecondition
     (CLUSTER_RETIRED, NOT_CURATED).
@@ -81,7 +82,8 @@ async def update_cluster(
         _check_etag(etag, before)
         return checked_change(before, update(before))
 
-    return await _change(store, clock, name, checked, request, "cluster.name")
+    kept = " ".join(title.split())
+    return await _change(store, clock, name, checked, request, "cluster.name", kept)
 
 
 async def archive_cluster(store: Store, clock: Clock, name: str, request: RequestKey) -> Done:
@@ -99,34 +101,35 @@ async def unarchive_cluster(store: Store, clock: Clock, name: str, request: Requ
 
     Raises NotFound, FailedPrecondition (CLUSTER_RETIRED).
     """
-    scope, _ = split_cluster_name(name)
+    scope, id = split_cluster_name(name)
     async with store.begin() as tx:
         if (done := await answered(tx, scope, request)) is not None:
             return done
-        change = await Change.begin(tx, scope, clock)
-        before = await change.in_use(name)
-        after = before
+        editing = await Editing.begin(tx, scope, clock, [id])
+        before = after = editing.in_use(name)
         if before.state is ClusterState.ARCHIVED:
-            after = replace(before, state=unarchived_state(before, change.version))
-        return await _saved(change, before, after, request)
+            newest = editing.scene.state.version
+            after = replace(before, state=unarchived_state(before, newest))
+        return await _saved(editing, before, after, request)
 
 
 async def delete_cluster(
     store: Store, clock: Clock, name: str, etag: str, request: RequestKey
 ) -> None:
-    """Deletes a curated cluster without members.
+    """Deletes a curated cluster without members; versions of before go on to show it.
 
     Raises NotFound, Conflict (STALE_ETAG), FailedPrecondition (NOT_CURATED, NOT_EMPTY).
     """
-    scope, _ = split_cluster_name(name)
+    scope, id = split_cluster_name(name)
     async with store.begin() as tx:
         if await tx.requests.claim(request.id, request.method, request.fingerprint) is not None:
             return
-        await Change.begin(tx, scope, clock)
-        cluster = await existing_cluster(tx, name)
+        editing = await Editing.begin(tx, scope, clock, [id])
+        cluster = editing.existing(name)
         _check_etag(etag, cluster)
         require_deletable(cluster)
-        await tx.people.delete(cluster)
+        editing.delete(cluster)
+        await editing.store(name)
         await tx.requests.record(request.id, name)
         await tx.commit()
 
@@ -138,27 +141,28 @@ async def _change(
     update: Callable[[Cluster], Cluster],
     request: RequestKey,
     field: str = "name",
+    title: str = "",
 ) -> Done:
-    scope, _ = split_cluster_name(name, field)
+    scope, id = split_cluster_name(name, field)
     async with store.begin() as tx:
         if (done := await answered(tx, scope, request)) is not None:
             return done
-        change = await Change.begin(tx, scope, clock)
-        before = await existing_cluster(tx, name, field)
-        return await _saved(change, before, update(before), request)
+        editing = await Editing.begin(tx, scope, clock, [id], title=title)
+        before = editing.existing(name, field)
+        return await _saved(editing, before, update(before), request)
 
 
-async def _saved(change: Change, before: Cluster, after: Cluster, request: RequestKey) -> Done:
+async def _saved(editing: Editing, before: Cluster, after: Cluster, request: RequestKey) -> Done:
     """``after``, stored and remembered as an edit if it differs from ``before``."""
     fields = {field: getattr(before, field) for field in _WRITTEN}
     changed = {f: value for f, value in fields.items() if value != getattr(after, f)}
     if not changed:
-        return await finish(change.tx, before, request)
+        return await finish(editing, before, request)
     if after.title != before.title:
-        await change.require_free(after.title, before.id)
-    await change.tx.people.save(replace(after, update_time=change.now))
-    edit = await change.record(EditKind.UPDATE, [before.id], Before({before.id: changed}))
-    return await finish(change.tx, before, request, edit)
+        editing.require_free(after.title, before.id)
+    editing.save(after)
+    edit = await editing.record(EditKind.UPDATE, Before({before.id: changed}))
+    return await finish(editing, before, request, edit)
 
 
 def _check_etag(etag: str, cluster: Cluster) -> None:

@@ -124,11 +124,13 @@ async def _describe(tx: Transaction, item: Item, told: Description) -> None:
     await tx.items.describe(
         replace(
             item,
-            words=replaced(item.words, told.tags, ()),
+            words=replaced(item.words, told.tags, told.texts),
             words_time=told.time,
             pillar=told.pillar,
             tags=told.tags,
             archived=told.archived,
+            sharpness=item.sharpness if told.sharpness is None else told.sharpness,
+            exposure=item.exposure if told.exposure is None else told.exposure,
         )
     )
 

@@ -2,29 +2,24 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from libs.clock import Clock
 from libs.errors import NotFound
-from libs.names import pattern
 from libs.rpc.paging import Page, PageRequest
 from libs.rpc.requests import RequestKey
 from services.clustering.domain.cluster import Cluster, ClusterState
 from services.clustering.domain.edit import UNDO_WITHIN, Before, Edit, require_undoable
+from services.clustering.domain.history import Decision, VersionKind
 from services.clustering.ports import Store, Transaction
 from services.clustering.usecases.clusters import split_cluster_name
-from services.clustering.usecases.editing import Change
-
-
-def edit_name(scope: str, edit_id: str) -> str:
-    """The resource name of an edit."""
-    return f"{scope}/clusterEdits/{edit_id}"
-
-
-def split_edit_name(name: str) -> tuple[str, str]:
-    """Scope and id of an edit's name."""
-    kind, owner, edit_id = pattern("{kind}/{owner}/clusterEdits/{edit}").parse(name)
-    return f"{kind}/{owner}", edit_id
+from services.clustering.usecases.editing import (
+    Editing,
+    back_to,
+    edit_name,
+    split_edit_name,
+)
 
 
 async def list_edits(store: Store, scope: str, cluster: str, page: PageRequest) -> Page[Edit]:
@@ -46,21 +41,22 @@ async def undo_edit(store: Store, clock: Clock, name: str, request: RequestKey) 
     until the next run that groups everything anew. Raises NotFound, AlreadyExists if a former title
     was given to another cluster, FailedPrecondition (EDIT_UNDONE, EDIT_EXPIRED, EDIT_OVERLAID).
     """
-    scope, _ = split_edit_name(name)
+    scope, id = split_edit_name(name)
     async with store.begin() as tx:
         known = await tx.requests.claim(request.id, request.method, request.fingerprint)
         if known is not None:
             return await _existing(tx, name)
-        change = await Change.begin(tx, scope, clock)
-        edit = await _existing(tx, name)
-        later = await tx.edits.later(edit)
-        require_undoable(edit, edit_name(scope, later) if later else None, change.now)
-        await _restore(change, edit, await tx.edits.before(edit))
-        undone = replace(edit, undo_time=change.now)
-        await tx.edits.set_undone(undone)
+        await tx.items.lock([scope])
+        found = await tx.edits.to_undo(scope, id)
+        if found is None:
+            raise NotFound("cluster edit", name)
+        edit, before, later = found
+        now = clock.now()
+        require_undoable(edit, edit_name(scope, later) if later else None, now)
+        await _undo(tx, edit, before, now)
         await tx.requests.record(request.id, name)
         await tx.commit()
-        return undone
+        return replace(edit, undo_time=now)
 
 
 async def forget_edits(store: Store, clock: Clock) -> None:
@@ -70,39 +66,53 @@ async def forget_edits(store: Store, clock: Clock) -> None:
         await tx.commit()
 
 
-async def _restore(change: Change, edit: Edit, before: Before) -> None:
-    tx, scope, version = change.tx, change.scope, change.version
-    clusters = await tx.people.by_ids(scope, edit.clusters)
-    for id, fields in before.clusters.items():
-        if id in clusters:
-            clusters[id] = await _with_fields(change, clusters[id], fields)
-    await tx.people.accept(before.added)
-    await tx.people.refuse([r for r in before.removed if r.cluster_id in clusters])
-    there = await tx.items.many(place.item for place in before.places)
-    await tx.places.take(scope, version, before.items)
-    await tx.places.put(
-        scope,
-        version,
-        [p for p in before.places if p.item in there and _lives(clusters.get(p.cluster_id))],
+async def _undo(tx: Transaction, edit: Edit, before: Before, now: datetime) -> None:
+    heroes = [hero.item for hero in before.heroes.values() if hero]
+    titles = [fields["title"] for fields in before.clusters.values() if "title" in fields]
+    scene = await tx.people.scene(
+        edit.scope,
+        edit.clusters,
+        [*before.items, *heroes],
+        [before.made] if before.made else [],
+        next(iter(titles), ""),
     )
-    if before.made in clusters and not await tx.places.within([before.made], version):
-        await tx.people.delete(clusters.pop(before.made))
-    await tx.places.recount(scope, version, [*clusters])
+    editing = Editing(tx, edit.scope, scene, now)
+    for id in edit.clusters:
+        if id in scene.clusters:
+            editing.save(_with_fields(editing, scene.clusters[id], before.clusters.get(id, {})))
+    editing.accept(before.added)
+    editing.refuse(refusal for refusal in before.removed if refusal.cluster_id in scene.clusters)
+    _move_back(editing, before)
+    made = editing.clusters.get(before.made)
+    if made and not any(editing.home_of(item) == made.id for item in scene.places):
+        editing.delete(made)
     for id, hero in before.heroes.items():
-        # One that is no member any more is replaced below.
-        if hero is not None and id in clusters:
-            await tx.versions.set_hero(id, version, hero)
-    await change.settle([*clusters])
+        if id in editing.clusters and (hero is None or editing.home_of(hero.item) == id):
+            editing.save(replace(editing.clusters[id], hero=hero))
+    await editing.settle()
+    decision = Decision(undone=edit.id)
+    await editing.store(edit_name(edit.scope, edit.id), VersionKind.UNDO, decision)
 
 
-async def _with_fields(change: Change, cluster: Cluster, fields: Mapping[str, Any]) -> Cluster:
+def _move_back(editing: Editing, before: Before) -> None:
+    scene = editing.scene
+    for place in before.places:
+        if place.item in scene.live and _lives(editing.clusters.get(place.cluster_id)):
+            editing.move(back_to(place))
+        elif place.item in scene.places:
+            editing.take_out(place.item)
+    for item in before.outside:
+        if item in scene.places:
+            editing.take_out(item)
+
+
+def _with_fields(editing: Editing, cluster: Cluster, fields: Mapping[str, Any]) -> Cluster:
     restored = {**fields}
     if "state" in fields:
         restored["state"] = ClusterState(fields["state"])
-    after = replace(cluster, **restored, update_time=change.now)
+    after = replace(cluster, **restored)
     if after.title_pinned:
-        await change.require_free(after.title, after.id)
-    await change.tx.people.save(after)
+        editing.require_free(after.title, after.id)
     return after
 
 

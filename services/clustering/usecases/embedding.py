@@ -1,8 +1,8 @@
 """Turning items into vectors."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,17 +18,18 @@ from libs.errors import (
 from libs.ids import uuid7
 from libs.vectors.index import Hit, VectorFilter, VectorIndex, VectorPoint
 from services.clustering.domain.generation import GenerationState
+from services.clustering.domain.history import Departure
 from services.clustering.domain.item import (
     Collection,
     Item,
-    ItemState,
+    Modality,
     Neighbour,
     Pair,
     assign_scenes,
 )
+from services.clustering.domain.reading import hash_of
 from services.clustering.ports import Embedded, Embedder, Store, Transaction, Vector
 from services.clustering.ports.duplicates import Picture
-from services.clustering.usecases.members import join_cluster
 from services.clustering.usecases.membership import remove_vectors
 
 _NEIGHBOURS = 50
@@ -36,153 +37,140 @@ _NEIGHBOURS = 50
 _NEAREST = 20
 _PASSING = (Unavailable, OutOfQuota, DeadlineExceeded)
 # A quota that will be no larger the next time.
-_TOO_LARGE = "IMAGE_TOO_LARGE"
+TOO_LARGE = "IMAGE_TOO_LARGE"
 INDEXED = ("scope", "pillar", "tags", "usage")
 """What the index keeps beside vectors and is often filtered by."""
 
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """An item to embed, whether this is the last try, and the name of the curated cluster that a
-    new one is for, if any."""
-
-    item: Item
-    last_try: bool
-    cluster: str = ""
+Embed = Callable[[Sequence[str], str, str], Awaitable[list[Embedded | ColonnadeError]]]
 
 
 async def embed_items(
-    store: Store, index: VectorIndex, embedder: Embedder, arrivals: Sequence[Arrival]
-) -> dict[str, ColonnadeError]:
-    """Embeds items into the active generation, stores their vectors, tells of each; answers which
-    want another try, and why.
-
-    Not among them are those that are done, quarantined ones included. Safe to repeat and to break
-    off anywhere: a vector is stored under its item's own id, and only an item that waits for its
-    vector becomes ready and is told of. Raises Unavailable while the index is away or the embedding
-    service fails, for whatever reason; an item that was deleted meanwhile leaves nothing behind.
-    """
-    waiting = await _waiting(store, arrivals)
-    if waiting:
-        collection = await active_collection(store, embedder)
-        waits = [arrival for arrival in arrivals if arrival.item.name in waiting]
-        errors = await _embed_into(store, index, embedder, collection, waiting, waits)
-    else:
-        errors = {}
-    await _clean_up(store, index, [arrival.item for arrival in arrivals])
-    return errors
-
-
-async def embed_into(
     store: Store,
     index: VectorIndex,
     embedder: Embedder,
     collection: Collection,
-    arrivals: Sequence[Arrival],
+    items: Sequence[Item],
 ) -> dict[str, ColonnadeError]:
-    """The same for items that wait for their vector in one generation, whether it is active."""
-    waiting = {arrival.item.name: arrival.item for arrival in arrivals}
-    errors = await _embed_into(store, index, embedder, collection, waiting, arrivals)
-    await _clean_up(store, index, waiting.values())
-    return errors
+    """Embeds items that wait for their vector in a generation, stores their vectors and, if it is
+    the active one, tells of the photos among them; answers what is wrong with the others.
+
+    Unavailable among the answers is no fault of the item. Safe to repeat and to break off anywhere:
+    a vector is stored under its item's own id, and only an item that waits for its vector becomes
+    ready and is told of. Raises Unavailable while the index is away or the embedding service fails,
+    for whatever reason; an item that was deleted meanwhile leaves nothing behind.
+    """
+    good, bad, hashes = await _embed(store, embedder, collection, items)
+    if good:
+        there = [item for item in items if item.name in good]
+        if collection.modality is Modality.TEXTS:
+            await _leave_old_vectors(store, index, collection, there)
+        await _store(store, index, collection, there, good, hashes)
+    await _clean_up(store, index, items)
+    return bad
 
 
-async def active_collection(store: Store, embedder: Embedder) -> Collection:
-    """The collection that everything uses. On a fresh installation the default model of the
-    embedding service makes the first one. Raises Unavailable while that cannot be told."""
+async def active_collection(
+    store: Store, embedder: Embedder, modality: Modality = Modality.PHOTOS
+) -> Collection:
+    """The collection that everything uses for items of a kind. On a fresh installation the default
+    model of the embedding service makes the first one. Raises Unavailable while that cannot be
+    told."""
     async with store.read() as tx:
-        active = await tx.collections.active()
+        active = await tx.collections.active(modality)
     if active is not None:
         return active
-    with _outages_pass():
-        described = await embedder.describe("")
+    try:
+        described = await embedder.describe("", modality)
+    except ColonnadeError as error:
+        raise _passing(error) from error
     async with store.begin() as tx:
         if await tx.generations.add(uuid7(), described, GenerationState.ACTIVE, 1):
-            await enrol_all(tx, described.name)
+            await enrol_all(tx, described)
             await tx.commit()
             return described
     # Somebody else was faster.
     async with store.read() as tx:
-        active = await tx.collections.active()
+        active = await tx.collections.active(modality)
     if active is None:
         raise Unavailable("there is no generation of vectors yet")
     return active
 
 
-async def enrol_all(tx: Transaction, collection: str) -> None:
-    """Has every item wait for a vector in a collection that has no place in it yet."""
+async def enrol_all(tx: Transaction, collection: Collection) -> None:
+    """Has every item of its kind wait for a vector in a collection that has no place in it yet."""
     after: str | None = ""
     while after is not None:
         after = await tx.generations.enrol(collection, after)
 
 
-async def _embed_into(
-    store: Store,
-    index: VectorIndex,
-    embedder: Embedder,
-    collection: Collection,
-    waiting: dict[str, Item],
-    arrivals: Sequence[Arrival],
-) -> dict[str, ColonnadeError]:
-    arrived = {arrival.item.name: arrival for arrival in arrivals}
-    good, bad = await _embed(embedder, collection, waiting)
-    failures = [(arrived[name], error) for name, error in bad.items()]
-    errors = await _settle_failures(store, collection, failures)
-    if good:
-        await _store(store, index, collection, waiting, good)
-    return errors
-
-
-async def _waiting(store: Store, arrivals: Sequence[Arrival]) -> dict[str, Item]:
-    """Those of the items that wait for a vector, after adding those that are new."""
-    items = [*{arrival.item.name: arrival.item for arrival in arrivals}.values()]
-    joining = [arrival for arrival in arrivals if arrival.cluster]
-    async with store.begin() as tx:
-        if joining:
-            await tx.items.lock(arrival.item.scope for arrival in joining)
-        new = await tx.items.add(items)
-        for arrival in joining:
-            # Once only: people may have taken it out by the time that the event comes again.
-            if arrival.item.name in new:
-                await join_cluster(tx, arrival.item, arrival.cluster)
-        known = await tx.items.many([item.name for item in items])
-        await tx.commit()
-    return {name: item for name, item in known.items() if item.state is ItemState.PENDING}
-
-
 async def _embed(
-    embedder: Embedder, collection: Collection, waiting: dict[str, Item]
-) -> tuple[dict[str, Embedded], dict[str, ColonnadeError]]:
-    """The vectors of the good ones, and what is wrong with the others."""
+    store: Store, embedder: Embedder, collection: Collection, items: Sequence[Item]
+) -> tuple[dict[str, Embedded], dict[str, ColonnadeError], dict[str, str]]:
+    """The vectors of the good ones, what is wrong with the others, and of which texts they are."""
+    if collection.modality is Modality.TEXTS:
+        async with store.read() as tx:
+            contents = await tx.texts.read([item.name for item in items])
+        items = [item for item in items if item.name in contents]
+        embed: Embed = embedder.embed_texts
+    else:
+        contents = {item.name: item.blob_key for item in items}
+        embed = embedder.embed
+    results = await _results(embed, collection, items, contents)
     good: dict[str, Embedded] = {}
     bad: dict[str, ColonnadeError] = {}
-    if not waiting:
-        return good, bad
-    results = await _results(embedder, collection, waiting)
-    for name, result in zip(waiting, results, strict=True):
+    for name, result in results.items():
         if isinstance(result, ColonnadeError):
-            bad[name] = result
+            bad[name] = _passing(result) if _passes(result) else result
         elif not (np.isfinite(result.vector).all() and result.vector.any()):
             bad[name] = Internal("the model made no finite vector of it", reason="BAD_VECTOR")
         else:
             good[name] = result
-    return good, bad
+    texts = contents if collection.modality is Modality.TEXTS else {}
+    return good, bad, {name: hash_of(text) for name, text in texts.items()}
 
 
 async def _results(
-    embedder: Embedder, collection: Collection, waiting: dict[str, Item]
+    embed: Embed, collection: Collection, items: Sequence[Item], contents: Mapping[str, str]
+) -> dict[str, Embedded | ColonnadeError]:
+    """What became of each item; a call for each scope, so that they take their turns."""
+    scopes = {item.scope: [i.name for i in items if i.scope == item.scope] for item in items}
+    answers = await asyncio.gather(
+        *(_of_scope(embed, collection, scope, names, contents) for scope, names in scopes.items()),
+        return_exceptions=True,
+    )
+    results: dict[str, Embedded | ColonnadeError] = {}
+    for names, answer in zip(scopes.values(), answers, strict=True):
+        if isinstance(answer, BaseException):
+            raise answer
+        results |= dict(zip(names, answer, strict=True))
+    broken = [result for result in results.values() if isinstance(result, Internal)]
+    if len(broken) == len(results) > 1:
+        # Not one passed: that says nothing of them.
+        raise _passing(broken[0])
+    return results
+
+
+async def _of_scope(
+    embed: Embed,
+    collection: Collection,
+    scope: str,
+    names: Sequence[str],
+    contents: Mapping[str, str],
 ) -> list[Embedded | ColonnadeError]:
-    keys = [item.blob_key for item in waiting.values()]
     try:
         with _outages_pass():
-            results = await embedder.embed(keys, collection.model)
+            results = await embed([contents[name] for name in names], collection.model, scope)
             for result in results:
                 if isinstance(result, Embedded):
                     collection.require_same(result.model, result.revision, result.fingerprint)
             return results
-    except InvalidArgument as error:
-        # One of them spoils the request. They are tried again one by one, and then it is that one.
-        return [error for _ in waiting]
+    except (InvalidArgument, Internal) as error:
+        if len(names) == 1:
+            return [error]
+    # One of them spoils the call: it is found by halves.
+    middle = len(names) // 2
+    halves = names[:middle], names[middle:]
+    return [r for half in halves for r in await _of_scope(embed, collection, scope, half, contents)]
 
 
 @contextmanager
@@ -193,10 +181,14 @@ def _outages_pass() -> Iterator[None]:
     """
     try:
         yield
-    except InvalidArgument:
+    except (InvalidArgument, Internal):
         raise
     except ColonnadeError as error:
         raise _passing(error) from error
+
+
+def _passes(error: ColonnadeError) -> bool:
+    return isinstance(error, _PASSING) and error.reason != TOO_LARGE
 
 
 def _passing(error: ColonnadeError) -> Unavailable:
@@ -205,44 +197,27 @@ def _passing(error: ColonnadeError) -> Unavailable:
     return Unavailable(error.message, retry_after=after, reason=error.reason)
 
 
-async def _settle_failures(
-    store: Store, collection: Collection, failures: Sequence[tuple[Arrival, ColonnadeError]]
-) -> dict[str, ColonnadeError]:
-    """Quarantines those whose last try it was or that no other try can help; answers the others."""
-    errors: dict[str, ColonnadeError] = {}
-    for arrival, error in failures:
-        item = arrival.item
-        final = error.reason == _TOO_LARGE
-        if isinstance(error, _PASSING) and not final:
-            errors[item.name] = _passing(error)
-        elif not (final or arrival.last_try):
-            errors[item.name] = error
-        else:
-            await _quarantine(store, collection, item, error)
-    return errors
-
-
-async def _quarantine(
-    store: Store, collection: Collection, item: Item, error: ColonnadeError
+async def quarantine(
+    tx: Transaction, collection: Collection, item: Item, error: ColonnadeError
 ) -> None:
-    async with store.begin() as tx:
-        held = await tx.collections.hold(collection.name)
-        reason, message = error.reason, error.message
-        if held and await tx.items.quarantine(collection.name, item.name, reason, message):
-            active = await tx.collections.active()
-            if active is not None and active.name == collection.name:
-                tx.announce.embedding_failed(item, reason, message)
-        await tx.commit()
+    """Gives an item up that waits for its vector, and tells of that."""
+    reason, message = error.reason, error.message
+    held = await tx.collections.hold(collection.name)
+    if held and await tx.items.quarantine(collection.name, item.name, reason, message):
+        active = await tx.collections.active(collection.modality)
+        is_photo = collection.modality is Modality.PHOTOS
+        if is_photo and active is not None and active.name == collection.name:
+            tx.announce.embedding_failed(item, reason, message)
 
 
 async def _store(
     store: Store,
     index: VectorIndex,
     collection: Collection,
-    waiting: dict[str, Item],
+    items: Sequence[Item],
     good: dict[str, Embedded],
+    hashes: Mapping[str, str],
 ) -> None:
-    items = [waiting[name] for name in good]
     # Vectors first, then the search: of two near items that arrive at once, one finds the other.
     points = [VectorPoint(item.point_id, good[item.name].vector, item.payload) for item in items]
     await _upsert(index, collection, points)
@@ -259,10 +234,12 @@ async def _store(
         known = {name: other.scene for name, other in others.items() if other.scene}
         scenes = assign_scenes(good, pairs, known, collection.scene_threshold)
         ready = await tx.items.set_ready(collection.name, scenes)
+        if hashes:
+            await _note_texts(tx, collection, {name: hashes[name] for name in ready})
         active = [item for item in items if ready.get(item.name)]
         # Pairs of a generation that is not active are compared when it becomes so.
         await tx.pictures.add(_pictures(active, good))
-        for item in active:
+        for item in active if collection.modality is Modality.PHOTOS else ():
             # Under the lock, so that none of them is deleted.
             nearest = nearest_of(near[item.name], others)
             tx.announce.embedded(item, collection, scenes[item.name], nearest)
@@ -271,6 +248,49 @@ async def _store(
             # Described anew while it was embedded: its vector has the old description.
             await tx.items.set_unsynced(late)
         await tx.commit()
+
+
+async def _leave_old_vectors(
+    store: Store, index: VectorIndex, collection: Collection, items: Sequence[Item]
+) -> None:
+    """Has the next run take out of the engine's memory what it knows of texts that have changed.
+
+    Before the index forgets it, and in a transaction of its own: done again, there is nothing left.
+    """
+    names = [item.name for item in items]
+    async with store.read() as tx:
+        known = await tx.departures.seen(names)
+    old = {item.point_id: item for item in items if known.get(item.name) == collection.name}
+    if not old:
+        return
+    vectors = {p.id: p.vector for p in await index.retrieve(collection.name, [*old])}
+    async with store.begin() as tx:
+        await tx.items.lock(item.scope for item in old.values())
+        seen = await tx.departures.seen(names)
+        places = await tx.queue.places([*old.values()])
+        gone = [
+            Departure(
+                item.scope,
+                item.name,
+                point_id,
+                collection.name,
+                places[item.name].cluster_id if item.name in places else None,
+                vectors.get(point_id),
+                weight=0.0 if item.name in places and places[item.name].duplicate_of else 1.0,
+            )
+            for point_id, item in old.items()
+            if item.name in seen
+        ]
+        await tx.departures.add(gone)
+        await tx.queue.ungroup(collection.name, [departure.item for departure in gone])
+        await tx.commit()
+
+
+async def _note_texts(tx: Transaction, collection: Collection, hashes: Mapping[str, str]) -> None:
+    """Notes of which texts vectors are; one that was changed meanwhile waits for another one."""
+    await tx.queue.set_hashes(collection.name, hashes)
+    now = await tx.texts.read([*hashes])
+    await tx.queue.renew({name: hash_of(text) for name, text in now.items()})
 
 
 async def _upsert(

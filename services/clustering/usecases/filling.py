@@ -1,6 +1,7 @@
 """Filling a generation with vectors, from its row. Knows nothing of Celery."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 
@@ -9,9 +10,12 @@ from libs.errors import ColonnadeError, Unavailable
 from libs.lease import Lease, LeaseLost, kept
 from libs.vectors.index import VectorIndex
 from services.clustering.domain.generation import FED, Generation, GenerationState
-from services.clustering.ports import Embedder, Store
+from services.clustering.domain.item import Collection, Item, Modality
+from services.clustering.ports import Embedder, Store, Transaction
 from services.clustering.usecases.contrast import compare_generations
-from services.clustering.usecases.pending import embed_waiting
+from services.clustering.usecases.dispatching import Dispatch, drain
+from services.clustering.usecases.embedding import embed_items, quarantine
+from services.clustering.usecases.switching import drop_old, switch
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +31,7 @@ _MISSING = "NOT_FOUND"
 
 @dataclass(frozen=True, slots=True)
 class Filler:
-    """What filling needs of the world."""
+    """What filling needs of the world; ``keep`` retired generations are kept."""
 
     store: Store
     index: VectorIndex
@@ -35,14 +39,33 @@ class Filler:
     clock: Clock
     owner: str
     batch: int
+    text_batch: int = 100
+    keep: int = 1
+
+    def batch_of(self, modality: Modality) -> int:
+        """How many items of a kind one call takes at most."""
+        return self.text_batch if modality is Modality.TEXTS else self.batch
+
+    @property
+    def dispatch(self) -> Dispatch:
+        """The same for dispatching."""
+        return Dispatch(
+            self.store,
+            self.index,
+            self.embedder,
+            self.clock,
+            f"{self.owner}/filling",
+            {modality: self.batch_of(modality) for modality in Modality},
+        )
 
 
 async def fill_generation(filler: Filler, generation_id: str) -> None:
-    """Embeds every photo that waits for a vector in a generation; one that was filling is ready
-    then.
+    """Embeds every item that waits for a vector in a generation; one that was filling is ready
+    then, or active if it is to become so by itself.
 
-    Killed at any point, it leaves the rest to the next worker. A photo that fails twice on its own
-    account is counted as failed; while the embedding service is away, all wait. Raises LeaseLost.
+    Killed at any point, it leaves the rest to the next worker. Beside the active one, an item that
+    fails twice on its own account is counted as failed; in the active one it has its further tries
+    later. While the embedding service is away, all wait. Raises LeaseLost.
     """
     async with filler.store.begin() as tx:
         taken = await tx.generations.take(generation_id, filler.owner)
@@ -100,7 +123,7 @@ class _Fill:
         after: str | None = ""
         while after is not None:
             async with self._filler.store.begin() as tx:
-                after = await tx.generations.enrol(self._generation.collection.name, after)
+                after = await tx.generations.enrol(self._generation.collection, after)
                 await tx.commit()
 
     async def _embed_all(self) -> bool:
@@ -108,20 +131,40 @@ class _Fill:
         filler, collection = self._filler, self._generation.collection
         after, waits, found = "", False, False
         while self._generation.state in FED:
+            if self._generation.state is GenerationState.ACTIVE:
+                await drain(filler.dispatch, collection.modality)
+                return True
             async with filler.store.read() as tx:
-                items = await tx.items.pending(collection.name, after, filler.batch)
+                size = filler.batch_of(collection.modality)
+                items = await tx.items.pending(collection.name, after, size)
             if not items and (waits or not found):
                 return not waits
             if not items:
                 # Once more from the start: others came in meanwhile.
                 after, found = "", False
                 continue
-            errors = await embed_waiting(
-                filler.store, filler.index, filler.embedder, collection, items
-            )
-            waits, found, after = waits or bool(errors), True, items[-1].name
+            waits = await self._embed(collection, items) or waits
+            found, after = True, items[-1].name
             await self._renew(0)
         return True
+
+    async def _embed(self, collection: Collection, items: Sequence[Item]) -> bool:
+        """Whether any of these has to wait for what is not its fault."""
+        filler = self._filler
+        parts = filler.store, filler.index, filler.embedder, collection
+        errors: dict[str, ColonnadeError | None] = {**await embed_items(*parts, items)}
+        again = [item for item in items if _is_its_fault(errors.get(item.name))]
+        for item in again:
+            # Alone, since it may have failed by another one's fault.
+            alone = await embed_items(*parts, [item])
+            errors[item.name] = alone.get(item.name)
+        async with filler.store.begin() as tx:
+            for item in again:
+                error = errors[item.name]
+                if error is not None and _is_its_fault(error):
+                    await quarantine(tx, collection, item, error)
+            await tx.commit()
+        return any(isinstance(error, Unavailable) for error in errors.values())
 
     async def _finish(self) -> None:
         filling = self._generation.state is GenerationState.FILLING
@@ -136,7 +179,18 @@ class _Fill:
                     "comparison": found,
                 }
             await tx.generations.give_back(self._generation, self._lease, None, **values)
+            if now is not None and now.state is GenerationState.FILLING and now.automatic:
+                await self._activate(tx)
             await tx.commit()
+
+    async def _activate(self, tx: Transaction) -> None:
+        """Has everything use a generation that nobody asked for, now that it is filled."""
+        modality = self._generation.collection.modality
+        await tx.generations.lock()
+        before = await tx.generations.active(modality)
+        (filled,) = await tx.generations.filled([self._generation])
+        await switch(tx, self._filler.clock, before, filled)
+        await drop_old(tx, modality, self._filler.keep)
 
     async def _compared(self) -> dict[str, object] | None:
         """How it compares with the active one; None where that cannot be told now."""
@@ -166,3 +220,7 @@ class _Fill:
         async with self._filler.store.begin() as tx:
             await tx.generations.give_back(self._generation, self._lease, AGAIN_AFTER, **values)
             await tx.commit()
+
+
+def _is_its_fault(error: ColonnadeError | None) -> bool:
+    return error is not None and not isinstance(error, Unavailable)

@@ -1,17 +1,15 @@
 """Asking for generations, switching between them, giving them up."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from libs.clock import Clock
-from libs.errors import AlreadyExists, FailedPrecondition, NotFound
+from libs.errors import NotFound
 from libs.ids import uuid7
 from libs.jobs.queue import JobQueue
 from libs.rpc.paging import Page, PageRequest
 from libs.rpc.requests import RequestKey
 from services.clustering.domain.generation import (
     GENERATION,
-    KEPT,
     Filled,
     Generation,
     GenerationState,
@@ -19,38 +17,45 @@ from services.clustering.domain.generation import (
     check_cancelling,
     check_deleting,
 )
-from services.clustering.domain.item import Collection
+from services.clustering.domain.item import Modality, modality_of
 from services.clustering.ports import Embedder, Store, Transaction
 from services.clustering.usecases.embedding import enrol_all
 from services.clustering.usecases.filling import FILL_TASK
 from services.clustering.usecases.runs import QUEUE
+from services.clustering.usecases.switching import drop_old, free_name, switch
 from services.clustering.usecases.telling import TELL_TASK
 
 _S = GenerationState
 
 
 async def create_generation(
-    store: Store, queue: JobQueue, embedder: Embedder, model: str, request: RequestKey
+    store: Store,
+    queue: JobQueue,
+    embedder: Embedder,
+    model: str,
+    request: RequestKey,
+    modality: Modality = Modality.PHOTOS,
 ) -> Filled:
     """A new generation of a model, of the default one if ``model`` is empty; a worker is told.
 
     Raises AlreadyExists if a kept generation has the same vectors, FailedPrecondition
-    (GENERATION_FILLING) while another one is being filled, NotFound for an unknown model.
+    (GENERATION_FILLING) while another one of that kind is being filled, NotFound for an unknown
+    model, InvalidArgument for one that cannot embed items of that kind.
     """
-    collection = await embedder.describe(model)
+    collection = await embedder.describe(model, modality)
     async with store.begin() as tx:
         known = await tx.requests.claim(request.id, request.method, request.fingerprint)
         if known is not None:
             return await _filled(tx, await _existing(tx, known))
         await tx.generations.lock()
-        free = await _free_name(tx, collection)
-        active = await tx.generations.active()
+        free = await free_name(tx, collection)
+        active = await tx.generations.active(modality)
         state = _S.FILLING if active else _S.ACTIVE
         generation_id = uuid7()
         await tx.generations.add(generation_id, free, state, 0 if active else 1)
         if state is _S.ACTIVE:
             # Nobody looks for active ones to fill, should the message be lost.
-            await enrol_all(tx, free.name)
+            await enrol_all(tx, free)
         generation = await _existing(tx, GENERATION.format(generation_id))
         await tx.requests.record(request.id, generation.name)
         await tx.commit()
@@ -91,12 +96,13 @@ async def activate_generation(
             return await _filled(tx, await _existing(tx, name)), ""
         await tx.generations.lock()
         filled = await _filled(tx, await _existing(tx, name))
-        before = await tx.generations.active()
+        modality = filled.generation.collection.modality
+        before = await tx.generations.active(modality)
         if filled.generation.state is _S.ACTIVE:
             return filled, ""
         check_activation(filled, allow_missing)
-        await _switch(tx, clock, before, filled)
-        await _drop_old(tx, keep)
+        await switch(tx, clock, before, filled)
+        await drop_old(tx, modality, keep)
         await tx.requests.record(request.id, name)
         await tx.commit()
     for task in (FILL_TASK, TELL_TASK):
@@ -141,13 +147,15 @@ async def retry_embeddings(
     reasons: Sequence[str],
     request: RequestKey,
 ) -> int:
-    """How many photos wait for their vector again: of a scope or of all for an empty one, in a
+    """How many items wait for their vector again: of a scope or of all for an empty one, in a
     generation or in the active one for an empty name."""
     async with store.begin() as tx:
         known = await tx.requests.claim(request.id, request.method, request.fingerprint)
         if known is not None:
             return int(known)
-        generation = await _existing(tx, name) if name else await tx.generations.active()
+        generation = (
+            await _existing(tx, name) if name else await tx.generations.active(modality_of(scope))
+        )
         count = 0
         if generation is not None:
             count = await tx.items.retry(generation.collection.name, scope, reasons)
@@ -156,57 +164,6 @@ async def retry_embeddings(
     if generation is not None and count:
         await queue.enqueue(FILL_TASK, generation.id, QUEUE)
     return count
-
-
-async def _switch(tx: Transaction, clock: Clock, before: Generation | None, filled: Filled) -> None:
-    now, after = clock.now(), filled.generation
-    if before is not None:
-        await tx.generations.change(before.id, state=_S.RETIRED, retire_time=now)
-    await tx.generations.change(
-        after.id,
-        state=_S.ACTIVE,
-        epoch=await tx.generations.last_epoch() + 1,
-        activate_time=now,
-        ready_time=after.ready_time or now,
-        retire_time=None,
-    )
-    if filled.counts.missing:
-        # What came in while it was retired waits for its vectors from now on.
-        await enrol_all(tx, after.collection.name)
-
-
-async def _drop_old(tx: Transaction, keep: int) -> None:
-    retired = await tx.generations.in_states(_S.RETIRED)
-    given_up = await tx.generations.in_states(_S.FAILED, _S.CANCELLED)
-    for generation in [*retired[keep:], *given_up]:
-        await tx.generations.change(generation.id, state=_S.DROPPED)
-
-
-async def _free_name(tx: Transaction, collection: Collection) -> Collection:
-    """The collection under a name that no other one has. Raises AlreadyExists,
-    FailedPrecondition."""
-    for generation in await tx.generations.in_states(*KEPT):
-        other = generation.collection
-        if replace(other, name="") == replace(
-            collection,
-            name="",
-            scene_threshold=other.scene_threshold,
-            duplicate_threshold=other.duplicate_threshold,
-        ):
-            raise AlreadyExists(
-                "generation",
-                generation.name,
-                f"{generation.name} has the same vectors and is {generation.state}",
-            )
-        if generation.state is _S.FILLING:
-            raise FailedPrecondition(
-                f"{generation.name} is being filled; wait for it or cancel it",
-                reason="GENERATION_FILLING",
-                metadata={"generation": generation.name},
-            )
-    if await tx.collections.get(collection.name) is None:
-        return collection
-    return replace(collection, name=f"{collection.name}-{uuid7()[-12:]}")
 
 
 async def _filled(tx: Transaction, generation: Generation) -> Filled:

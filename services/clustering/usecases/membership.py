@@ -2,36 +2,90 @@
 
 import contextlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 
 from libs.clock import Clock
 from libs.errors import NotFound
 from libs.vectors.index import VectorIndex
+from services.clustering.domain.history import Departure
 from services.clustering.domain.item import ItemKey
 from services.clustering.domain.version import choose_hero
-from services.clustering.ports import Store, Transaction
+from services.clustering.ports import Store, Transaction, Vector
+
+
+@dataclass(frozen=True, slots=True)
+class Leaver:
+    """An item that goes, the collection in which the engine's memory has it, empty if it does not,
+    and its vector there, None where the index did not have it."""
+
+    key: ItemKey
+    collection: str = ""
+    vector: Vector | None = None
 
 
 async def forget_item(store: Store, index: VectorIndex, clock: Clock, key: ItemKey) -> None:
     """Removes an item that is gone: its vector, its pairs, its place in every version."""
+    async with store.read() as tx:
+        collection = (await tx.clusters.scope(key.scope)).collection
+    # While the index has it: the memory is rid of it by its vector alone.
+    vector = await vector_of(index, collection, key.point_id)
     async with store.begin() as tx:
         await tx.items.lock([key.scope])
+        seen = await tx.departures.seen([key.name])
         await tx.items.delete(key)
-        await tx.people.forget(key.name)
         await tx.pictures.forget(key.name)
-        await drop_members(tx, [key.name], clock.now())
+        await leave(tx, [Leaver(key, seen.get(key.name, ""), vector)], clock.now())
         await tx.commit()
     await remove_vectors(store, index, [key.point_id])
 
 
-async def drop_members(tx: Transaction, names: Sequence[str], now: datetime) -> None:
-    """Takes items out of every version; a cluster that loses its hero gets another one."""
-    for cluster in await tx.versions.drop(names):
-        members = await tx.clusters.all_members(cluster.id, cluster.version)
-        items = await tx.items.many(member.item for member in members)
-        vetoed = await tx.people.vetoed(cluster.id)
-        hero = choose_hero(members, items, None, now, cluster.pinned_hero, vetoed)
-        await tx.versions.set_hero(cluster.id, cluster.version, hero)
+async def leave(tx: Transaction, gone: Sequence[Leaver], now: datetime) -> None:
+    """Takes items out of every version, and has the next run take them out of the memory; a cluster
+    that loses its hero gets another one. Their scopes are locked."""
+    for scope, here in groupby(sorted(gone, key=lambda it: it.key.name), lambda it: it.key.scope):
+        leavers = [*here]
+        places, lost = await tx.versions.drop(scope, [leaver.key.name for leaver in leavers])
+        where = {place.item: place for place in places}
+        departures = []
+        for leaver in leavers:
+            place = where.get(leaver.key.name)
+            if leaver.collection:
+                departures.append(
+                    Departure(
+                        scope,
+                        leaver.key.name,
+                        leaver.key.point_id,
+                        leaver.collection,
+                        place.cluster_id if place else None,
+                        leaver.vector,
+                        weight=0.0 if place and place.duplicate_of else 1.0,
+                    )
+                )
+        await tx.departures.add(departures)
+        if lost:
+            candidates = await tx.clusters.candidates([cluster.id for cluster in lost])
+            for cluster in lost:
+                members = [each for each in candidates if each.cluster_id == cluster.id]
+                hero = choose_hero(
+                    [each.member for each in members],
+                    {each.item.name: each.item for each in members},
+                    None,
+                    now,
+                    cluster.pinned_hero,
+                    {each.item.name for each in members if cluster.id in each.vetoed},
+                )
+                await tx.versions.set_hero(cluster.id, hero)
+
+
+async def vector_of(index: VectorIndex, collection: str, point_id: str) -> Vector | None:
+    """The vector of an item in a collection, if it is there. Raises Unavailable."""
+    if collection:
+        with contextlib.suppress(NotFound):
+            for point in await index.retrieve(collection, [point_id]):
+                return point.vector
+    return None
 
 
 async def remove_vectors(store: Store, index: VectorIndex, point_ids: Sequence[str]) -> None:

@@ -8,9 +8,10 @@ from libs.errors import InvalidArgument
 from libs.rpc.requests import RequestKey
 from services.clustering.domain.cluster import ClusterState
 from services.clustering.domain.edit import Before, EditKind, Refusal, RefusalKind
+from services.clustering.domain.history import Change
 from services.clustering.ports import Store
 from services.clustering.usecases.clusters import split_cluster_name
-from services.clustering.usecases.editing import Change, Done, answered, finish
+from services.clustering.usecases.editing import Done, Editing, answered, finish
 
 _CHANGED = ("state", "merged_into", "merge_pinned")
 
@@ -22,46 +23,44 @@ async def merge_clusters(
 
     Raises NotFound, InvalidArgument, FailedPrecondition (CLUSTER_RETIRED).
     """
-    scope, _ = split_cluster_name(name)
+    scope, id = split_cluster_name(name)
     for source in sources:
         if source == name:
             raise InvalidArgument.of("sources", "a cluster cannot become part of itself")
         if split_cluster_name(source, "sources")[0] != scope:
             raise InvalidArgument.of("sources", f"{source} is not a cluster of {scope}")
+    ids = [split_cluster_name(source)[1] for source in sources]
     async with store.begin() as tx:
         if (done := await answered(tx, scope, request)) is not None:
             return done
-        change = await Change.begin(tx, scope, clock)
-        target = await change.in_use(name)
-        gone = [await change.in_use(source, "sources") for source in sources]
-        ids = [cluster.id for cluster in gone]
-        places = await tx.places.within(ids, change.version)
-        last = await tx.places.last(target.id, change.version)
-        await tx.places.put(
-            scope,
-            change.version,
-            [
-                replace(place, cluster_id=target.id, position=position)
-                for position, place in enumerate(places, last + 1)
-            ],
-        )
-        refusals = [Refusal(target.id, place.item, RefusalKind.MEMBER) for place in places]
-        accepted = await tx.people.accept(refusals)
+        editing = await Editing.begin(tx, scope, clock, [id, *ids], within=ids)
+        target = editing.in_use(name)
+        gone = [editing.in_use(source, "sources") for source in sources]
+        places = [place for _, place in sorted(editing.scene.places.items())]
+        for place in places:
+            # Nobody has compared it with the members of the other one yet.
+            editing.move(
+                Change(place.item, target.id, None, place.duplicate_of, locked=place.locked)
+            )
         for cluster in gone:
-            await tx.people.save(
+            editing.save(
                 replace(
                     cluster,
                     state=ClusterState.RETIRED,
                     merged_into=target.id,
                     merge_pinned=True,
-                    update_time=change.now,
+                    hero=None,
                 )
             )
-        await change.settle([target.id, *ids])
+        editing.save(target)
         before = Before(
             clusters={c.id: {field: getattr(c, field) for field in _CHANGED} for c in gone},
+            heroes={c.id: c.hero for c in gone},
             places=tuple(places),
-            removed=tuple(accepted),
+            removed=editing.accept(
+                Refusal(target.id, place.item, RefusalKind.MEMBER) for place in places
+            ),
         )
-        edit = await change.record(EditKind.MERGE, [target.id, *ids], before)
-        return await finish(tx, target, request, edit)
+        await editing.settle()
+        edit = await editing.record(EditKind.MERGE, before)
+        return await finish(editing, target, request, edit)

@@ -5,10 +5,13 @@ from dataclasses import replace
 
 from libs.errors import ColonnadeError, Conflict, DeadlineExceeded, Internal, Unavailable
 from libs.lease import LeaseLost, kept
+from services.clustering.domain.item import modality_of
+from services.clustering.domain.regrouping import with_wishes
 from services.clustering.domain.run import Run, Stats
 from services.clustering.domain.stats import stats_unchanged
 from services.clustering.usecases.attempt import Attempt, Cancelled, Worker
 from services.clustering.usecases.grouping import Unchanged, group_items
+from services.clustering.usecases.shadow import shadow_report
 from services.clustering.usecases.versions import write_version
 
 log = logging.getLogger(__name__)
@@ -60,13 +63,16 @@ async def _settled(worker: Worker, attempt: Attempt) -> Run:
 
 
 async def _run(worker: Worker, attempt: Attempt) -> Run:
+    if attempt.run.shadow:
+        return await attempt.report(await shadow_report(worker, attempt))
     scope = attempt.run.scope
+    worker = replace(worker, params=with_wishes(worker.params, attempt.run.params))
     await attempt.enter("read")
     async with worker.store.read() as tx:
         remembered = await tx.clusters.scope(scope)
-        collection = await tx.collections.active()
+        collection = await tx.collections.active(modality_of(scope))
         # A scope without any vectors may still have clusters to take the last ones out of.
-        if collection is not None and not remembered.version:
+        if collection is not None and not remembered.collection:
             there = await tx.items.has_vectors(scope, collection.name)
             collection = collection if there else None
         missing = await tx.items.count_missing(scope, collection.name if collection else "")

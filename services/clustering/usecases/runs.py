@@ -1,15 +1,17 @@
 """Asking for clustering runs, looking at them, stopping them."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from libs.clock import Clock
-from libs.errors import NotFound
-from libs.ids import uuid7
+from libs.errors import AlreadyExists, NotFound
 from libs.jobs.queue import JobQueue
 from libs.names import pattern
+from libs.rpc.filtering import Condition
 from libs.rpc.paging import Page, PageRequest
 from libs.rpc.requests import RequestKey
-from services.clustering.domain.run import Mode, Run, cancelled_state
+from services.clustering.domain.regrouping import require
+from services.clustering.domain.run import Run, cancelled_state, check_wanted
 from services.clustering.ports import Store, Transaction
 
 RUN_TASK = "clustering.run"
@@ -28,15 +30,31 @@ def split_run_name(name: str) -> tuple[str, str]:
 
 
 async def create_run(
-    store: Store, queue: JobQueue, clock: Clock, scope: str, mode: Mode, request: RequestKey
+    store: Store, queue: JobQueue, clock: Clock, wanted: Run, request: RequestKey
 ) -> Run:
-    """A new run, or the one that is active in the scope already; a worker is told of it."""
+    """The new run; a worker is told of it.
+
+    Raises InvalidArgument where what is wanted contradicts itself, FailedPrecondition
+    (ALGORITHM_NOT_INSTALLED), AlreadyExists (RUN_ACTIVE) while another run of the scope has not
+    ended.
+    """
+    check_wanted(wanted, clock.now())
+    require(wanted.algorithm)
     async with store.begin() as tx:
         known = await tx.requests.claim(request.id, request.method, request.fingerprint)
         if known is not None:
             return await _existing(tx, known)
-        run = await tx.runs.add(Run(uuid7(), scope, mode, clock.now()))
-        await tx.requests.record(request.id, run_name(scope, run.id))
+        run = await tx.runs.add(wanted)
+        name = run_name(run.scope, run.id)
+        if run.id != wanted.id:
+            raise AlreadyExists(
+                "clustering run",
+                name,
+                f"{name} is {run.state} in this scope; watch that one, or cancel it",
+                reason="RUN_ACTIVE",
+                metadata={"run": name, "state": run.state},
+            )
+        await tx.requests.record(request.id, name)
         await tx.commit()
     # After the commit: a worker must find the row. If the message is lost, the sweep finds it.
     await queue.enqueue(RUN_TASK, run.id, QUEUE)
@@ -49,10 +67,12 @@ async def get_run(store: Store, name: str) -> Run:
         return await _existing(tx, name)
 
 
-async def list_runs(store: Store, scope: str, page: PageRequest) -> Page[Run]:
-    """The runs of a scope, newest first."""
+async def list_runs(
+    store: Store, scope: str, page: PageRequest, conditions: Sequence[Condition] = ()
+) -> Page[Run]:
+    """The runs of a scope for which the conditions hold, newest first."""
     async with store.read() as tx:
-        return await tx.runs.list(scope, page)
+        return await tx.runs.list(scope, page, conditions)
 
 
 async def cancel_run(store: Store, name: str, request: RequestKey) -> Run:
@@ -65,7 +85,9 @@ async def cancel_run(store: Store, name: str, request: RequestKey) -> Run:
             return await _existing(tx, name)
         # Locked, so that no worker takes it up or ends it in between.
         run = await _existing(tx, name, lock=True)
-        run = await tx.runs.cancel(replace(run, state=cancelled_state(run)))
+        state = cancelled_state(run)
+        if state is not run.state:
+            run = await tx.runs.cancel(replace(run, state=state))
         await tx.requests.record(request.id, name)
         await tx.commit()
         return run

@@ -12,7 +12,14 @@ from libs.rpc.paging import Key, PageRequest
 from libs.vectors.index import AnyOf, Condition, Equals, InRange, VectorFilter, VectorIndex
 from services.clustering.domain.facts import ItemFilter, query_words
 from services.clustering.domain.generation import KEPT, Generation
-from services.clustering.domain.item import PHOTO, TEXT, Collection, Item, ItemState
+from services.clustering.domain.item import (
+    PHOTO,
+    TEXT,
+    Collection,
+    Item,
+    ItemState,
+    modality_of,
+)
 from services.clustering.domain.ranking import Ranked, after, best_of_scenes, diverse
 from services.clustering.ports import Store, TextReader, Transaction, Vector
 
@@ -137,7 +144,7 @@ async def _search(
     start: _Pages,
 ) -> Found:
     async with store.read() as tx:
-        generation = await _generation(tx, start)
+        generation = await _generation(tx, scope, start)
         if generation is None and not isinstance(query, TextQuery):
             await _check_unembedded(tx, scope, query)
             return Found([], by_words=False, generation=None)
@@ -330,11 +337,12 @@ def _is_good(quality: float | None, least: float | None) -> bool:
     return least is None or (quality is not None and quality >= least)
 
 
-async def _generation(tx: Transaction, start: _Pages) -> Generation | None:
+async def _generation(tx: Transaction, scope: str, start: _Pages) -> Generation | None:
+    modality = modality_of(scope)
     if not start.collection:
-        return await tx.generations.active()
+        return await tx.generations.active(modality)
     found = await tx.generations.of_collection(start.collection)
-    if found is None or found.state not in KEPT:
+    if found is None or found.state not in KEPT or found.collection.modality is not modality:
         raise _Dropped
     return found
 
@@ -393,7 +401,7 @@ def _check_vector(query: VectorQuery, collection: Collection) -> None:
         if given not in ("", used):
             raise InvalidArgument.of(
                 f"vector.{part}",
-                f"is {given}, but photos are embedded with {collection.model} "
+                f"is {given}, but {collection.modality} are embedded with {collection.model} "
                 f"{collection.revision} {collection.fingerprint}; embed it with that model",
                 reason="OTHER_GENERATION",
             )

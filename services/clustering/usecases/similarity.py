@@ -5,7 +5,7 @@ from libs.rpc.paging import PageRequest
 from libs.vectors.index import VectorIndex
 from services.clustering.domain.duplicates import DuplicateGroup, duplicate_groups
 from services.clustering.domain.facts import ItemFilter
-from services.clustering.domain.item import Collection, Neighbour
+from services.clustering.domain.item import Collection, Neighbour, modality_of
 from services.clustering.ports import Store, Vector
 from services.clustering.usecases.searching import (
     ItemQuery,
@@ -86,7 +86,7 @@ async def find_duplicates(
     for a threshold below which no pairs are remembered.
     """
     async with store.read() as tx:
-        collection = await tx.collections.active()
+        collection = await tx.collections.active(modality_of(scope))
         if collection is None:
             return min_score or 1.0, []
         threshold = collection.duplicate_threshold if min_score is None else min_score

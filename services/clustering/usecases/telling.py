@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from libs.vectors.index import VectorIndex
 from services.clustering.domain.generation import Generation, GenerationState
-from services.clustering.domain.item import Item
+from services.clustering.domain.item import Item, Modality
 from services.clustering.ports import Store
 from services.clustering.usecases.comparing import near_vectors
 from services.clustering.usecases.embedding import near_items, nearest_of
@@ -21,6 +21,8 @@ async def tell_generation(store: Store, index: VectorIndex, generation_id: str) 
         async with store.read() as tx:
             generation = await tx.generations.get(generation_id)
             if generation is None or generation.state is not GenerationState.ACTIVE:
+                return
+            if generation.collection.modality is not Modality.PHOTOS:
                 return
             name = generation.collection.name
             items = await tx.items.untold(name, generation.epoch, _BATCH)

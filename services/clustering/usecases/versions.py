@@ -4,15 +4,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from libs.lease import LeaseLost
-from services.clustering.domain.cluster import ScopeState, VersionedCluster
+from libs.rpc.filtering import Condition
+from libs.rpc.paging import PageRequest
+from services.clustering.domain.cluster import ClusterState, ScopeState, VersionedCluster
 from services.clustering.domain.curation import Curation
+from services.clustering.domain.history import Change, Diff, NewVersion, VersionKind
 from services.clustering.domain.item import Item
 from services.clustering.domain.run import Run, RunState
 from services.clustering.domain.stats import stats_of
-from services.clustering.domain.version import Earlier, NewVersion, describe, merged_keys
+from services.clustering.domain.version import Earlier, describe, merged_keys
 from services.clustering.ports import Transaction
 from services.clustering.usecases.attempt import Attempt, Worker
 from services.clustering.usecases.grouping import Grouped
+from services.clustering.usecases.history import add_version
+from services.clustering.usecases.runs import run_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,6 @@ async def write_version(
     cancelled. Raises LeaseLost."""
     state = replace(
         remembered,
-        version=remembered.version + 1,
         # A key of its own, so that a slower worker cannot write over the memory of a version.
         state_key=f"clustering/{remembered.scope}/{attempt.run.id}-{attempt.lease.token}.npz",
         next_key=max(remembered.next_key, found.clustering.state.next_key),
@@ -82,19 +86,68 @@ async def _commit(
             described = await _described(worker, state, found, basis)
         members = basis.earlier.members
         stats = stats_of(found.clustering, basis.items, described, members, refit=found.refit)
-        run = attempt.succeeded(replace(stats, missing=found.missing), state.version)
+        number = (await tx.clusters.scope(state.scope)).version + 1
+        state = replace(state, version=number, memory_version=number)
+        run = attempt.succeeded(replace(stats, missing=found.missing), number)
         ended = await tx.ledger.end(run, attempt.lease)
         if ended.state is RunState.SUCCEEDED:
-            version = NewVersion(state, described, merged_keys(members, described))
-            await tx.versions.write(version, worker.keep_versions)
-            tx.announce.clusters_updated(state.scope, state.version)
+            await add_version(
+                tx, await _new_version(tx, worker, run, state, found, basis, described)
+            )
         await tx.commit()
     return ended
 
 
+async def _new_version(
+    tx: Transaction,
+    worker: Worker,
+    run: Run,
+    state: ScopeState,
+    found: Grouped,
+    basis: Basis,
+    described: tuple[VersionedCluster, ...],
+) -> NewVersion:
+    """What of the answer is other than in the newest version."""
+    newest, every = state.version - 1, PageRequest(1_000_000)
+    there = [Condition("state", "!=", ClusterState.RETIRED)]
+    shown = (await tx.clusters.list(state.scope, newest, every, there)).rows
+    items = {m.item for c in shown for m in await tx.clusters.all_members(c.id, newest)}
+    now = {
+        member.item: Change(
+            member.item, entry.cluster.id, member.similarity, member.duplicate_of, member.locked
+        )
+        for entry in described
+        for member in entry.members
+    }
+    merged = merged_keys(basis.earlier.members, described)
+    ids = {cluster.key: cluster.id for cluster in shown}
+    ids |= {entry.cluster.key: entry.cluster.id for entry in described}
+    ended = {cluster.id for cluster in shown} - {entry.cluster.id for entry in described}
+    known = {cluster.id for cluster in shown}
+    return NewVersion(
+        state=state,
+        kind=VersionKind.RUN,
+        cause=run_name(run.scope, run.id),
+        time=worker.clock.now(),
+        changes=[*now.values(), *(Change(item, None) for item in items - now.keys())],
+        clusters=[entry.cluster for entry in described],
+        retired=sorted(ended),
+        merged={ids[key]: ids[heir] for key, heir in merged.items() if ids.get(key) in ended},
+        diff=Diff(
+            born=tuple(e.cluster.id for e in described if e.cluster.id not in known),
+            retired=tuple(sorted(ended)),
+        ),
+        items=run.stats.items,
+        duplicates=run.stats.duplicates,
+        settled=[item.name for item in basis.items.values()],
+        departed=[departure.item for departure in await tx.departures.waiting(state.scope)],
+    )
+
+
 async def _basis(tx: Transaction, state: ScopeState, found: Grouped) -> Basis:
     """What the version is made of, as it is now."""
-    scope, before = state.scope, state.version - 1
+    scope = state.scope
+    before = (await tx.clusters.scope(scope)).version
     gone = set(await tx.items.gone([item.name for item in found.items.values()]))
     keys = [group.key for group in found.clustering.groups]
     members = await tx.clusters.member_sets(scope, before)

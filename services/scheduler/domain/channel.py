@@ -64,6 +64,7 @@ class Channel:
     be asked for in one query. ``check_at``: when to see next whether it is mended. ``limits`` are
     those of the account, by the names of ``providers.limits``, where the provider told them.
     ``token_expires_at``: when the token ends, if it does; ``renew_at``: when to ask for another.
+    ``approval_required``: only posts go out whose approval holds.
     """
 
     persona: str
@@ -85,6 +86,7 @@ class Channel:
     limits: Mapping[str, int] = field(default_factory=dict)
     token_expires_at: datetime | None = None
     renew_at: datetime | None = None
+    approval_required: bool = False
 
     @property
     def key(self) -> Key:

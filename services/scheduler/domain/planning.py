@@ -55,7 +55,8 @@ class Pillar:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A photo that no post uses. Photos of one ``scene`` are nearly the same."""
+    """A photo that no post uses. Photos of one ``scene`` are nearly the same; ``objects`` are words
+    for what it shows."""
 
     picture: Photo
     file_name: str
@@ -63,6 +64,7 @@ class Candidate:
     quality: float | None
     create_time: datetime
     caption: str = ""
+    objects: tuple[str, ...] = ()
 
     @property
     def photo(self) -> str:

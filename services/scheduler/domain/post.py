@@ -50,6 +50,7 @@ class PostState(StrEnum):
 _S = PostState
 
 ENDED: Final = frozenset({_S.POSTED, _S.FAILED, _S.CANCELLED})
+_UNSENT: Final = frozenset({PublicationState.READY, PublicationState.CANCELLED})
 
 ALLOWED_MOVES: Final[dict[PostState, frozenset[PostState]]] = {
     _S.DRAFT: frozenset({_S.AWAITING_IMAGE, _S.READY, _S.SCHEDULED, _S.CANCELLED}),
@@ -61,6 +62,15 @@ ALLOWED_MOVES: Final[dict[PostState, frozenset[PostState]]] = {
     _S.POSTED: frozenset(),
     _S.CANCELLED: frozenset(),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """Who approved a post, when, and the hash of what it was like then."""
+
+    content: str
+    approver: str
+    time: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +107,7 @@ class Post:
     suggestion: str = ""
     campaign: str = ""
     external_id: str = ""
+    approval: Approval | None = None
     version: int = 1
 
     @property
@@ -216,6 +227,27 @@ def check_unscheduled(post: Post) -> None:
     """
     if post.state not in (PostState.AWAITING_IMAGE, PostState.READY):
         raise _illegal(post.state, PostState.SCHEDULED)
+
+
+def check_changeable(post: Post) -> None:
+    """Passes a post that nobody ever tried to hand to a provider.
+
+    Raises ``FailedPrecondition`` (POST_SENT, or ILLEGAL_STATE_MOVE for one that has ended).
+    """
+    if post.state in ENDED:
+        raise FailedPrecondition(
+            f"{post.name} is {post.state} and cannot be changed any more",
+            reason="ILLEGAL_STATE_MOVE",
+            metadata={"from": post.state, "to": post.state, "allowed": ""},
+        )
+    for publication in post.publications:
+        if publication.attempts or publication.state not in _UNSENT:
+            raise FailedPrecondition(
+                f"{publication.name} is {publication.state}: a provider has the post or may have "
+                "it, so it cannot be changed here",
+                reason="POST_SENT",
+                metadata={"publication": publication.name, "state": publication.state},
+            )
 
 
 def check_retryable(post: Post) -> None:

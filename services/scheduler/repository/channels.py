@@ -152,6 +152,7 @@ def _values(channel: Channel) -> dict[str, Any]:
         "limits": dict(channel.limits),
         "token_expire_time": channel.token_expires_at,
         "renew_time": channel.renew_at,
+        "approval_required": channel.approval_required,
     }
 
 
@@ -176,4 +177,5 @@ def _channel(row: Any) -> Channel:
         limits=row.limits,
         token_expires_at=row.token_expire_time,
         renew_at=row.renew_time,
+        approval_required=row.approval_required,
     )

@@ -17,6 +17,7 @@ from services.scheduler.domain.post import Post
 from services.scheduler.domain.publication import Publication
 from services.scheduler.ports import Placed, PostListing
 from services.scheduler.repository.rows import (
+    approval_values,
     as_page,
     compared,
     one_page,
@@ -74,6 +75,16 @@ class PostRepository:
         """See Posts."""
         rows = sa.select(_C.photo).where(_C.photo.in_(photos), _C.photo != "", _IS_HELD)
         return set((await self._connection.execute(rows)).scalars())
+
+    async def captions(self, persona: str, limit: int) -> Sequence[str]:
+        """See Posts."""
+        found = await self._connection.execute(
+            sa.select(_C.caption)
+            .where(_C.persona_id == persona, _C.caption != "", _IS_HELD)
+            .order_by(_C.list_time.desc(), _C.id.desc())
+            .limit(limit)
+        )
+        return list(found.scalars())
 
     async def lock_calendar(self, persona: str) -> None:
         """See Posts."""
@@ -152,14 +163,19 @@ class PostRepository:
                 photo=post.photo,
                 photo_sha256=post.photo_sha256,
                 pillar=post.pillar,
+                caption=post.caption,
+                hashtags=list(post.hashtags),
                 final_text=post.final_text,
                 alt_text=post.alt_text,
                 state=post.state,
                 state_reason=post.state_reason,
                 scheduled_time=post.scheduled_time,
+                strategy=post.strategy,
+                slot_reason=post.slot_reason,
                 posted_time=post.posted_time,
                 update_time=post.update_time,
                 version=post.version,
+                **approval_values(post.approval),
             )
         )
         await self._connection.execute(statement)

@@ -103,7 +103,9 @@ class PublicationRepository:
         found = await self._connection.execute(rows)
         return [to_publication(row._asdict()) for row in found]
 
-    async def release_held(self, channel: Key, now: datetime, lead: timedelta) -> None:
+    async def release_held(
+        self, channel: Key, now: datetime, lead: timedelta, reason: str = CHANNEL_HELD
+    ) -> None:
         """See Publications."""
         first = sa.func.greatest(now, _C.due_time - lead)
         statement = (
@@ -112,7 +114,7 @@ class PublicationRepository:
                 _C.persona_id == channel.persona,
                 _C.channel_id == channel.id,
                 _C.state.in_(_WAITING),
-                _C.error_reason == CHANNEL_HELD,
+                _C.error_reason == reason,
             )
             .values(
                 next_attempt_time=first,

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from libs.rpc.filtering import Condition
 from libs.rpc.paging import Page, PageRequest
 from services.scheduler.domain.photo import Snapshot
-from services.scheduler.domain.post import Post, PostState
+from services.scheduler.domain.post import Approval, Post, PostState
 from services.scheduler.domain.publication import Problem, Publication, PublicationState
 
 T = TypeVar("T")
@@ -85,8 +85,24 @@ def to_post(row: Fields, publications: Sequence[Publication]) -> Post:
         suggestion=row["suggestion"],
         campaign=row["campaign"],
         external_id=row["external_id"],
+        approval=_approval(row),
         version=row["version"],
     )
+
+
+def _approval(row: Fields) -> Approval | None:
+    if not row["approved_content"]:
+        return None
+    return Approval(row["approved_content"], row["approver"], row["approve_time"])
+
+
+def approval_values(approval: Approval | None) -> dict[str, Any]:
+    """An approval as the row of its post holds it."""
+    return {
+        "approved_content": approval.content if approval else "",
+        "approver": approval.approver if approval else "",
+        "approve_time": approval.time if approval else None,
+    }
 
 
 def to_snapshot(row: Fields) -> Snapshot | None:

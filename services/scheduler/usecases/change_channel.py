@@ -6,6 +6,7 @@ from typing import Final
 
 from libs.clock import Clock
 from libs.rpc.requests import RequestKey
+from services.scheduler.domain.approval import APPROVAL_HELD
 from services.scheduler.domain.channel import Channel, ChannelState
 from services.scheduler.domain.names import Key, channel_key, no_channel
 from services.scheduler.ports import Changing, Publishers, Store, Vault
@@ -23,6 +24,7 @@ class ChannelChange:
     """What a channel shall be like; ``token`` empty: it keeps its key."""
 
     display_name: str
+    approval_required: bool = False
     token: str = field(default="", repr=False)
 
 
@@ -54,14 +56,21 @@ class UpdateChannel:
         async with self._store.changing() as tx:
             if await claimed(tx, request) is None:
                 channel = await _locked(tx, key, etag)
+                asked = change(channel)
                 changed = replace(
                     channel,
-                    display_name=change(channel).display_name,
+                    display_name=asked.display_name,
+                    approval_required=asked.approval_required,
                     update_time=self._clock.now(),
                     version=channel.version + 1,
                 )
                 if remote is not None:
                     changed = await self._with_key(tx, changed, wanted.token, remote)
+                if channel.approval_required and not changed.approval_required:
+                    lead = self._pace.lead(channel.provider)
+                    await tx.publications.release_held(
+                        key, changed.update_time, lead, APPROVAL_HELD
+                    )
                 await tx.channels.save(changed)
                 await tx.requests.record(request.id, changed.name)
                 await tx.commit()

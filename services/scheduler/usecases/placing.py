@@ -9,17 +9,19 @@ from typing import Final
 from libs.clock import Clock
 from libs.errors import FailedPrecondition
 from libs.ids import uuid7
+from services.scheduler.domain.approval import APPROVAL_HELD, WAITS
 from services.scheduler.domain.channel import Channel, ChannelState, check_connected
 from services.scheduler.domain.names import PERSONA, Key, no_channel
 from services.scheduler.domain.photo import Photo, check_rights
 from services.scheduler.domain.post import Post, PostState, check_scheduled_time
-from services.scheduler.domain.publication import Publication
+from services.scheduler.domain.publication import Problem, Publication
 from services.scheduler.ports import Changing
 from services.scheduler.providers.base import Image, PublishRequest
 from services.scheduler.usecases.outgoing import Accounts
 from services.scheduler.usecases.pace import Pace
 from services.scheduler.usecases.recording import move
 
+_UNAPPROVED: Final = Problem(APPROVAL_HELD, WAITS, retryable=True)
 # 192 bits: nobody guesses it.
 _TOKEN_BYTES: Final = 24
 # The catalog makes every picture for publishing of this kind.
@@ -143,6 +145,8 @@ class Placing:
                 due_at=at,
                 media_token=new_media_token(),
                 next_attempt_at=self._pace.first_attempt(at, now, channel.provider),
+                state_reason=WAITS if channel.approval_required else "",
+                problem=_UNAPPROVED if channel.approval_required else None,
             )
             for channel in channels
         )

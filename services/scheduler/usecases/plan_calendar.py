@@ -16,6 +16,7 @@ from libs.jobs.queue import JobQueue
 from libs.rpc.paging import MAX_PAGE_SIZE, Page, PageRequest
 from libs.rpc.requests import RequestKey
 from services.scheduler.domain.channel import Channel, ChannelState
+from services.scheduler.domain.manner import Subject
 from services.scheduler.domain.names import Key, post_key
 from services.scheduler.domain.photo import Photo
 from services.scheduler.domain.plan_record import PlanRecord
@@ -31,6 +32,7 @@ from services.scheduler.domain.planning import (
 from services.scheduler.domain.post import Post, PostResult, check_scheduled_time
 from services.scheduler.domain.slots import Cadence, slots
 from services.scheduler.ports import Catalog, Changing, Placed, Reading, ResultLog, Store
+from services.scheduler.usecases.composing import Composing
 from services.scheduler.usecases.create_post import CreatePost, NewPost
 from services.scheduler.usecases.photos import photos_of
 from services.scheduler.usecases.placing import Placing
@@ -86,7 +88,8 @@ class Wanted:
     """A plan to be carried out.
 
     ``fingerprint`` is that of the plan that was shown; empty for whatever it is now. ``caption``
-    empty: what is said of each photo. ``channels`` None: on all that are connected.
+    empty: what is said of each photo. ``channels`` None: on all that are connected. ``compose``:
+    what is missing of a text or hashtags is written by templates.
     """
 
     persona: str
@@ -95,6 +98,7 @@ class Wanted:
     caption: str = ""
     hashtags: tuple[str, ...] = ()
     channels: tuple[Key, ...] | None = None
+    compose: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +124,7 @@ class PlanCalendar:
         clock: Clock,
         placing: Placing,
         create: CreatePost,
+        composing: Composing,
         log: ResultLog,
     ) -> None:
         self._store = store
@@ -128,6 +133,7 @@ class PlanCalendar:
         self._clock = clock
         self._placing = placing
         self._create = create
+        self._composing = composing
         self._log = log
 
     async def preview(self, persona: str, options: Options) -> Plan:
@@ -153,6 +159,7 @@ class PlanCalendar:
         async with self._store.reading() as view:
             expected = await _plan(view, wanted.persona, wanted.options, supply)
         photos = await photos_of(self._catalog, [d.photo for d in expected.decisions])
+        pen = await self._composing.pen(wanted.persona) if wanted.compose else None
         async with self._store.changing() as tx:
             if (known := await claimed(tx, request)) is not None:
                 return await self._repeated(known)
@@ -165,6 +172,8 @@ class PlanCalendar:
             for decision in made.decisions:
                 photo = photos[decision.photo]
                 new = _new_post(wanted, decision, supply)
+                if pen is not None and isinstance(photo, Photo):
+                    new = pen.completed(new, photo, _subject(decision, supply), channels)
                 results.append(
                     PostResult(
                         decision.photo, await self._outcome(tx, new, decision, photo, channels)
@@ -291,6 +300,18 @@ def _new_post(wanted: Wanted, decision: Decision, supply: _Supply) -> NewPost:
         hashtags=wanted.hashtags,
         strategy=wanted.options.strategy,
         slot_reason=decision.slot.reason,
+    )
+
+
+def _subject(decision: Decision, supply: _Supply) -> Subject:
+    chosen = next(c for c in supply.stock if c.photo == decision.photo)
+    pillar = next((p.title for p in supply.pillars if p.name == decision.pillar), "")
+    return Subject(
+        photo=chosen.photo,
+        pillar=pillar,
+        caption=chosen.caption,
+        alt_text=chosen.picture.alt_text,
+        objects=chosen.objects,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from libs.clock import Clock
 from libs.ids import uuid7
+from services.scheduler.domain.approval import APPROVAL_HELD, obstacle_of
 from services.scheduler.domain.attempt import Attempt, AttemptResult
 from services.scheduler.domain.channel import Channel, ChannelState, Provider
 from services.scheduler.domain.names import Key
@@ -120,6 +121,10 @@ class Publish:
                 await record(tx, post, [held], now)
                 await tx.commit()
                 return None
+            if channel.approval_required and (why := obstacle_of(post)):
+                await record(tx, post, [self._unapproved(publication, why, now)], now)
+                await tx.commit()
+                return None
             if await self._is_held_back(tx, post, publication, now):
                 return None
             attempt, request = await self._intend(tx, post, publication, channel, now)
@@ -141,6 +146,12 @@ class Publish:
         until = now + self._pace.channel_check_every
         problem = Problem(CHANNEL_HELD, reason, retryable=True)
         return replace(publication, next_attempt_at=until, state_reason=reason, problem=problem)
+
+    def _unapproved(self, publication: Publication, why: str, now: datetime) -> Publication:
+        # Whoever approves it sets it in motion at once.
+        until = now + self._pace.channel_check_every
+        problem = Problem(APPROVAL_HELD, why, retryable=True)
+        return replace(publication, next_attempt_at=until, state_reason=why, problem=problem)
 
     async def _is_held_back(
         self, tx: Changing, post: Post, publication: Publication, now: datetime

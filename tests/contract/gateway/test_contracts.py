@@ -15,6 +15,7 @@ from gateway.decoder import JsonDecoder
 from gateway.encoder import JsonEncoder
 from gateway.openapi import ApiInfo, build_document
 from gateway.photo_media import media_paths, media_routes
+from gateway.webhooks.routes import webhook_paths
 from tests.support.contracts import (
     DESCRIPTOR_SET,
     UPLOADS,
@@ -27,6 +28,7 @@ from tests.support.messages import messages
 ENCODER, DECODER = JsonEncoder(), JsonDecoder()
 ROUTES = Path(__file__).with_name("routes.txt")
 
+EXTRA_PATHS = media_paths() | webhook_paths()
 
 def test_the_routes_are_those_that_were_reviewed() -> None:
     accepted = ROUTES.read_text().splitlines()
@@ -46,11 +48,11 @@ def test_the_document_is_valid_and_every_operation_is_described() -> None:
         ApiInfo("Colonnade", "1"),
         descriptor_set=DESCRIPTOR_SET,
         uploads=UPLOADS,
-        extra_paths=media_paths(),
+        extra_paths=EXTRA_PATHS,
     )
     validate(document)
     operations = [each for path in document["paths"].values() for each in path.values()]
-    assert len(operations) == len(all_bindings()) + len(media_paths())
+    assert len(operations) == len(all_bindings()) + len(EXTRA_PATHS)
     assert [each["operationId"] for each in operations if not each.get("description")] == []
 
 

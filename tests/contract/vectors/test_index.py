@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
@@ -369,3 +370,41 @@ async def test_nobody_at_home_is_unavailable() -> None:
     async with QdrantIndex("127.0.0.1:1", timeout=2.0) as nobody:
         with pytest.raises(Unavailable):
             await nobody.count("photos")
+
+
+async def test_scroll_over_a_range_of_ids(index: VectorIndex, collection: str) -> None:
+    points = {point.id: point for point in points_of(some_vectors(30))}
+    await index.upsert(collection, list(points.values()))
+    ids = sorted(points)
+    cuts = ["", ids[7], ids[10], str(UUID(int=UUID(ids[20]).int + 1)), ""]
+
+    found = [
+        [
+            id
+            for page in await pages_of(index, collection, page=5, start=start, end=end)
+            for id in page.ids
+        ]
+        for start, end in pairwise(cuts)
+    ]
+
+    assert found == [ids[:7], ids[7:10], ids[10:21], ids[21:]]
+    assert await pages_of(index, collection, start=ids[3], end=ids[3]) == []
+
+
+async def test_scroll_over_a_range_with_a_filter(index: VectorIndex, collection: str) -> None:
+    points = points_of(some_vectors(30))
+    await index.upsert(collection, points)
+    chosen = VectorFilter.where(InRange("number", below=20))
+    ids = sorted(point.id for point in points if point.payload["number"] < 20)  # type: ignore[operator]
+
+    pages = await pages_of(index, collection, filter=chosen, page=4, start=ids[3], end=ids[17])
+
+    assert [id for page in pages for id in page.ids] == ids[3:17]
+
+
+async def test_scroll_without_payloads(index: VectorIndex, collection: str) -> None:
+    await index.upsert(collection, points_of(some_vectors(3)))
+
+    [page] = await pages_of(index, collection, payloads=False)
+
+    assert (len(page.ids), page.matrix.shape, page.payloads) == (3, (3, DIMENSION), [{}] * 3)

@@ -119,3 +119,25 @@ async def test_personas_of_older_exports(shell: Shell, tmp_path: Path) -> None:
     export.write_text(json.dumps([{"name": "Other", "mood": "sunny"}]))
     wrong = await shell.says("personas", "import", str(export), code=2)
     assert "persona[0].mood: is not a known field" in wrong
+
+
+async def test_how_a_persona_writes_and_posts(lib: Library, shell: Shell) -> None:
+    persona = await lib.persona()
+    asked = ("personas", "update", persona)
+    assert "name what is to be changed" in await shell.says(*asked, code=2)
+    texts = ("--tone", "playful", "--emoji", "none", "--avoid-topic", "beer,wine")
+    tags = ("--mix", "niche-heavy", "--brand-hashtag", "#nora")
+    rhythm = ("--posts-per-week", "5", "--blackout", "2026-12-24")
+    changed = json.loads(await shell.says(*asked, *texts, *tags, *rhythm, "--json"))
+    captions = changed["captionConfig"]
+    assert (captions["tone"], captions["emojiDensity"]) == ("TONE_PLAYFUL", "EMOJI_DENSITY_NONE")
+    assert captions["avoidTopics"] == ["beer", "wine"]
+    assert changed["hashtagStrategy"]["sizeMix"] == "SIZE_MIX_NICHE_HEAVY"
+    assert changed["cadence"]["postsPerWeek"] == 5
+    assert changed["cadence"]["blackoutDates"] == ["2026-12-24"]
+
+    again = json.loads(await shell.says(*asked, "--avoid-topic", "", "--length", "short", "--json"))
+    assert again["captionConfig"] == {**captions, "avoidTopics": [], "length": "LENGTH_SHORT"}
+    assert again["cadence"] == changed["cadence"]
+    wrong = await shell.says(*asked, "--hashtag", "no spaces please", code=2)
+    assert "hashtag" in wrong

@@ -29,7 +29,7 @@ from services.clustering.module import DUPLICATES, SERVICE
 from services.clustering.repository.store import PostgresStore
 from services.clustering.servicer import ClusteringServicer
 from services.clustering.servicers.duplicates import DuplicateParts, DuplicateServicer
-from services.clustering.usecases.attempt import Worker
+from services.clustering.usecases.attempt import Sharding, Worker
 from tests.support.clock import FakeClock
 from tests.support.clustering.desk import Desk
 from tests.support.clustering.fakes import MemoryQueue
@@ -133,6 +133,7 @@ def worker(
     blobs: ObjectBlobs,
     pool: BlockingPool,
     clock: FakeClock,
+    queue: MemoryQueue,
 ) -> Worker:
     return Worker(
         store=store,
@@ -143,7 +144,7 @@ def worker(
         params=Params(),
         owner="worker one",
         max_attempts=3,
-        keep_versions=3,
+        sharding=Sharding(queue),
     )
 
 

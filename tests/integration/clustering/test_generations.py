@@ -29,7 +29,6 @@ from services.clustering.repository import generations as repository
 from services.clustering.usecases.attempt import Worker
 from services.clustering.usecases.dropping import drop_generations, other_default
 from services.clustering.usecases.filling import FILL_TASK, fill_generation, waiting_generations
-from services.clustering.usecases.pending import embed_pending
 from services.clustering.usecases.telling import TELL_TASK, untold_generations
 from tests.support.clustering.desk import Desk
 from tests.support.clustering.fakes import MemoryQueue
@@ -188,11 +187,9 @@ async def test_quarantined_photos_are_embedded_again_on_request(
     await desk.deliver(created(photo))
     (active,) = await models.list()
     assert await models.retry(desk.scope) == 0, "it still waits for another try"
-    await embed_pending(
-        desk.store, desk.index, desk.embedder, desk.clock, older=-desk.now().resolution, batch=4
-    )
-    desk.clock.advance(3600)
-    await models.fill(active)
+    for _ in range(4):
+        desk.clock.advance(6 * 3600)
+        await models.fill(active)
     assert len(await told(database, "photo.embedding_failed")) == 1
     desk.embedder.give(photo, axis(0))
     request_id = uuid7()
@@ -244,10 +241,10 @@ async def test_one_worker_at_a_time(desk: Desk, models: Models, database: Databa
     made = await models.create()
     real, entered, go = desk.embedder.embed, asyncio.Event(), asyncio.Event()
 
-    async def slow(keys: Any, model: str) -> Any:
+    async def slow(keys: Any, model: str, scope: str) -> Any:
         entered.set()
         await go.wait()
-        return await real(keys, model)
+        return await real(keys, model, scope)
 
     desk.embedder.embed = slow  # type: ignore[method-assign,assignment]
     first = asyncio.create_task(fill_generation(models.filler("one"), id_of(made)))
@@ -428,9 +425,9 @@ async def test_a_cancelled_one_is_filled_no_further(desk: Desk, models: Models) 
     made = await models.create()
     real = desk.embedder.embed
 
-    async def embed(keys: Any, model: str) -> Any:
+    async def embed(keys: Any, model: str, scope: str) -> Any:
         await models.cancel(made)
-        return await real(keys, model)
+        return await real(keys, model, scope)
 
     desk.embedder.embed = embed  # type: ignore[method-assign,assignment]
     assert (await models.fill(made)).state == STATE.STATE_CANCELLED
@@ -570,12 +567,12 @@ async def test_photos_are_enrolled_and_removed_in_batches(
     made = await models.create()
     there = f"SELECT item FROM item_vectors WHERE collection = '{OTHER.name}'"
     async with desk.store.begin() as tx:
-        assert await tx.generations.enrol(OTHER.name, "") == photos[1]
+        assert await tx.generations.enrol(OTHER, "") == photos[1]
         await tx.commit()
     assert {row.item for row in await rows(database, there)} == {*photos[:2]}
     async with desk.store.begin() as tx:
-        assert await tx.generations.enrol(OTHER.name, photos[3]) == photos[4]
-        assert await tx.generations.enrol(OTHER.name, photos[4]) is None
+        assert await tx.generations.enrol(OTHER, photos[3]) == photos[4]
+        assert await tx.generations.enrol(OTHER, photos[4]) is None
     assert counts(await models.fill(made)) == (5, 5, 0, 0), "all, wherever it was broken off"
     async with desk.store.begin() as tx:
         assert not await tx.generations.clear(OTHER.name), "it is not given up"

@@ -17,8 +17,8 @@ from services.clustering.domain.cluster import (
     ScopeState,
     VersionedCluster,
 )
+from services.clustering.domain.history import Change, NewVersion, VersionKind
 from services.clustering.domain.run import Mode, Run, RunState
-from services.clustering.domain.version import NewVersion
 from services.clustering.repository.store import PostgresStore
 from services.clustering.usecases.clusters import (
     cluster_name,
@@ -51,15 +51,31 @@ async def pages(list_page: List[T], sizes: Sequence[int]) -> list[list[T]]:
 
 def a_cluster(key: str, size: int) -> VersionedCluster:
     names = [f"{key} item {number}" for number in range(size)]
-    members = tuple(Member(name, 0.5, place) for place, name in enumerate(names, 1))
+    members = tuple(Member(name, 1 - place / 1e5, place) for place, name in enumerate(names, 1))
     cluster = Cluster(uuid7(), SCOPE, key, f"Title {key}", NOON, NOON, member_count=size)
     return VersionedCluster(cluster, members)
 
 
 async def write(store: PostgresStore, version: int, found: Sequence[VersionedCluster]) -> None:
+    """A version with these clusters, and nothing of the one before."""
     state = ScopeState(SCOPE, version, "key", 1, "collection")
     async with store.begin() as tx:
-        await tx.versions.write(NewVersion(state, tuple(found), {}), 10)
+        there = (await tx.clusters.list(SCOPE, version - 1, PageRequest(100))).rows
+        gone = {c.id: await tx.clusters.all_members(c.id, version - 1) for c in there}
+        changes = {member.item: Change(member.item, None) for m in gone.values() for member in m}
+        for entry in found:
+            for member in entry.members:
+                changes[member.item] = Change(member.item, entry.cluster.id, member.similarity)
+        new = NewVersion(
+            state,
+            VersionKind.RUN,
+            "a run",
+            NOON,
+            changes=[*changes.values()],
+            clusters=[entry.cluster for entry in found],
+            retired=sorted(gone.keys() - {entry.cluster.id for entry in found}),
+        )
+        await tx.versions.write(new)
         await tx.commit()
 
 
@@ -119,7 +135,10 @@ async def test_members_of_one_list_are_of_one_version(store: PostgresStore) -> N
     after = VersionedCluster(before.cluster, tuple(reversed(before.members)))
     name = cluster_name(SCOPE, before.cluster.id)
     first = await list_members(store, name, PageRequest(2))
-    moved = tuple(Member(member.item, 0.1, place) for place, member in enumerate(after.members, 1))
+    moved = tuple(
+        Member(member.item, 0.5 - place / 100, place)
+        for place, member in enumerate(after.members, 1)
+    )
     await write(store, 2, [VersionedCluster(before.cluster, moved)])
     second = await list_members(store, name, PageRequest(9, first.next_key))
     assert (*first.rows, *second.rows) == before.members
@@ -132,8 +151,11 @@ async def test_a_retired_cluster_shows_its_last_version(store: PostgresStore) ->
     await write(store, 2, [a_cluster("g2", 4)])
     shown = await get_cluster(store, cluster_name(SCOPE, old.cluster.id))
     assert (shown.state, shown.version, shown.member_count) == (ClusterState.RETIRED, 1, 4)
-    for version in range(3, 13):
-        await write(store, version, [])
+    await write(store, 3, [])
+    async with store.begin() as tx:
+        gone = await tx.versions.prune(NOON + timedelta(days=1), 100)
+        await tx.commit()
+    assert gone.versions == 2
     shown = await get_cluster(store, cluster_name(SCOPE, old.cluster.id))
     assert (shown.state, shown.version, shown.member_count) == (ClusterState.RETIRED, 0, 0)
 

@@ -23,7 +23,7 @@ from libs.blobs.objects import ObjectBlobs
 from libs.clock import SystemClock
 from libs.db.engine import Database
 from libs.db.migrate import SchemaOutdated
-from libs.errors import ColonnadeError, InvalidArgument, Unavailable
+from libs.errors import ColonnadeError, InvalidArgument
 from libs.events.dead_letters import DeadLetters
 from libs.events.names import stream_name
 from libs.events.publisher import RedisPublisher
@@ -264,10 +264,7 @@ async def test_photos_whose_event_is_lost_are_embedded_all_the_same(
 ) -> None:
     photos = [desk.photo(axis(number)) for number in range(20)]
     embedding.results = {key_of(photo): axis(number) for number, photo in enumerate(photos)}
-    desk.embedder.down = Unavailable("away")
-    for start in (0, 10):
-        with pytest.raises(Unavailable):
-            await desk.deliver(*(created(photo) for photo in photos[start : start + 10]))
+    await desk.note(*(created(photo) for photo in photos))
     async with running(app, *WORKING):
         embed = app.need(Jobs).app.tasks["clustering.embed_pending"]
         await asyncio.to_thread(embed)
@@ -294,7 +291,7 @@ async def test_the_embedder_speaks_the_contract(peers: Peers, embedding: StandIn
     await embedding.start()
     embedding.results = {"good": axis(3), "bad": InvalidArgument("no picture", reason="BAD_IMAGE")}
     embedder = RpcEmbedder(peers.stub(EmbeddingServiceStub, "embedding"), duplicate_floor=0.0)
-    good, bad = await embedder.embed(["good", "bad"], COLLECTION.model)
+    good, bad = await embedder.embed(["good", "bad"], COLLECTION.model, "personas/nora")
     assert isinstance(good, Embedded) and good.vector.tolist() == axis(3).tolist()
     assert isinstance(bad, InvalidArgument) and bad.reason == "BAD_IMAGE"
     assert await embedder.describe("") == await embedder.describe(COLLECTION.model) == COLLECTION

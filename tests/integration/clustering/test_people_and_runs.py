@@ -50,7 +50,7 @@ async def test_locked_items_stay_where_people_put_them(
     assert members[photos[0]].similarity == 0, "the engine did not compare it with these"
     assert [member.position for member in members.values()] == [*range(1, 23)]
     now = await studio.get(home)
-    assert (now.member_count, now.version) == (22, 2)
+    assert (now.member_count, now.version) == (22, 3)
     assert now.cohesion == pytest.approx(
         sum(m.similarity for m in members.values() if m.similarity) / 20
     )
@@ -71,7 +71,7 @@ async def test_a_curated_cluster_survives_every_run_with_its_id(
     assert content[empty.name] == ()
     assert {*names} < {*content}, "the found ones keep their ids too"
     now = await studio.get(best)
-    assert (now.title, now.member_count, now.version) == ("Best", 3, 2)
+    assert (now.title, now.member_count, now.version) == ("Best", 3, 6)
     assert now.hero.item in content[best.name]
 
 
@@ -196,7 +196,7 @@ async def test_what_people_made_before_the_first_run_stays(
     best = await studio.create("Best")
     photos = await desk.arrive(THREE)
     await studio.add(best, photos[0], photos[20])
-    assert (await studio.get(best)).version == 0
+    assert (await studio.get(best)).version == 2
     await run(worker, desk.scope, mode)
     content = await studio.content()
     assert {*content[best.name]} == {photos[0], photos[20]}
@@ -280,10 +280,15 @@ async def test_when_two_clusters_turn_out_to_be_one_the_named_one_lives_on(
             SELECT gen_random_uuid(), scope, 'g9', 'Small', :named, create_time, update_time
             FROM clusters WHERE id = :id RETURNING id
         ), counted AS (
-            INSERT INTO cluster_versions (scope, version, cluster_id, member_count, cohesion)
-            SELECT :scope, 1, id, 3, 0.5 FROM part
+            INSERT INTO cluster_versions (scope, since, cluster_id, title, state, update_time,
+                                          member_count, cohesion)
+            SELECT :scope, 1, id, 'Small', 'active', now(), 3, 0.5 FROM part
+        ), rest AS (
+            UPDATE cluster_versions SET member_count = 6 WHERE cluster_id = :id
+        ), far AS (
+            SELECT item FROM members WHERE cluster_id = :id ORDER BY similarity LIMIT 3
         )
-        UPDATE members SET cluster_id = part.id FROM part WHERE cluster_id = :id AND position > 6
+        UPDATE members SET cluster_id = part.id FROM part WHERE item IN (SELECT item FROM far)
         """,
         id=large.name.rpartition("/")[2],
         scope=desk.scope,

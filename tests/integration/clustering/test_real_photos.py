@@ -13,6 +13,7 @@ from libs.agreement import adjusted_rand, bcubed, purity, singles
 from services.clustering.algorithms.engine import Engine, previous_of
 from services.clustering.algorithms.titles import Labels, make_titles
 from tests.integration.clustering.labelled_photos import LabelledPhotos, load
+from tests.support.clustering.stream import Stream
 from tests.support.shared import SHARED, needs_shared
 
 pytestmark = [needs_shared, pytest.mark.shared]
@@ -68,7 +69,7 @@ def test_a_few_themes_are_found_too(photos):
 def test_shuffled_input_gives_the_same_groups(photos):
     turned = shuffled(photos, 1)
     first = ENGINE.fit(photos.ids, photos.vectors)
-    again = ENGINE.fit(turned.ids, turned.vectors, previous_of(first.state))
+    again = ENGINE.fit(turned.ids, turned.vectors, previous_of(first))
     assert again.labels() == first.labels()
 
 
@@ -86,8 +87,10 @@ def test_the_most_central_photo_is_of_the_majority(photos):
 def test_five_percent_more_photos_keep_95_percent_of_the_members(photos, seed):
     order = shuffled(photos, seed)
     old, new = order.take(np.arange(420)), order.take(np.arange(420, 441))
-    before = ENGINE.fit(old.ids, old.vectors)
-    after = ENGINE.update(before.state, new.ids, new.vectors).labels()
+    before = Stream.of(ENGINE, old.ids, old.vectors)
+    updated = before.update(new.ids, new.vectors)
+    assert updated.refit_due is None
+    after = updated.labels()
     kept = [after.get(item) == key for item, key in before.labels().items()]
     assert np.mean(kept) >= 0.95
 
@@ -95,16 +98,17 @@ def test_five_percent_more_photos_keep_95_percent_of_the_members(photos, seed):
 @pytest.mark.parametrize("seed", range(3))
 def test_photos_coming_in_steps_are_grouped_nearly_as_well(photos, seed):
     order = shuffled(photos, seed)
-    clustering = ENGINE.fit(order.ids[:100], order.vectors[:100])
+    stream = Stream.of(ENGINE, order.ids[:100], order.vectors[:100])
     for start in range(100, len(order.ids), 20):
         part = slice(start, start + 20)
-        clustering = ENGINE.update(clustering.state, order.ids[part], order.vectors[part])
-        if clustering.refit:
-            clustering = ENGINE.refit(clustering.state)
-    labels = labels_of(clustering, order)
-    assert adjusted_rand(singles(labels), order.labels) >= 0.40
-    assert bcubed(singles(labels), order.labels) >= 0.60
-    assert ENGINE.agreement(clustering.state) >= 0.60
+        stream = stream.update(order.ids[part], order.vectors[part])
+        if stream.refit_due:
+            stream = stream.refit()
+    truth = dict(zip(order.ids, order.labels, strict=True))
+    labels = [truth[item] for item in sorted(truth)]
+    assert adjusted_rand(stream.numbered(), labels) >= 0.40
+    assert bcubed(stream.numbered(), labels) >= 0.60
+    assert stream.agreement() >= 0.90
 
 
 def test_folder_names_make_titles(photos):

@@ -19,21 +19,9 @@ from tests.support.clustering.desk import Desk
 from tests.support.clustering.faults import Away, Died, Fuse, Hooked, Mortal
 from tests.support.clustering.photos import deleted, subject
 from tests.support.clustering.runs import NO_KEY, ask, cluster, look
-from tests.support.clustering.tables import change, rows, told
+from tests.support.clustering.tables import expire, rows, told
 
 TWO = [*subject(0, 6), *subject(1, 5)]
-
-
-async def expire(database: Database) -> None:
-    """As if a minute had passed since the last sign of life of every worker."""
-    await change(database, "UPDATE runs SET lease_expire_time = now() - interval '1 second'")
-
-
-async def groups(store: PostgresStore, scope: str) -> set[frozenset[str]]:
-    async with store.read() as tx:
-        state = await tx.clusters.scope(scope)
-        named = await tx.clusters.member_sets(scope, state.version)
-    return {frozenset(names) for names in named.values()}
 
 
 async def version(store: PostgresStore, scope: str) -> int:
@@ -53,36 +41,6 @@ def mortal(worker: Worker, fuse: Fuse) -> Worker:
         vectors=Mortal(worker.vectors, fuse),
         snapshots=Mortal(worker.snapshots, fuse),
     )
-
-
-async def test_a_worker_that_dies_anywhere_is_followed_by_another_that_finds_the_same(
-    desk: Desk, worker: Worker, store: PostgresStore, database: Database, blobs: ObjectBlobs
-) -> None:
-    photos = await desk.arrive(TWO)
-    expected = {frozenset(photos[:6]), frozenset(photos[6:])}
-    written = 0
-    for step in range(200):
-        # Alternately from nothing and from the memory of the version before.
-        if step % 2:
-            await change(database, "UPDATE scopes SET state_key = ''")
-        run = await ask(store, desk.scope, Mode.REFIT)
-        died = False
-        try:
-            await run_clustering_once(mortal(worker, Fuse(step)), run.id)
-        except Died:
-            died = True
-        await expire(database)
-        done = await run_clustering_once(worker, run.id) or await look(store, run)
-        written += 1
-        assert done.state is RunState.SUCCEEDED
-        assert done.version == await version(store, desk.scope) == written
-        assert await groups(store, desk.scope) == expected
-        if not died:
-            break
-    assert step > 20, "the steps between which it died"
-    assert [m.version for m in await told(database, "clusters.updated")] == [*range(1, written + 1)]
-    clusters = await rows(database, "SELECT state FROM clusters")
-    assert [row.state for row in clusters] == ["active", "active"]
 
 
 async def test_two_workers_on_one_run_do_it_once(
@@ -332,9 +290,9 @@ async def test_a_photo_deleted_while_a_run_works_is_in_no_cluster(
         """
         SELECT member_count, hero_item, hero_score, cohesion,
                (SELECT count(*) FROM members m WHERE m.cluster_id = v.cluster_id
-                AND m.version = v.version) AS members,
+                AND m.since <= v.since AND coalesce(m.until > v.since, true)) AS members,
                (SELECT avg(similarity) FROM members m WHERE m.cluster_id = v.cluster_id
-                AND m.version = v.version) AS mean
+                AND m.since <= v.since AND coalesce(m.until > v.since, true)) AS mean
         FROM cluster_versions v
         """,
     )

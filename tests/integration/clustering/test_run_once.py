@@ -52,8 +52,7 @@ async def recount(database: Database, scope: str) -> dict[str, int]:
     (count,) = await rows(
         database,
         """
-        WITH newest AS (SELECT version FROM scopes WHERE scope = :scope),
-             here AS (SELECT * FROM members JOIN newest USING (version) WHERE scope = :scope),
+        WITH here AS (SELECT * FROM members WHERE scope = :scope AND until IS NULL),
              standing AS (SELECT v.state FROM item_vectors AS v
                           JOIN items AS i ON i.name = v.item WHERE i.scope = :scope)
         SELECT (SELECT count(*) FROM standing WHERE state = 'ready') AS items,
@@ -126,7 +125,7 @@ async def test_more_photos_keep_the_ids(desk: Desk, worker: Worker, store: Postg
 async def test_many_photos_are_added_without_grouping_all_anew(
     desk: Desk, worker: Worker, store: PostgresStore
 ) -> None:
-    await desk.arrive([v for number in range(4) for v in subject(number, 16)])
+    await desk.arrive([v for number in range(4) for v in subject(number, 26)])
     assert (await cluster(worker, desk.scope)).stats.refit
     before = await ids(store, desk.scope)
     await desk.arrive(FIVE_MORE)
@@ -153,6 +152,7 @@ async def test_a_memory_that_is_lost_is_made_anew_with_the_same_ids(
     before = await ids(store, desk.scope)
     async for key in blobs.list("clustering"):
         await blobs.delete(key)
+    await desk.arrive(FIVE_MORE)
     run = await cluster(worker, desk.scope)
     assert (run.version, run.stats.refit) == (2, True)
     assert await ids(store, desk.scope) == before
@@ -166,6 +166,7 @@ async def test_a_memory_that_cannot_be_read_is_made_anew(
     before = await ids(store, desk.scope)
     async for key in blobs.list("clustering"):
         await blobs.put(key, b"nonsense")
+    await desk.arrive(FIVE_MORE)
     run = await cluster(worker, desk.scope)
     assert run.state is RunState.SUCCEEDED and run.stats.refit
     assert await ids(store, desk.scope) == before
@@ -209,15 +210,17 @@ async def test_statistics_are_those_of_the_database(
     assert (count["duplicates"], count["unclustered"], count["missing"]) == (2, 2, 1)
 
 
-async def test_versions_follow_each_other_and_old_ones_go(
+async def test_versions_follow_each_other_and_keep_only_what_changed(
     desk: Desk, worker: Worker, database: Database
 ) -> None:
     await desk.arrive(THREE)
     written = [(await cluster(worker, desk.scope, Mode.REFIT)).version for _ in range(5)]
     assert written == [1, 2, 3, 4, 5]
+    kept = await rows(database, "SELECT version, kind FROM versions ORDER BY version")
+    assert [(row.version, row.kind) for row in kept] == [(number, "run") for number in written]
     for table in ("cluster_versions", "members"):
-        kept = await rows(database, f"SELECT DISTINCT version FROM {table} ORDER BY version")
-        assert [row.version for row in kept] == [3, 4, 5]
+        since = await rows(database, f"SELECT DISTINCT since, until FROM {table}")
+        assert [(row.since, row.until) for row in since] == [(1, None)], table
 
 
 async def test_a_scope_without_photos_has_no_version(
@@ -313,10 +316,14 @@ async def test_a_group_that_merges_into_another_names_it(
         database,
         """
         WITH part AS (SELECT id FROM clusters WHERE key = 'g0'),
+             rest AS (UPDATE cluster_versions SET member_count = 4 WHERE cluster_id = :kept),
+             far AS (SELECT item FROM members WHERE cluster_id = :kept
+                     ORDER BY similarity LIMIT 3),
              moved AS (UPDATE members SET cluster_id = part.id FROM part
-                       WHERE cluster_id = :kept AND position > 4)
-        INSERT INTO cluster_versions (scope, version, cluster_id, member_count, cohesion)
-        SELECT :scope, 1, id, 3, 0.5 FROM part
+                       WHERE item IN (SELECT item FROM far))
+        INSERT INTO cluster_versions (scope, since, cluster_id, title, state, update_time,
+                                      member_count, cohesion)
+        SELECT :scope, 1, id, 'Split', 'active', now(), 3, 0.5 FROM part
         """,
         kept=kept.id,
         scope=desk.scope,

@@ -342,9 +342,9 @@ async def test_a_description_that_comes_while_a_photo_is_embedded_is_not_lost(
     event = created(photo, filed="food")
     real = desk.embedder.embed
 
-    async def embed(keys: Any, model: str) -> Any:
+    async def embed(keys: Any, model: str, scope: str) -> Any:
         await desk.deliver(updated(photo, filed="travel", time=desk.clock.advance(5)))
-        return await real(keys, model)
+        return await real(keys, model, scope)
 
     desk.embedder.embed = embed  # type: ignore[method-assign,assignment]
     assert await desk.errors(event) == [None]

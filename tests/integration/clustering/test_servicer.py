@@ -89,11 +89,15 @@ async def test_from_photos_to_clusters(
     assert [member.position for member in members.members] == list(range(1, 8))
 
 
-async def test_asking_again_answers_the_run_that_is_active(
+async def test_asking_again_is_refused_and_told_of_the_run_that_is_active(
     stub: ClusteringServiceStub, desk: Desk
 ) -> None:
     first = await create(stub, desk.scope)
-    assert (await create(stub, desk.scope, mode=ClusteringRun.MODE_REFIT)).name == first.name
+    with pytest.raises(AlreadyExists) as caught:
+        await create(stub, desk.scope, mode=ClusteringRun.MODE_REFIT)
+    assert (caught.value.reason, caught.value.metadata["run"]) == ("RUN_ACTIVE", first.name)
+    await stub.CancelClusteringRun(api.CancelClusteringRunRequest(name=first.name))
+    assert (await create(stub, desk.scope)).name != first.name
 
 
 async def test_the_same_request_has_its_effect_once(

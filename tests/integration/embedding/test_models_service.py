@@ -23,6 +23,9 @@ from libs.cancellation import cancel_and_wait
 from libs.errors import FailedPrecondition, InvalidArgument, NotFound, Unavailable
 from libs.images import ImageLimits
 from libs.rpc.paging import PageTokens
+from services.clustering.domain.item import Modality
+from services.clustering.embedder import RpcEmbedder
+from services.clustering.ports import Embedded
 from services.embedding.host import HostLimits, ModelHost
 from services.embedding.metrics import EmbeddingMetrics
 from services.embedding.model import EmbedderOptions, Workshop
@@ -225,3 +228,26 @@ async def test_a_model_whose_file_was_mended_is_listed_so(
     write_image_model(folder, "harmed")
     clock.advance(timedelta(seconds=3))
     assert (await models(stub))["models/harmed"].state == Model.STATE_UNLOADED
+
+
+async def test_the_clustering_service_embeds_texts_with_the_default_model_for_them(
+    stub: EmbeddingServiceStub,
+) -> None:
+    embedder = RpcEmbedder(stub, duplicate_floor=0.92)
+    words = await embedder.describe("", Modality.TEXTS)
+    assert (words.model, words.modality) == (f"models/{NGRAMS.id}", Modality.TEXTS)
+    assert words.name.startswith(f"texts-{NGRAMS.id}-")
+    assert (words.duplicate_threshold, words.scene_threshold) == (0.9, 0.75)
+    one, other = await embedder.embed_texts(["a quiet street", "a loud street"], words.model, "p/a")
+    assert isinstance(one, Embedded) and isinstance(other, Embedded)
+    assert np.linalg.norm([one.vector, other.vector], axis=1) == pytest.approx([1, 1], abs=1e-5)
+    words.require_same(one.model, one.revision, one.fingerprint)
+    read = await embedder.embed_text(words, "a quiet street")
+    assert read is not None and read @ one.vector == pytest.approx(1, abs=1e-5)
+    clip = await embedder.describe("models/clip", Modality.TEXTS)
+    assert (clip.duplicate_threshold, clip.scene_threshold) == (0.95, 0.85)
+    assert await embedder.describe("", Modality.PHOTOS) != clip
+    with pytest.raises(InvalidArgument):
+        await embedder.describe("models/six", Modality.TEXTS)
+    with pytest.raises(InvalidArgument):
+        await embedder.describe("models/words", Modality.PHOTOS)

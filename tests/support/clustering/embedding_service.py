@@ -51,6 +51,7 @@ class StandInEmbedding(EmbeddingServiceServicer):
         self, request: api.EmbedImagesRequest, context: Any
     ) -> api.EmbedImagesResponse:
         assert request.purpose == api.EmbedImagesRequest.PURPOSE_BULK
+        assert request.fair_share_key.startswith("personas/")
         results = [
             result_message(self.results[image.blob_key], MODELS[request.model])
             for image in request.images

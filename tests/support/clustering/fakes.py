@@ -1,10 +1,11 @@
 """Stand-ins for what the clustering service calls: the embedding service, the index, blobs."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import numpy as np
 
 from libs.errors import ColonnadeError, InvalidArgument, NotFound
+from libs.text.similarity import vector_of
 from libs.vectors.index import (
     Condition,
     Equals,
@@ -15,9 +16,15 @@ from libs.vectors.index import (
     VectorPage,
     VectorPoint,
 )
-from services.clustering.domain.item import Collection
+from services.clustering.domain.item import Collection, Modality
 from services.clustering.ports import Embedded
-from tests.support.clustering.photos import COLLECTION, Vector, key_of
+from tests.support.clustering.photos import COLLECTION, TEXTS, Vector, key_of
+
+
+def ngrams(text: str) -> Vector:
+    """The vector of a text by its words and their pieces."""
+    vector = vector_of(text)
+    return (vector / np.linalg.norm(vector)).astype(np.float32)
 
 
 class FakeEmbedder:
@@ -30,6 +37,10 @@ class FakeEmbedder:
         self.results_of: dict[tuple[str, str], Vector | ColonnadeError] = {}
         self.down: ColonnadeError | None = None
         self.calls: list[list[str]] = []
+        self.asked = 0
+        self.texts_in_use = TEXTS
+        self.of_text: Callable[[str], Vector | ColonnadeError] = ngrams
+        self.text_calls: list[list[str]] = []
 
     def give(self, photo: str, result: Vector | ColonnadeError, model: str = "") -> None:
         """What becomes of the picture of ``photo``, with one model or with any other."""
@@ -38,7 +49,9 @@ class FakeEmbedder:
         else:
             self.results[key_of(photo)] = result
 
-    async def embed(self, blob_keys: Sequence[str], model: str) -> list[Embedded | ColonnadeError]:
+    async def embed(
+        self, blob_keys: Sequence[str], model: str, scope: str
+    ) -> list[Embedded | ColonnadeError]:
         self.calls.append(list(blob_keys))
         if self.down is not None:
             raise self.down
@@ -50,9 +63,21 @@ class FakeEmbedder:
             for key in blob_keys
         ]
 
-    async def describe(self, model: str) -> Collection:
+    async def embed_texts(
+        self, texts: Sequence[str], model: str, scope: str
+    ) -> list[Embedded | ColonnadeError]:
+        self.text_calls.append(list(texts))
         if self.down is not None:
             raise self.down
+        used = await self.describe(model, Modality.TEXTS)
+        return [self._result(self.of_text(text), used) for text in texts]
+
+    async def describe(self, model: str, modality: Modality = Modality.PHOTOS) -> Collection:
+        self.asked += 1
+        if self.down is not None:
+            raise self.down
+        if modality is Modality.TEXTS and model in ("", self.texts_in_use.model):
+            return self.texts_in_use
         if model in ("", self.collection_in_use.model):
             return self.collection_in_use
         if model not in self.others:
@@ -141,9 +166,18 @@ class MemoryIndex:
         return [points[id] for id in ids if id in points]
 
     async def scroll(
-        self, collection: str, *, filter: VectorFilter | None = None, page: int = 1000
+        self,
+        collection: str,
+        *,
+        filter: VectorFilter | None = None,
+        page: int = 1000,
+        start: str = "",
+        end: str = "",
+        payloads: bool = True,
     ) -> AsyncIterator[VectorPage]:
         for id, point in sorted(self._points(collection).items()):
+            if id < start or (end and id >= end):
+                continue
             if filter is None or _passes(point, filter):
                 yield VectorPage([id], point.vector[np.newaxis], [point.payload])
 
@@ -179,6 +213,9 @@ class MemorySnapshots:
 
     async def forget(self, key: str) -> None:
         self.blobs.pop(key, None)
+
+    async def forget_all(self, folder: str) -> None:
+        self.blobs = {k: v for k, v in self.blobs.items() if not k.startswith(f"{folder}/")}
 
 
 class MemoryQueue:

@@ -3,7 +3,14 @@
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from libs.clock import Clock
+from libs.db.engine import Database
+from services.clustering.repository.store import ClusteringTransaction, PostgresStore
+from services.clustering.tables import support
 
 Hook = Callable[[], Awaitable[object]]
 
@@ -54,6 +61,47 @@ class Mortal:
                 yield Mortal(opened, self._fuse)
 
         return opening
+
+
+class MortalStore(PostgresStore):
+    """A store of which every statement is a step of ``fuse``, and so are each commit and what
+    follows it."""
+
+    def __init__(self, database: Database, clock: Clock, fuse: Fuse) -> None:
+        super().__init__(database, clock)
+        self._made = database, clock
+        self._fuse = fuse
+
+    def begin(self) -> ClusteringTransaction:
+        database, clock = self._made
+        return _MortalTransaction(database, clock, self._fuse)
+
+
+class _MortalTransaction(ClusteringTransaction):
+    def __init__(self, database: Database, clock: Clock, fuse: Fuse) -> None:
+        super().__init__(database, support, clock)
+        self._fuse = fuse
+
+    def bind(self, connection: AsyncConnection) -> None:
+        super().bind(cast(AsyncConnection, _MortalConnection(connection, self._fuse)))
+
+    async def commit(self) -> None:
+        self._fuse.step()
+        await super().commit()
+        self._fuse.step()
+
+
+class _MortalConnection:
+    def __init__(self, connection: AsyncConnection, fuse: Fuse) -> None:
+        self._connection = connection
+        self._fuse = fuse
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    async def execute(self, *args: Any, **kwargs: Any) -> Any:
+        self._fuse.step()
+        return await self._connection.execute(*args, **kwargs)
 
 
 class Hooked:

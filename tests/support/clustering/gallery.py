@@ -30,8 +30,8 @@ class HashingEmbedder(FakeEmbedder):
         super().__init__()
         self.bits: dict[str, bytes | None] = {}
 
-    async def embed(self, blob_keys: Sequence[str], model: str) -> list[Any]:
-        found = await super().embed(blob_keys, model)
+    async def embed(self, blob_keys: Sequence[str], model: str, scope: str) -> list[Any]:
+        found = await super().embed(blob_keys, model, scope)
         return [
             Embedded(r.vector, r.model, r.revision, r.fingerprint, self.bits.get(key))
             if isinstance(r, Embedded)

@@ -4,14 +4,26 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from libs.errors import AlreadyExists
-from services.clustering.domain.cluster import Cluster, Hero, Member
+from libs.lease import Lease, LeaseLost
+from services.clustering.domain.cluster import Cluster, Hero, Member, ScopeState
+from services.clustering.domain.edit import Place
 from services.clustering.domain.generation import Generation, GenerationState
-from services.clustering.domain.item import Collection, Item, ItemKey, ItemState, Neighbour, Pair
-from services.clustering.domain.run import Run
+from services.clustering.domain.history import Departure
+from services.clustering.domain.item import (
+    Collection,
+    Item,
+    ItemKey,
+    ItemState,
+    Modality,
+    Neighbour,
+    Pair,
+)
+from services.clustering.domain.run import Run, RunState
+from services.clustering.domain.scene import Candidate
 
 _LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -25,11 +37,14 @@ class Data:
     pairs: dict[tuple[str, str], Pair] = field(default_factory=dict)
     collections: dict[str, Collection] = field(default_factory=dict)
     runs: dict[str, Run] = field(default_factory=dict)
+    leases: dict[str, Lease] = field(default_factory=dict)
     requests: dict[str, tuple[str, str, str]] = field(default_factory=dict)
-    clusters: dict[tuple[str, int], Cluster] = field(default_factory=dict)
-    members: dict[tuple[str, int], tuple[Member, ...]] = field(default_factory=dict)
+    clusters: dict[str, Cluster] = field(default_factory=dict)
+    members: dict[str, tuple[Member, ...]] = field(default_factory=dict)
     told: list[tuple[str, ...]] = field(default_factory=list)
     nearest: dict[str, tuple[Neighbour, ...]] = field(default_factory=dict)
+    due: dict[str, datetime] = field(default_factory=dict)
+    takers: dict[str, str] = field(default_factory=dict)
 
     def duplicate(self) -> "Data":
         """A copy that can be changed by itself."""
@@ -52,20 +67,22 @@ class MemoryStore:
 
 
 class MemoryTransaction:
-    """See ports.Transaction; what workers need is left out."""
+    """See ports.Transaction; what runs need of clusters is left out."""
 
     def __init__(self, store: MemoryStore, data: Data) -> None:
         self._store = store
         self._data = data
         self.items = _Items(data)
+        self.queue = _Queue(data)
         self.pairs = _Pairs(data)
         self.pictures = _Pictures()
         self.collections = _Collections(data)
         self.generations = _Generations(data)
         self.runs = _Runs(data)
+        self.ledger = _Ledger(data)
         self.clusters = _Clusters(data)
         self.versions = _Versions(data)
-        self.people = _People()
+        self.departures = _Departures()
         self.announce = _Announcements(data)
         self.requests = _Requests(data)
 
@@ -135,6 +152,9 @@ class _Items:
         for names in [names for names in self._data.pairs if key.name in names]:
             del self._data.pairs[names]
 
+    async def count_missing(self, scope: str, collection: str) -> int:
+        return sum(self._waits(n) for n, item in self._data.items.items() if item.scope == scope)
+
     async def is_deleted(self, name: str) -> bool:
         return name in self._data.deleted
 
@@ -146,7 +166,54 @@ class _Items:
         return item is not None and item.state is ItemState.PENDING
 
     def _change(self, name: str, **values: Any) -> None:
+        self._data.due.pop(name, None)
+        self._data.takers.pop(name, None)
         self._data.items[name] = replace(self._data.items[name], **values)
+
+
+class _Queue:
+    """Who waits, in the order of arrival. Takes no turns between scopes."""
+
+    def __init__(self, data: Data) -> None:
+        self._data = data
+
+    async def anybody(self, modality: Modality) -> bool:
+        return any(item.modality is modality for item in self._data.items.values())
+
+    async def take(
+        self,
+        collection: str,
+        taker: str,
+        after: str,
+        limit: int,
+        now: datetime,
+        until: datetime,
+        before: datetime | None = None,
+    ) -> list[Item]:
+        waiting = [i for i in self._data.items.values() if i.state is ItemState.PENDING]
+        due = [i for i in waiting if self._data.due.get(i.name, now) <= now]
+        taken = [i for i in due if before is None or i.create_time < before][:limit]
+        for item in taken:
+            self._data.due[item.name], self._data.takers[item.name] = until, taker
+        return taken
+
+    async def free(self, taker: str) -> None:
+        await self.give_back("", [name for name, by in self._data.takers.items() if by == taker])
+
+    async def give_back(
+        self, collection: str, names: Sequence[str], due_time: datetime | None = None
+    ) -> None:
+        for name in names:
+            self._data.takers.pop(name, None)
+            self._data.due[name] = due_time or _LONG_AGO
+
+    async def fail(
+        self, collection: str, name: str, reason: str, message: str, due_time: datetime
+    ) -> None:
+        if name in self._data.items:
+            item = self._data.items[name]
+            self._data.items[name] = replace(item, attempts=item.attempts + 1)
+            await self.give_back(collection, [name], due_time)
 
 
 class _Pairs:
@@ -189,7 +256,7 @@ class _Collections:
     async def get(self, name: str) -> Collection | None:
         return self._data.collections.get(name)
 
-    async def active(self) -> Collection | None:
+    async def active(self, modality: Modality = Modality.PHOTOS) -> Collection | None:
         return next(iter(self._data.collections.values()), None)
 
     async def hold(self, name: str) -> bool:
@@ -214,11 +281,11 @@ class _Generations:
         self._data.collections[collection.name] = collection
         return True
 
-    async def enrol(self, collection: str, after: str) -> str | None:
+    async def enrol(self, collection: Collection, after: str) -> str | None:
         """Who has no vector waits for one here."""
         return None
 
-    async def active(self) -> Generation | None:
+    async def active(self, modality: Modality = Modality.PHOTOS) -> Generation | None:
         for collection in self._data.collections.values():
             return Generation("g", collection, GenerationState.ACTIVE, _LONG_AGO)
         return None
@@ -241,41 +308,93 @@ class _Runs:
         return run
 
 
+class _Ledger:
+    """Leases that never run out."""
+
+    def __init__(self, data: Data) -> None:
+        self._data = data
+
+    async def take(self, run_id: str, owner: str, max_attempts: int) -> tuple[Run, Lease] | None:
+        run = self._data.runs.get(run_id)
+        if run is None or run.ended or run_id in self._data.leases or run.attempt >= max_attempts:
+            return None
+        asked = run.state is RunState.CANCELLING
+        taken = replace(run, attempt=run.attempt + 1, start_time=run.start_time or _LONG_AGO)
+        lease = Lease(owner, taken.attempt, _LONG_AGO)
+        self._data.leases[run_id] = lease
+        return self._store(taken if asked else replace(taken, state=RunState.RUNNING)), lease
+
+    async def find(self, run_id: str) -> Run | None:
+        return self._data.runs.get(run_id)
+
+    async def renew(self, run: Run, lease: Lease) -> Run:
+        known = self._held(run, lease)
+        return self._store(replace(known, done=run.done, total=run.total, phase=run.phase))
+
+    async def end(self, run: Run, lease: Lease) -> Run:
+        asked = self._held(run, lease).state is RunState.CANCELLING
+        del self._data.leases[run.id]
+        return self._store(replace(run, state=RunState.CANCELLED) if asked else run)
+
+    async def put_back(self, run: Run, lease: Lease, delay: timedelta) -> None:
+        self._held(run, lease)
+        del self._data.leases[run.id]
+        self._store(run)
+
+    def _held(self, run: Run, lease: Lease) -> Run:
+        if self._data.leases.get(run.id) != lease:
+            raise LeaseLost(f"{lease.owner} lost its lease {lease.token}")
+        return self._data.runs[run.id]
+
+    def _store(self, run: Run) -> Run:
+        self._data.runs[run.id] = run
+        return run
+
+
 class _Clusters:
     def __init__(self, data: Data) -> None:
         self._data = data
 
-    async def all_members(self, cluster_id: str, version: int) -> Sequence[Member]:
-        return self._data.members[(cluster_id, version)]
+    async def scope(self, scope: str) -> ScopeState:
+        return ScopeState(scope)
+
+    async def candidates(
+        self, cluster_ids: Sequence[str], names: Sequence[str] = ()
+    ) -> list[Candidate]:
+        return [
+            Candidate(self._data.items[member.item], member, id, frozenset())
+            for id in cluster_ids
+            for member in self._data.members[id]
+        ]
 
 
 class _Versions:
     def __init__(self, data: Data) -> None:
         self._data = data
 
-    async def drop(self, items: Sequence[str]) -> list[Cluster]:
-        lost = []
-        for key, members in self._data.members.items():
+    async def drop(self, scope: str, items: Sequence[str]) -> tuple[list[Place], list[Cluster]]:
+        places, lost = [], []
+        for id, members in self._data.members.items():
             left = tuple(member for member in members if member.item not in items)
-            cluster = replace(self._data.clusters[key], member_count=len(left))
-            self._data.members[key], self._data.clusters[key] = left, cluster
+            places += [Place(m.item, id, m.similarity) for m in members if m.item in items]
+            cluster = replace(self._data.clusters[id], member_count=len(left))
+            self._data.members[id], self._data.clusters[id] = left, cluster
             if cluster.hero and cluster.hero.item in items:
                 lost.append(cluster)
-        return lost
+        return places, lost
 
-    async def set_hero(self, cluster_id: str, version: int, hero: Hero | None) -> None:
-        key = (cluster_id, version)
-        self._data.clusters[key] = replace(self._data.clusters[key], hero=hero)
+    async def set_hero(self, cluster_id: str, hero: Hero | None) -> None:
+        self._data.clusters[cluster_id] = replace(self._data.clusters[cluster_id], hero=hero)
 
 
-class _People:
-    """Nobody has decided anything."""
+class _Departures:
+    """No memory has seen anything."""
 
-    async def vetoed(self, cluster_id: str) -> frozenset[str]:
-        return frozenset()
+    async def seen(self, names: Sequence[str]) -> dict[str, str]:
+        return {}
 
-    async def forget(self, item: str) -> None:
-        """There is nothing to forget."""
+    async def add(self, departures: Sequence[Departure]) -> None:
+        assert not departures
 
 
 class _Announcements:

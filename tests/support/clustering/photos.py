@@ -1,6 +1,6 @@
 """Photos as the catalog tells of them, and vectors whose cosines are known."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -18,7 +18,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from libs.events.stream import Event
 from libs.ids import uuid7
-from services.clustering.domain.item import Collection
+from libs.text.similarity import DIMENSIONS
+from services.clustering.domain.item import Collection, Modality
 
 DIMENSION = 32
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -40,6 +41,17 @@ OTHER = replace(
     dimension=DIMENSION // 2,
 )
 """Vectors of another model, of another length."""
+TEXTS = Collection(
+    name="texts-words-r1-f1",
+    model="models/words",
+    revision="r1",
+    fingerprint="f1",
+    dimension=DIMENSIONS,
+    scene_threshold=0.80,
+    duplicate_threshold=0.90,
+    modality=Modality.TEXTS,
+)
+"""Vectors of texts."""
 Vector = npt.NDArray[np.float32]
 
 
@@ -90,6 +102,8 @@ def created(
     cluster: str = "",
     filed: str = "",
     taken: datetime | None = None,
+    measures: Mapping[str, float] | None = None,
+    texts: Sequence[str] = (),
 ) -> Event:
     """``photo.created``, told at ``time``, which is also when the photo came in; ``filed`` under
     this pillar, which people call ``pillar``."""
@@ -107,6 +121,8 @@ def created(
         quality=quality,
         create_time=stamp,
         cluster=cluster,
+        measures=measures,
+        texts=texts,
     )
     if taken is not None:
         message.taken_time.FromDatetime(taken)

@@ -1,5 +1,9 @@
 """Asking for clustering runs and doing them."""
 
+from typing import Any
+
+from libs.errors import AlreadyExists
+from libs.ids import uuid7
 from libs.rpc.requests import RequestKey
 from services.clustering.domain.run import Mode, Run
 from services.clustering.ports import Store
@@ -12,14 +16,19 @@ from tests.support.clustering.fakes import MemoryQueue
 NO_KEY = RequestKey("", "", "")
 
 
-async def ask(store: Store, scope: str, mode: Mode = Mode.AUTO) -> Run:
-    """A run in the queue of its scope."""
-    return await create_run(store, MemoryQueue(), FakeClock(), scope, mode, NO_KEY)
+async def ask(store: Store, scope: str, mode: Mode = Mode.AUTO, **wanted: Any) -> Run:
+    """A run in the queue of its scope, or the one that is active there; ``wanted`` as in Run."""
+    clock = FakeClock()
+    run = Run(uuid7(), scope, mode, clock.now(), **wanted)
+    try:
+        return await create_run(store, MemoryQueue(), clock, run, NO_KEY)
+    except AlreadyExists as error:
+        return await get_run(store, error.metadata["run"])
 
 
-async def cluster(worker: Worker, scope: str, mode: Mode = Mode.AUTO) -> Run:
+async def cluster(worker: Worker, scope: str, mode: Mode = Mode.AUTO, **wanted: Any) -> Run:
     """A run that this worker has done."""
-    asked = await ask(worker.store, scope, mode)
+    asked = await ask(worker.store, scope, mode, **wanted)
     done = await run_clustering_once(worker, asked.id)
     assert done is not None
     assert done == await look(worker.store, done)

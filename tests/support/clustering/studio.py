@@ -44,6 +44,16 @@ class Studio:
         request = api.RemoveClusterMembersRequest(name=cluster.name, items=items)
         return await self.stub.RemoveClusterMembers(request)
 
+    async def lock(self, cluster: Cluster, *items: str) -> api.LockClusterMembersResponse:
+        """What locking members came to."""
+        request = api.LockClusterMembersRequest(name=cluster.name, items=items)
+        return await self.stub.LockClusterMembers(request)
+
+    async def unlock(self, cluster: Cluster, *items: str) -> api.UnlockClusterMembersResponse:
+        """What unlocking members came to."""
+        request = api.UnlockClusterMembersRequest(name=cluster.name, items=items)
+        return await self.stub.UnlockClusterMembers(request)
+
     async def merge(self, cluster: Cluster, *sources: Cluster) -> api.MergeClustersResponse:
         """What merging clusters into one came to."""
         names = [source.name for source in sources]

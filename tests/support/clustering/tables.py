@@ -1,11 +1,12 @@
 """Looking straight into the tables of the clustering service."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from colonnade.events.v1 import event_pb2
 from google.protobuf.message import Message
-from sqlalchemy import Row, select, text
+from sqlalchemy import Engine, Row, event, select, text
 
 from libs.db.engine import Database
 from services.clustering.tables import metadata, support
@@ -38,6 +39,17 @@ async def change(database: Database, statement: str, **values: Any) -> None:
         await connection.execute(text(statement), values)
 
 
+async def expire(database: Database) -> None:
+    """As if a minute had passed since the last sign of life of every worker."""
+    await change(
+        database,
+        """
+        UPDATE runs SET lease_expire_time = now() - interval '1 second'
+        WHERE lease_expire_time IS NOT NULL AND state IN ('queued', 'running', 'cancelling')
+        """,
+    )
+
+
 async def told(database: Database, type: str) -> list[Any]:
     """The messages of all events of a type, in the order they were told."""
     outbox = support.outbox
@@ -46,3 +58,18 @@ async def told(database: Database, type: str) -> list[Any]:
             select(outbox).where(outbox.c.type == type).order_by(outbox.c.id)
         )
         return [_PAYLOADS[type].FromString(row.payload) for row in found]
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """Collects the SQL that runs in the block."""
+    seen: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        seen.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)

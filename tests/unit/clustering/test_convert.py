@@ -3,7 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from colonnade.clustering.v1 import cluster_pb2
-from colonnade.clustering.v1.clustering_run_pb2 import ClusteringRun
+from colonnade.clustering.v1.clustering_run_pb2 import (
+    ClusteringFilter,
+    ClusteringParams,
+    ClusteringRun,
+)
 from colonnade.type.v1.job_pb2 import JobState
 from colonnade.type.v1.vector_pb2 import Vector
 
@@ -11,11 +15,21 @@ from libs.errors import InvalidArgument
 from libs.rpc.status import from_status
 from services.clustering import convert
 from services.clustering.domain.cluster import Cluster, ClusterState, Hero, HeroPart, Origin
-from services.clustering.domain.run import Mode, Run, RunState, Stats
+from services.clustering.domain.run import (
+    Algorithm,
+    Mode,
+    Run,
+    RunFilter,
+    RunParams,
+    RunReport,
+    RunState,
+    Stats,
+    Trigger,
+)
 from tests.support.clock import NOON
 
 RUN = Run("id", "personas/nora", Mode.REFIT, NOON, done=3, total=7, phase="fit", attempt=2)
-CLUSTER = Cluster("c1", "personas/nora", "g1", "Shoes", NOON, NOON, row_version=3, version=2)
+CLUSTER = Cluster("c1", "personas/nora", "g1", "Shoes", NOON, NOON, row_version=3, version=2, since=2)
 
 
 @pytest.mark.parametrize("state", RunState)
@@ -57,7 +71,48 @@ def test_only_failure_has_an_error_with_its_reason() -> None:
     ],
 )
 def test_the_mode_that_is_asked_for(asked: ClusteringRun.Mode.ValueType, mode: Mode) -> None:
-    assert convert.mode_of(ClusteringRun(mode=asked)) is mode
+    assert convert.wanted_run(ClusteringRun(mode=asked), "personas/nora", NOON).mode is mode
+
+
+def test_what_a_run_is_asked_for_is_shown_as_it_was_asked() -> None:
+    asked = ClusteringRun(
+        mode=ClusteringRun.MODE_REFIT,
+        algorithm=ClusteringRun.ALGORITHM_NEAREST,
+        params=ClusteringParams(min_size=3, threshold=0.0),
+        filter=ClusteringFilter(sources=["slack", "mail"], since_time=convert.timestamp(NOON)),
+        shadow=True,
+    )
+    wanted = convert.wanted_run(asked, "projects/radar", NOON)
+    assert wanted.params == RunParams(min_size=3, threshold=0.0)
+    assert wanted.filter == RunFilter(("slack", "mail"), NOON)
+    shown = convert.run_message(wanted)
+    assert shown.trigger == ClusteringRun.TRIGGER_DEMAND
+    for field in ("mode", "algorithm", "params", "filter", "shadow"):
+        assert getattr(shown, field) == getattr(asked, field)
+
+
+def test_a_run_that_asks_for_nothing_in_particular_shows_no_wishes() -> None:
+    wanted = convert.wanted_run(ClusteringRun(), "personas/nora", NOON)
+    assert not wanted.refits
+    shown = convert.run_message(wanted)
+    assert shown.algorithm == ClusteringRun.ALGORITHM_MIXTURE
+    assert not shown.HasField("params") and not shown.HasField("filter")
+
+
+@pytest.mark.parametrize("algorithm", Algorithm)
+@pytest.mark.parametrize("trigger", Trigger)
+def test_algorithms_and_triggers_have_their_names(algorithm: Algorithm, trigger: Trigger) -> None:
+    message = convert.run_message(replace(RUN, algorithm=algorithm, trigger=trigger))
+    assert ClusteringRun.Algorithm.Name(message.algorithm) == f"ALGORITHM_{algorithm.name}"
+    assert ClusteringRun.Trigger.Name(message.trigger) == f"TRIGGER_{trigger.name}"
+
+
+def test_a_shadow_run_shows_its_report_in_place_of_statistics() -> None:
+    report = RunReport(items=9, clusters=2, agreement=0.5, sizes=(5, 3))
+    done = replace(RUN, state=RunState.SUCCEEDED, shadow=True, report=report)
+    message = convert.run_message(done)
+    assert not message.HasField("stats")
+    assert (message.report.items, list(message.report.sizes)) == (9, [5, 3])
 
 
 @pytest.mark.parametrize("state", ClusterState)
@@ -82,7 +137,7 @@ def test_a_cluster_names_its_hero_and_its_successor() -> None:
 def test_the_etag_changes_with_the_row_and_with_the_version() -> None:
     tags = {
         convert.cluster_message(cluster).etag
-        for cluster in (CLUSTER, replace(CLUSTER, row_version=4), replace(CLUSTER, version=3))
+        for cluster in (CLUSTER, replace(CLUSTER, row_version=4), replace(CLUSTER, since=3))
     }
     assert len(tags) == 3
 

@@ -26,7 +26,7 @@ def test_how_it_was_survives_being_stored() -> None:
     before = Before(
         clusters={"a": {"title": "Old", "title_pinned": False}},
         heroes={"a": Hero("x", 0.5, (HeroPart("quality", 0.5, 1.0),), pinned=True), "b": None},
-        places=(Place("x", "a", 0.9, 1), Place("y", "b", None, 2, "x", locked=True)),
+        places=(Place("x", "a", 0.9), Place("y", "b", None, "x", locked=True)),
         outside=("z",),
         added=(Refusal("a", "x", RefusalKind.HERO),),
         removed=(Refusal("b", "y", RefusalKind.MEMBER),),

@@ -15,9 +15,9 @@ from libs.errors import (
     Unavailable,
 )
 from libs.events.stream import Event, Reject, Retry
-from services.clustering.consumers import LAST_ATTEMPT
 from services.clustering.domain.cluster import Cluster, Hero, Member
 from services.clustering.domain.item import ItemState
+from services.clustering.domain.tries import MOST_TRIES
 from services.clustering.domain.words import labels_of
 from tests.support.clustering.desk import Desk
 from tests.support.clustering.fakes import MemoryIndex
@@ -30,11 +30,19 @@ from tests.support.clustering.photos import (
     axis,
     created,
     deleted,
+    key_of,
     tilted,
     updated,
 )
 
 BAD = InvalidArgument("this is no picture", reason="BAD_IMAGE")
+
+
+async def last_tries(desk: Desk) -> None:
+    """Lets so much time go by that whatever fails is given up."""
+    for _ in range(MOST_TRIES):
+        desk.clock.advance(6 * 3600)
+        await desk.embed()
 
 
 def told(store: MemoryStore, type: str = "photo.embedded") -> list[tuple[str, ...]]:
@@ -81,7 +89,7 @@ async def test_a_process_that_dies_anywhere_leaves_nothing_undone_and_nothing_do
     for step in range(200):
         store.data, index.collections = MemoryStore().data, {}
         first, second, bad = desk.photo(axis(0)), desk.photo(tilted(0, 0.95, 1)), desk.photo(BAD)
-        events = [at_attempt(created(photo), LAST_ATTEMPT) for photo in (first, second, bad)]
+        events = [created(photo) for photo in (first, second, bad)]
         fuse = Fuse(step)
         try:
             await desk.deliver(*events, fuse=fuse)
@@ -90,34 +98,44 @@ async def test_a_process_that_dies_anywhere_leaves_nothing_undone_and_nothing_do
         else:
             break
         assert await desk.errors(*events) == [None, None, None]
+        await last_tries(desk)
         scene = min(first, second)
         assert sorted(told(store)) == sorted([(first, scene), (second, scene)])
         assert told(store, "photo.embedding_failed") == [(bad, "BAD_IMAGE")]
         assert [*store.data.pairs] == [(min(first, second), max(first, second))]
         assert len(index.collections[COLLECTION.name]) == 2
-    assert 12 < step < 100, "the steps between which it died"
+    assert 18 < step < 100, "the steps between which it died"
 
 
 async def test_one_bad_picture_does_not_hold_up_the_others(desk: Desk, store: MemoryStore) -> None:
     good, bad = desk.photo(axis(0)), desk.photo(BAD)
-    event = created(bad)
-    assert await desk.errors(created(good), event) == [None, BAD]
+    await desk.deliver(created(good), created(bad))
     assert store.data.items[good].state is ItemState.READY
-    assert store.data.items[bad].state is ItemState.PENDING
-    for attempt in range(2, LAST_ATTEMPT):
-        assert await desk.errors(at_attempt(event, attempt)) == [BAD]
-    assert told(store, "photo.embedding_failed") == []
-    assert await desk.errors(at_attempt(event, LAST_ATTEMPT)) == [None]
+    for attempt, minutes in enumerate((1, 5, 30, 360), 1):
+        assert store.data.items[bad].attempts == attempt
+        desk.clock.advance(60 * minutes - 1)
+        await desk.embed()
+        assert store.data.items[bad].attempts == attempt, "not before its time"
+        assert store.data.items[bad].state is ItemState.PENDING
+        assert told(store, "photo.embedding_failed") == []
+        desk.clock.advance(1)
+        await desk.embed()
     assert store.data.items[bad].state is ItemState.QUARANTINED
     assert told(store, "photo.embedding_failed") == [(bad, "BAD_IMAGE")]
+    assert desk.embedder.calls[1:] == [[key_of(bad)]] * (MOST_TRIES - 1)
 
 
-async def test_a_picture_that_gets_better_is_embedded(desk: Desk, store: MemoryStore) -> None:
+async def test_a_picture_that_fails_twice_and_then_passes_is_embedded(
+    desk: Desk, store: MemoryStore
+) -> None:
     photo = desk.photo(BAD)
-    event = created(photo)
-    await desk.deliver(event)
+    await desk.deliver(created(photo))
+    desk.clock.advance(60)
+    await desk.embed()
+    assert store.data.items[photo].attempts == 2
     desk.embedder.give(photo, axis(0))
-    assert await desk.errors(at_attempt(event, 2)) == [None]
+    desk.clock.advance(300)
+    await desk.embed()
     assert told(store) == [(photo, photo)]
 
 
@@ -128,10 +146,11 @@ async def test_a_vector_that_is_none_is_an_error_of_its_picture(
     desk: Desk, store: MemoryStore, vector: np.ndarray
 ) -> None:
     good, bad = desk.photo(axis(0)), desk.photo(vector)
-    errors = await desk.errors(created(good), created(bad))
-    assert errors[0] is None
-    assert isinstance(errors[1], Internal) and errors[1].reason == "BAD_VECTOR"
+    await desk.deliver(created(good), created(bad))
+    assert store.data.items[bad].attempts == 1
+    await last_tries(desk)
     assert told(store) == [(good, good)]
+    assert told(store, "photo.embedding_failed") == [(bad, "BAD_VECTOR")]
 
 
 @pytest.mark.parametrize(
@@ -153,25 +172,31 @@ async def test_while_the_embedding_service_is_away_everything_waits(
     desk: Desk, store: MemoryStore, down: ColonnadeError
 ) -> None:
     photos = [desk.photo(axis(0)), desk.photo(axis(1))]
-    events = [at_attempt(created(photo), LAST_ATTEMPT) for photo in photos]
+    events = [created(photo) for photo in photos]
     desk.embedder.down = down
-    # Unavailable takes none of an event's attempts: see libs.events.
     with pytest.raises(Unavailable) as caught:
         await desk.deliver(*events)
     assert caught.value.retry_after == getattr(down, "retry_after", 1.0)
-    assert [store.data.items[photo].state for photo in photos] == [ItemState.PENDING] * 2
+    items = [store.data.items[photo] for photo in photos]
+    assert [(item.state, item.attempts) for item in items] == [(ItemState.PENDING, 0)] * 2
     desk.embedder.down = None
-    assert await desk.errors(*events) == [None, None]
+    await desk.embed()
     assert len(told(store)) == 2
 
 
 async def test_one_picture_that_has_to_wait_does_not_use_up_its_attempts(
     desk: Desk, store: MemoryStore
 ) -> None:
-    photo = desk.photo(OutOfQuota("too much"))
-    (error,) = await desk.errors(at_attempt(created(photo), LAST_ATTEMPT))
-    assert isinstance(error, Unavailable)
-    assert store.data.items[photo].state is ItemState.PENDING
+    photo = desk.photo(OutOfQuota("too much", retry_after=7))
+    await desk.deliver(created(photo))
+    desk.embedder.give(photo, axis(0))
+    desk.clock.advance(6)
+    await desk.embed()
+    item = store.data.items[photo]
+    assert (item.state, item.attempts) == (ItemState.PENDING, 0)
+    desk.clock.advance(1)
+    await desk.embed()
+    assert told(store) == [(photo, photo)]
 
 
 async def test_a_picture_that_is_too_large_is_given_up_at_once(
@@ -180,25 +205,58 @@ async def test_a_picture_that_is_too_large_is_given_up_at_once(
     large = desk.photo(OutOfQuota("200 megapixels", reason="IMAGE_TOO_LARGE"))
     waiting = desk.photo(OutOfQuota("too much", reason="QUEUE_FULL"))
     good = desk.photo(axis(0))
-    errors = await desk.errors(created(large), created(waiting), created(good))
-    assert errors[0] is None and errors[2] is None
-    assert isinstance(errors[1], Unavailable)
+    await desk.deliver(created(large), created(waiting), created(good))
     states = [store.data.items[photo].state for photo in (large, waiting, good)]
     assert states == [ItemState.QUARANTINED, ItemState.PENDING, ItemState.READY]
     assert told(store, "photo.embedding_failed") == [(large, "IMAGE_TOO_LARGE")]
 
 
-async def test_one_picture_that_spoils_the_request_is_found_out(
+async def test_one_picture_that_spoils_the_request_is_found_by_halves(
+    desk: Desk, store: MemoryStore
+) -> None:
+    good, bad = [desk.photo(axis(number)) for number in range(7)], desk.photo(axis(7))
+    events = [created(photo) for photo in good]
+    await desk.deliver(*events[:4], created(bad, thumbnail_key=""), *events[4:])
+    assert [len(call) for call in desk.embedder.calls] == [8, 4, 4, 2, 1, 1, 2]
+    assert {photo for photo, _ in told(store)} == {*good}
+    assert store.data.items[bad].attempts == 1
+    await last_tries(desk)
+    assert told(store, "photo.embedding_failed") == [(bad, "INVALID_ARGUMENT")]
+
+
+async def test_one_picture_that_breaks_the_service_is_found_by_halves(
     desk: Desk, store: MemoryStore
 ) -> None:
     good, bad = desk.photo(axis(0)), desk.photo(axis(1))
-    events = [created(good), created(bad, thumbnail_key="")]
-    assert all(isinstance(error, InvalidArgument) for error in await desk.errors(*events))
-    # What failed is delivered alone from then on.
-    assert await desk.errors(at_attempt(events[0], 2)) == [None]
-    assert await desk.errors(at_attempt(events[1], LAST_ATTEMPT)) == [None]
+    embed = desk.embedder.embed
+
+    async def broken(keys, model, scope):  # type: ignore[no-untyped-def]
+        if key_of(bad) in keys:
+            raise Internal("unplanned")
+        return await embed(keys, model, scope)
+
+    desk.embedder.embed = broken  # type: ignore[method-assign]
+    await desk.deliver(created(good), created(bad))
     assert told(store) == [(good, good)]
-    assert told(store, "photo.embedding_failed") == [(bad, "INVALID_ARGUMENT")]
+    assert store.data.items[bad].attempts == 1
+
+
+async def test_one_item_that_we_cannot_cope_with_holds_up_no_other(
+    desk: Desk, store: MemoryStore, index: MemoryIndex
+) -> None:
+    good, bad = desk.photo(axis(0)), desk.photo(axis(1))
+    upsert, poison = index.upsert, bad.rpartition("/")[2]
+
+    async def choke(collection, points):  # type: ignore[no-untyped-def]
+        if poison in {point.id for point in points}:
+            raise ValueError("a mistake of ours")
+        await upsert(collection, points)
+
+    index.upsert = choke  # type: ignore[method-assign]
+    await desk.deliver(created(bad), created(good))
+    assert told(store) == [(good, good)]
+    await last_tries(desk)
+    assert told(store, "photo.embedding_failed") == [(bad, "INTERNAL")]
 
 
 def broken(desk: Desk) -> Event:
@@ -301,9 +359,9 @@ async def test_a_photo_deleted_while_it_is_embedded_leaves_nothing(
     photo, other = desk.photo(axis(0)), desk.photo(axis(0))
     embed = desk.embedder.embed
 
-    async def delete_first(keys, model):  # type: ignore[no-untyped-def]
+    async def delete_first(keys, model, scope):  # type: ignore[no-untyped-def]
         await desk.deliver(deleted(photo))
-        return await embed(keys, model)
+        return await embed(keys, model, scope)
 
     desk.embedder.embed = delete_first  # type: ignore[method-assign]
     assert await desk.errors(created(photo), created(other)) == [None, None]
@@ -347,9 +405,9 @@ async def test_a_deleted_hero_is_followed_by_the_best_of_the_rest(
         member_count=3,
         version=4,
     )
-    store.data.clusters["c1", 4], store.data.members["c1", 4] = cluster, members
+    store.data.clusters["c1"], store.data.members["c1"] = cluster, members
     await desk.deliver(deleted(photos[0]))
-    after = store.data.clusters["c1", 4]
+    after = store.data.clusters["c1"]
     assert after.member_count == 2
     assert after.hero is not None and after.hero.item == photos[1]
     assert after.hero.score > 0 and after.hero.parts

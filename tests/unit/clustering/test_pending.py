@@ -6,7 +6,6 @@ import pytest
 
 from libs.errors import InvalidArgument, Unavailable
 from services.clustering.domain.item import ItemState
-from services.clustering.usecases.pending import embed_pending
 from tests.support.clustering.desk import Desk
 from tests.support.clustering.memory import MemoryStore
 from tests.support.clustering.photos import axis, created
@@ -16,21 +15,11 @@ BAD = InvalidArgument("this is no picture", reason="BAD_IMAGE")
 
 async def left_behind(desk: Desk, *events) -> None:  # type: ignore[no-untyped-def]
     """The items are known, and nothing else will ever come of their events."""
-    desk.embedder.down = Unavailable("away")
-    with pytest.raises(Unavailable):
-        await desk.deliver(*events)
-    desk.embedder.down = None
+    await desk.note(*events)
 
 
 async def look_after(desk: Desk, *, batch: int = 2) -> None:
-    await embed_pending(
-        desk.store,
-        desk.index,
-        desk.embedder,
-        desk.clock,
-        older=timedelta(minutes=5),
-        batch=batch,
-    )
+    await desk.embed(older=timedelta(minutes=5), batch=batch)
 
 
 async def test_every_photo_that_waits_too_long_is_embedded(desk: Desk, store: MemoryStore) -> None:
@@ -58,8 +47,11 @@ async def test_a_bad_photo_is_quarantined_and_holds_up_no_other(
     await left_behind(desk, *events, spoiling)
     desk.clock.advance(301)
     await look_after(desk, batch=4)
-    assert {store.data.items[photo].state for photo in bad} == {ItemState.QUARANTINED}
     assert {store.data.items[photo].state for photo in good} == {ItemState.READY}
+    for _ in range(5):
+        desk.clock.advance(6 * 3600)
+        await look_after(desk, batch=4)
+    assert {store.data.items[photo].state for photo in bad} == {ItemState.QUARANTINED}
 
 
 async def test_while_the_embedding_service_is_away_they_go_on_waiting(

@@ -3,7 +3,7 @@ import pytest
 from libs.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from libs.ids import uuid7
 from libs.rpc.requests import RequestKey
-from services.clustering.domain.run import Mode, Run, RunState
+from services.clustering.domain.run import Algorithm, Mode, Run, RunState
 from services.clustering.usecases.runs import (
     QUEUE,
     RUN_TASK,
@@ -28,7 +28,7 @@ def queue() -> MemoryQueue:
 async def create(
     store: MemoryStore, queue: MemoryQueue, *, scope: str = SCOPE, key: RequestKey = NO_KEY
 ) -> Run:
-    return await create_run(store, queue, FakeClock(), scope, Mode.AUTO, key)
+    return await create_run(store, queue, FakeClock(), Run(uuid7(), scope, Mode.AUTO, NOON), key)
 
 
 async def test_a_new_run_is_queued_and_a_worker_is_told(
@@ -40,12 +40,34 @@ async def test_a_new_run_is_queued_and_a_worker_is_told(
     assert await get_run(store, run_name(SCOPE, run.id)) == run
 
 
-async def test_while_one_is_active_that_one_is_answered(
+async def test_while_one_is_active_no_other_is_made(store: MemoryStore, queue: MemoryQueue) -> None:
+    run = await create(store, queue)
+    with pytest.raises(AlreadyExists) as caught:
+        await create(store, queue)
+    assert caught.value.reason == "RUN_ACTIVE"
+    assert caught.value.metadata["run"] == run_name(SCOPE, run.id)
+    assert len(queue.sent) == 1
+    assert (await create(store, queue, scope="personas/other")).id != run.id
+
+
+async def test_a_request_that_was_refused_may_be_sent_again(
     store: MemoryStore, queue: MemoryQueue
 ) -> None:
-    run = await create(store, queue)
-    assert (await create(store, queue)).id == run.id
-    assert (await create(store, queue, scope="personas/other")).id != run.id
+    first = await create(store, queue)
+    key = RequestKey(uuid7(), "CreateClusteringRun", "print")
+    with pytest.raises(AlreadyExists):
+        await create(store, queue, key=key)
+    await cancel_run(store, run_name(SCOPE, first.id), NO_KEY)
+    assert (await create(store, queue, key=key)).id != first.id
+
+
+async def test_what_contradicts_itself_is_refused_before_anything_is_stored(
+    store: MemoryStore, queue: MemoryQueue
+) -> None:
+    wanted = Run(uuid7(), SCOPE, Mode.AUTO, NOON, algorithm=Algorithm.K_MEANS)
+    with pytest.raises(InvalidArgument):
+        await create_run(store, queue, FakeClock(), wanted, NO_KEY)
+    assert not store.data.runs and not queue.sent
 
 
 async def test_a_broker_that_is_away_is_no_error(store: MemoryStore, queue: MemoryQueue) -> None:

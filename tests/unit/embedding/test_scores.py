@@ -5,7 +5,8 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 
-from services.embedding.scores import Vectors, grouping, retrieval, spherical_k_means
+from libs.k_means import spherical_k_means
+from services.embedding.scores import Vectors, grouping, retrieval
 
 
 def units(rows: NDArray[np.float64]) -> Vectors:

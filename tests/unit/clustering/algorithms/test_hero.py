@@ -2,6 +2,8 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.clustering.algorithms.hero import (
     Candidate,
@@ -9,6 +11,7 @@ from services.clustering.algorithms.hero import (
     diverse_top_k,
     parts_of,
     rank,
+    top_heroes,
 )
 from tests.unit.clustering.algorithms.samples import unit
 
@@ -107,3 +110,66 @@ def test_top_k_are_apart():
     assert diverse_top_k(["a", "b", "c", "d"], vectors, 3, max_cosine=0.5) == ["a", "c"]
     assert diverse_top_k(["a", "b"], vectors[:2], 1) == ["a"]
     assert diverse_top_k([], vectors[:0], 3) == []
+
+
+def shot(name: str, sharpness: float, exposure: float = 0.8, **other) -> Candidate:
+    """Good in every other way."""
+    return Candidate(name, 0.9, 1.0, 1.0, NOW, sharpness=sharpness, exposure=exposure, **other)
+
+
+PLAIN = [Candidate(f"p{n}", 0.4, 0.3, sharpness=0.7, exposure=0.8) for n in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("bad", "chosen"),
+    [
+        pytest.param(shot("bad", 0.34), False, id="blurred"),
+        pytest.param(shot("bad", 0.7, exposure=0.3), False, id="dark"),
+        pytest.param(shot("bad", 0.36), True, id="a little soft"),
+        pytest.param(Candidate("bad", 0.9, 1.0), True, id="not measured"),
+    ],
+)
+def test_blur_is_judged_by_what_the_others_are_like(bad, chosen):
+    hero = choose_hero([bad, *PLAIN], NOW)
+    assert (hero.id == "bad") is chosen
+    assert (choose_hero([bad, *PLAIN], NOW, current="bad").id == "bad") is chosen
+    assert choose_hero([bad, *PLAIN], NOW, pinned="bad").id == "bad"
+
+
+def test_where_all_are_soft_one_of_them_is_chosen():
+    assert choose_hero([shot("a", 0.1), shot("b", 0.11)], NOW) is not None
+
+
+def spread_out(*names: str) -> dict[str, np.ndarray]:
+    return dict(zip(names, np.eye(len(names), dtype=np.float32), strict=True))
+
+
+def test_the_best_of_each_kind_stand_for_a_group():
+    candidates = [
+        Candidate(name, quality) for name, quality in zip("abcd", (0.9, 0.8, 0.7, 0.6), strict=True)
+    ]
+    vectors = spread_out("a", "b", "c", "d") | {"b": np.array([1, 0.01, 0, 0], np.float32)}
+    assert [hero.id for hero in top_heroes(candidates, vectors, NOW, 2, 0.9)] == ["a", "c"]
+    assert [h.id for h in top_heroes(candidates, vectors, NOW, 9, 0.9)] == ["a", "c", "d"]
+    assert [h.id for h in top_heroes(candidates, vectors, NOW, 9, 0.9, "b")] == ["b", "c", "d"]
+
+
+def test_vetoed_and_blurred_ones_stand_for_nothing():
+    candidates = [shot("blurred", 0.1), shot("vetoed", 0.9, vetoed=True), *PLAIN]
+    vectors = spread_out(*(candidate.id for candidate in candidates))
+    heroes = top_heroes(candidates, vectors, NOW, 10, 0.9)
+    assert [hero.id for hero in heroes] == ["p0", "p1", "p2", "p3"]
+    assert all(hero.parts.quality == 0.4 for hero in heroes)
+    assert top_heroes([], {}, NOW, 10, 0.9) == []
+
+
+@given(st.integers(0, 50), st.integers(1, 10), st.floats(0.0, 1.0))
+def test_no_two_heroes_reach_the_bound(seed, most, bound):
+    rows = unit(np.random.default_rng(seed).normal(size=(20, 3)))
+    candidates = [Candidate(str(n), n / 20) for n in range(20)]
+    vectors = {str(n): rows[n] for n in range(20)}
+    heroes = top_heroes(candidates, vectors, NOW, most, bound)
+    chosen = np.stack([vectors[hero.id] for hero in heroes])
+    gram = chosen @ chosen.T - 9 * np.eye(len(chosen))
+    assert len(heroes) <= most
+    assert (gram < bound).all()

@@ -82,7 +82,9 @@ async def test_the_intent_is_committed_when_the_call_is_made(desk: Desk) -> None
     assert len(desk.publisher.submitted) == 1
 
 
-@pytest.mark.parametrize("state", sorted(set(S) - {S.READY, S.RETRY_WAIT}), ids=lambda state: state.value)
+@pytest.mark.parametrize(
+    "state", sorted(set(S) - {S.READY, S.RETRY_WAIT}), ids=lambda state: state.value
+)
 async def test_only_what_waits_is_sent(desk: Desk, state: PublicationState) -> None:
     now = desk.clock.now()
     desk.store.add(desk.store.channel, a_post(now, a_publication(now, state=state)))

@@ -27,7 +27,7 @@ from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*colonnade/clustering/v1/cluster_edit.proto\x12\x17\x63olonnade.clustering.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe0\x04\n\x0b\x43lusterEdit\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12=\n\x04kind\x18\x02 \x01(\x0e\x32).colonnade.clustering.v1.ClusterEdit.KindB\x04\xe2\x41\x01\x03\x12\x16\n\x08\x63lusters\x18\x03 \x03(\tB\x04\xe2\x41\x01\x03\x12\x18\n\nitem_count\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x33\n\tundo_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"\x8b\x01\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x0f\n\x0bKIND_UPDATE\x10\x01\x12\x14\n\x10KIND_ADD_MEMBERS\x10\x02\x12\x17\n\x13KIND_REMOVE_MEMBERS\x10\x03\x12\x0e\n\nKIND_MERGE\x10\x04\x12\x0e\n\nKIND_SPLIT\x10\x05\x12\r\n\tKIND_HERO\x10\x06:\x9a\x01\xea\x41\x96\x01\n\x19\x63olonnade.dev/ClusterEdit\x12.personas/{persona}/clusterEdits/{cluster_edit}\x12.projects/{project}/clusterEdits/{cluster_edit}*\x0c\x63lusterEdits2\x0b\x63lusterEditb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*colonnade/clustering/v1/cluster_edit.proto\x12\x17\x63olonnade.clustering.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x80\x05\n\x0b\x43lusterEdit\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12=\n\x04kind\x18\x02 \x01(\x0e\x32).colonnade.clustering.v1.ClusterEdit.KindB\x04\xe2\x41\x01\x03\x12\x16\n\x08\x63lusters\x18\x03 \x03(\tB\x04\xe2\x41\x01\x03\x12\x18\n\nitem_count\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x33\n\tundo_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"\xab\x01\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x0f\n\x0bKIND_UPDATE\x10\x01\x12\x14\n\x10KIND_ADD_MEMBERS\x10\x02\x12\x17\n\x13KIND_REMOVE_MEMBERS\x10\x03\x12\x0e\n\nKIND_MERGE\x10\x04\x12\x0e\n\nKIND_SPLIT\x10\x05\x12\r\n\tKIND_HERO\x10\x06\x12\r\n\tKIND_LOCK\x10\x07\x12\x0f\n\x0bKIND_UNLOCK\x10\x08:\x9a\x01\xea\x41\x96\x01\n\x19\x63olonnade.dev/ClusterEdit\x12.personas/{persona}/clusterEdits/{cluster_edit}\x12.projects/{project}/clusterEdits/{cluster_edit}*\x0c\x63lusterEdits2\x0b\x63lusterEditb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,7 +51,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLUSTEREDIT']._loaded_options = None
   _globals['_CLUSTEREDIT']._serialized_options = b'\352A\226\001\n\031colonnade.dev/ClusterEdit\022.personas/{persona}/clusterEdits/{cluster_edit}\022.projects/{project}/clusterEdits/{cluster_edit}*\014clusterEdits2\013clusterEdit'
   _globals['_CLUSTEREDIT']._serialized_start=165
-  _globals['_CLUSTEREDIT']._serialized_end=773
+  _globals['_CLUSTEREDIT']._serialized_end=805
   _globals['_CLUSTEREDIT_KIND']._serialized_start=477
-  _globals['_CLUSTEREDIT_KIND']._serialized_end=616
+  _globals['_CLUSTEREDIT_KIND']._serialized_end=648
 # @@protoc_insertion_point(module_scope)

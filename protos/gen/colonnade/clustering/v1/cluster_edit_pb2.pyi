@@ -46,6 +46,10 @@ class ClusterEdit(_message.Message):
         """Items of a cluster became a cluster of their own."""
         KIND_HERO: ClusterEdit._Kind.ValueType  # 6
         """The hero was chosen, left to the service again, or vetoed."""
+        KIND_LOCK: ClusterEdit._Kind.ValueType  # 7
+        """Members were locked where they are."""
+        KIND_UNLOCK: ClusterEdit._Kind.ValueType  # 8
+        """Locked members were given back to the runs."""
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
         """Says what was changed."""
@@ -64,6 +68,10 @@ class ClusterEdit(_message.Message):
     """Items of a cluster became a cluster of their own."""
     KIND_HERO: ClusterEdit.Kind.ValueType  # 6
     """The hero was chosen, left to the service again, or vetoed."""
+    KIND_LOCK: ClusterEdit.Kind.ValueType  # 7
+    """Members were locked where they are."""
+    KIND_UNLOCK: ClusterEdit.Kind.ValueType  # 8
+    """Locked members were given back to the runs."""
 
     NAME_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int

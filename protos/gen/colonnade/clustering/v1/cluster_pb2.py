@@ -23,13 +23,14 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from colonnade.clustering.v1 import cluster_digest_pb2 as colonnade_dot_clustering_dot_v1_dot_cluster__digest__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%colonnade/clustering/v1/cluster.proto\x12\x17\x63olonnade.clustering.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"\xe5\x06\n\x07\x43luster\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x1a\n\x05title\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18\x64\x12\x1d\n\x07summary\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xac\x02\x12!\n\x0bprompt_hint\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xa0\x1f\x12\x43\n\x05state\x18\x05 \x01(\x0e\x32&.colonnade.clustering.v1.Cluster.StateB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12=\n\x06origin\x18\x06 \x01(\x0e\x32\'.colonnade.clustering.v1.Cluster.OriginB\x04\xe2\x41\x01\x03\x12\x31\n\x04hero\x18\x07 \x01(\x0b\x32\x1d.colonnade.clustering.v1.HeroB\x04\xe2\x41\x01\x03\x12\x1a\n\x0cmember_count\x18\x08 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x16\n\x08\x63ohesion\x18\t \x01(\x01\x42\x04\xe2\x41\x01\x03\x12\x15\n\x07version\x18\n \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x19\n\x0bmerged_into\x18\x0b \x01(\tB\x04\xe2\x41\x01\x03\x12\x1a\n\x0ctitle_pinned\x18\x0c \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x0f \x01(\tB\x04\xe2\x41\x01\x01\"h\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_ACTIVE\x10\x01\x12\x0f\n\x0bSTATE_DRAFT\x10\x02\x12\x12\n\x0eSTATE_ARCHIVED\x10\x03\x12\x11\n\rSTATE_RETIRED\x10\x04\"F\n\x06Origin\x12\x16\n\x12ORIGIN_UNSPECIFIED\x10\x00\x12\x10\n\x0cORIGIN_FOUND\x10\x01\x12\x12\n\x0eORIGIN_CURATED\x10\x02:{\xea\x41x\n\x15\x63olonnade.dev/Cluster\x12%personas/{persona}/clusters/{cluster}\x12%projects/{project}/clusters/{cluster}*\x08\x63lusters2\x07\x63luster\"}\n\x04Hero\x12\x12\n\x04item\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x13\n\x05score\x18\x02 \x01(\x01\x42\x04\xe2\x41\x01\x03\x12\x36\n\x05parts\x18\x03 \x03(\x0b\x32!.colonnade.clustering.v1.HeroPartB\x04\xe2\x41\x01\x03\x12\x14\n\x06pinned\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x03\"G\n\x08HeroPart\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x13\n\x05value\x18\x02 \x01(\x01\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06weight\x18\x03 \x01(\x01\x42\x04\xe2\x41\x01\x03\"\x87\x01\n\rClusterMember\x12\x12\n\x04item\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x18\n\nsimilarity\x18\x02 \x01(\x01\x42\x04\xe2\x41\x01\x03\x12\x16\n\x08position\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06locked\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x1a\n\x0c\x64uplicate_of\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\"S\n\x13\x43lusterMemberResult\x12\x12\n\x04item\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12(\n\x06status\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusB\x04\xe2\x41\x01\x03\"\x9f\x01\n\rClusterPillar\x12\x15\n\x07\x63luster\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x06pillar\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07primary\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x13\n\x05notes\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"\xba\x04\n\x04Item\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x14\n\x06source\x18\x02 \x01(\tB\x04\xe2\x41\x01\x05\x12\x19\n\x0b\x65xternal_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x05\x12\x13\n\x05title\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x62ody\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\x12\x38\n\x05state\x18\x06 \x01(\x0e\x32#.colonnade.clustering.v1.Item.StateB\x04\xe2\x41\x01\x03\x12\x15\n\x07\x63luster\x18\x07 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0bsource_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x35\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"\x86\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x13\n\x0fSTATE_CLUSTERED\x10\x02\x12\x15\n\x11STATE_UNCLUSTERED\x10\x03\x12\x15\n\x11STATE_QUARANTINED\x10\x04\x12\x10\n\x0cSTATE_CLOSED\x10\x05:E\xea\x41\x42\n\x12\x63olonnade.dev/Item\x12\x1fprojects/{project}/items/{item}*\x05items2\x04itemb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%colonnade/clustering/v1/cluster.proto\x12\x17\x63olonnade.clustering.v1\x1a\x1b\x62uf/validate/validate.proto\x1a,colonnade/clustering/v1/cluster_digest.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"\xa3\x07\n\x07\x43luster\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x1a\n\x05title\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18\x64\x12\x1d\n\x07summary\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xac\x02\x12!\n\x0bprompt_hint\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xa0\x1f\x12\x43\n\x05state\x18\x05 \x01(\x0e\x32&.colonnade.clustering.v1.Cluster.StateB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12=\n\x06origin\x18\x06 \x01(\x0e\x32\'.colonnade.clustering.v1.Cluster.OriginB\x04\xe2\x41\x01\x03\x12\x31\n\x04hero\x18\x07 \x01(\x0b\x32\x1d.colonnade.clustering.v1.HeroB\x04\xe2\x41\x01\x03\x12\x1a\n\x0cmember_count\x18\x08 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x16\n\x08\x63ohesion\x18\t \x01(\x01\x42\x04\xe2\x41\x01\x03\x12\x15\n\x07version\x18\n \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x19\n\x0bmerged_into\x18\x0b \x01(\tB\x04\xe2\x41\x01\x03\x12\x1a\n\x0ctitle_pinned\x18\x0c \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x0f \x01(\tB\x04\xe2\x41\x01\x01\x12<\n\x06\x64igest\x18\x10 \x01(\x0b\x32&.colonnade.clustering.v1.ClusterDigestB\x04\xe2\x41\x01\x03\"h\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_ACTIVE\x10\x01\x12\x0f\n\x0bSTATE_DRAFT\x10\x02\x12\x12\n\x0eSTATE_ARCHIVED\x10\x03\x12\x11\n\rSTATE_RETIRED\x10\x04\"F\n\x06Origin\x12\x16\n\x12ORIGIN_UNSPECIFIED\x10\x00\x12\x10\n\x0cORIGIN_FOUND\x10\x01\x12\x12\n\x0eORIGIN_CURATED\x10\x02:{\xea\x41x\n\x15\x63olonnade.dev/Cluster\x12%personas/{persona}/clusters/{cluster}\x12%projects/{project}/clusters/{cluster}*\x08\x63lusters2\x07\x63luster\"}\n\x04Hero\x12\x12\n\x04item\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x13\n\x05score\x18\x02 \x01(\x01\x42\x04\xe2\x41\x01\x03\x12\x36\n\x05parts\x18\x03 \x03(\x0b\x32!.colonnade.clustering.v1.HeroPartB\x04\xe2\x41\x01\x03\x12\x14\n\x06pinned\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x03\"G\n\x08HeroPart\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x13\n\x05value\x18\x02 \x01(\x01\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06weight\x18\x03 \x01(\x01\x42\x04\xe2\x41\x01\x03\"\xc9\x01\n\rClusterMember\x12\x12\n\x04item\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x18\n\nsimilarity\x18\x02 \x01(\x01\x42\x04\xe2\x41\x01\x03\x12\x16\n\x08position\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06locked\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x1a\n\x0c\x64uplicate_of\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x13\n\x05title\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07\x65xcerpt\x18\x07 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x06source\x18\x08 \x01(\tB\x04\xe2\x41\x01\x03\"S\n\x13\x43lusterMemberResult\x12\x12\n\x04item\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12(\n\x06status\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusB\x04\xe2\x41\x01\x03\"\x9f\x01\n\rClusterPillar\x12\x15\n\x07\x63luster\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x06pillar\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07primary\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x13\n\x05notes\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"\xc5\x06\n\x04Item\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x14\n\x06source\x18\x02 \x01(\tB\x04\xe2\x41\x01\x05\x12\x19\n\x0b\x65xternal_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x05\x12\x13\n\x05title\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x62ody\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\x12\x38\n\x05state\x18\x06 \x01(\x0e\x32#.colonnade.clustering.v1.Item.StateB\x04\xe2\x41\x01\x03\x12\x15\n\x07\x63luster\x18\x07 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0bsource_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x35\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x11\n\x03url\x18\x0b \x01(\tB\x04\xe2\x41\x01\x01\x12\x43\n\x08metadata\x18\x0c \x03(\x0b\x32+.colonnade.clustering.v1.Item.MetadataEntryB\x04\xe2\x41\x01\x01\x12\x18\n\nrepository\x18\r \x01(\tB\x04\xe2\x41\x01\x01\x12\x17\n\ttruncated\x18\x0e \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x19\n\x06\x63losed\x18\x0f \x01(\x08\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\'\n\x05\x65rror\x18\x10 \x01(\x0b\x32\x12.google.rpc.StatusB\x04\xe2\x41\x01\x03\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x86\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x13\n\x0fSTATE_CLUSTERED\x10\x02\x12\x15\n\x11STATE_UNCLUSTERED\x10\x03\x12\x15\n\x11STATE_QUARANTINED\x10\x04\x12\x10\n\x0cSTATE_CLOSED\x10\x05:E\xea\x41\x42\n\x12\x63olonnade.dev/Item\x12\x1fprojects/{project}/items/{item}*\x05items2\x04itemB\t\n\x07_closedb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -66,6 +67,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLUSTER'].fields_by_name['update_time']._serialized_options = b'\342A\001\003'
   _globals['_CLUSTER'].fields_by_name['etag']._loaded_options = None
   _globals['_CLUSTER'].fields_by_name['etag']._serialized_options = b'\342A\001\001'
+  _globals['_CLUSTER'].fields_by_name['digest']._loaded_options = None
+  _globals['_CLUSTER'].fields_by_name['digest']._serialized_options = b'\342A\001\003'
   _globals['_CLUSTER']._loaded_options = None
   _globals['_CLUSTER']._serialized_options = b'\352Ax\n\025colonnade.dev/Cluster\022%personas/{persona}/clusters/{cluster}\022%projects/{project}/clusters/{cluster}*\010clusters2\007cluster'
   _globals['_HERO'].fields_by_name['item']._loaded_options = None
@@ -92,6 +95,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLUSTERMEMBER'].fields_by_name['locked']._serialized_options = b'\342A\001\003'
   _globals['_CLUSTERMEMBER'].fields_by_name['duplicate_of']._loaded_options = None
   _globals['_CLUSTERMEMBER'].fields_by_name['duplicate_of']._serialized_options = b'\342A\001\003'
+  _globals['_CLUSTERMEMBER'].fields_by_name['title']._loaded_options = None
+  _globals['_CLUSTERMEMBER'].fields_by_name['title']._serialized_options = b'\342A\001\003'
+  _globals['_CLUSTERMEMBER'].fields_by_name['excerpt']._loaded_options = None
+  _globals['_CLUSTERMEMBER'].fields_by_name['excerpt']._serialized_options = b'\342A\001\003'
+  _globals['_CLUSTERMEMBER'].fields_by_name['source']._loaded_options = None
+  _globals['_CLUSTERMEMBER'].fields_by_name['source']._serialized_options = b'\342A\001\003'
   _globals['_CLUSTERMEMBERRESULT'].fields_by_name['item']._loaded_options = None
   _globals['_CLUSTERMEMBERRESULT'].fields_by_name['item']._serialized_options = b'\342A\001\003'
   _globals['_CLUSTERMEMBERRESULT'].fields_by_name['status']._loaded_options = None
@@ -106,6 +115,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLUSTERPILLAR'].fields_by_name['notes']._serialized_options = b'\342A\001\003'
   _globals['_CLUSTERPILLAR'].fields_by_name['create_time']._loaded_options = None
   _globals['_CLUSTERPILLAR'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
+  _globals['_ITEM_METADATAENTRY']._loaded_options = None
+  _globals['_ITEM_METADATAENTRY']._serialized_options = b'8\001'
   _globals['_ITEM'].fields_by_name['name']._loaded_options = None
   _globals['_ITEM'].fields_by_name['name']._serialized_options = b'\342A\001\010'
   _globals['_ITEM'].fields_by_name['source']._loaded_options = None
@@ -126,26 +137,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ITEM'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
   _globals['_ITEM'].fields_by_name['update_time']._loaded_options = None
   _globals['_ITEM'].fields_by_name['update_time']._serialized_options = b'\342A\001\003'
+  _globals['_ITEM'].fields_by_name['url']._loaded_options = None
+  _globals['_ITEM'].fields_by_name['url']._serialized_options = b'\342A\001\001'
+  _globals['_ITEM'].fields_by_name['metadata']._loaded_options = None
+  _globals['_ITEM'].fields_by_name['metadata']._serialized_options = b'\342A\001\001'
+  _globals['_ITEM'].fields_by_name['repository']._loaded_options = None
+  _globals['_ITEM'].fields_by_name['repository']._serialized_options = b'\342A\001\001'
+  _globals['_ITEM'].fields_by_name['truncated']._loaded_options = None
+  _globals['_ITEM'].fields_by_name['truncated']._serialized_options = b'\342A\001\003'
+  _globals['_ITEM'].fields_by_name['closed']._loaded_options = None
+  _globals['_ITEM'].fields_by_name['closed']._serialized_options = b'\342A\001\001'
+  _globals['_ITEM'].fields_by_name['error']._loaded_options = None
+  _globals['_ITEM'].fields_by_name['error']._serialized_options = b'\342A\001\003'
   _globals['_ITEM']._loaded_options = None
   _globals['_ITEM']._serialized_options = b'\352AB\n\022colonnade.dev/Item\022\037projects/{project}/items/{item}*\005items2\004item'
-  _globals['_CLUSTER']._serialized_start=214
-  _globals['_CLUSTER']._serialized_end=1083
-  _globals['_CLUSTER_STATE']._serialized_start=782
-  _globals['_CLUSTER_STATE']._serialized_end=886
-  _globals['_CLUSTER_ORIGIN']._serialized_start=888
-  _globals['_CLUSTER_ORIGIN']._serialized_end=958
-  _globals['_HERO']._serialized_start=1085
-  _globals['_HERO']._serialized_end=1210
-  _globals['_HEROPART']._serialized_start=1212
-  _globals['_HEROPART']._serialized_end=1283
-  _globals['_CLUSTERMEMBER']._serialized_start=1286
-  _globals['_CLUSTERMEMBER']._serialized_end=1421
-  _globals['_CLUSTERMEMBERRESULT']._serialized_start=1423
-  _globals['_CLUSTERMEMBERRESULT']._serialized_end=1506
-  _globals['_CLUSTERPILLAR']._serialized_start=1509
-  _globals['_CLUSTERPILLAR']._serialized_end=1668
-  _globals['_ITEM']._serialized_start=1671
-  _globals['_ITEM']._serialized_end=2241
-  _globals['_ITEM_STATE']._serialized_start=2036
-  _globals['_ITEM_STATE']._serialized_end=2170
+  _globals['_CLUSTER']._serialized_start=260
+  _globals['_CLUSTER']._serialized_end=1191
+  _globals['_CLUSTER_STATE']._serialized_start=890
+  _globals['_CLUSTER_STATE']._serialized_end=994
+  _globals['_CLUSTER_ORIGIN']._serialized_start=996
+  _globals['_CLUSTER_ORIGIN']._serialized_end=1066
+  _globals['_HERO']._serialized_start=1193
+  _globals['_HERO']._serialized_end=1318
+  _globals['_HEROPART']._serialized_start=1320
+  _globals['_HEROPART']._serialized_end=1391
+  _globals['_CLUSTERMEMBER']._serialized_start=1394
+  _globals['_CLUSTERMEMBER']._serialized_end=1595
+  _globals['_CLUSTERMEMBERRESULT']._serialized_start=1597
+  _globals['_CLUSTERMEMBERRESULT']._serialized_end=1680
+  _globals['_CLUSTERPILLAR']._serialized_start=1683
+  _globals['_CLUSTERPILLAR']._serialized_end=1842
+  _globals['_ITEM']._serialized_start=1845
+  _globals['_ITEM']._serialized_end=2682
+  _globals['_ITEM_METADATAENTRY']._serialized_start=2416
+  _globals['_ITEM_METADATAENTRY']._serialized_end=2463
+  _globals['_ITEM_STATE']._serialized_start=2466
+  _globals['_ITEM_STATE']._serialized_end=2600
 # @@protoc_insertion_point(module_scope)

@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from colonnade.clustering.v1 import cluster_digest_pb2 as _cluster_digest_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -96,6 +97,7 @@ class Cluster(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name; the id stays when later runs find the same group again."""
     title: _builtins.str
@@ -134,6 +136,10 @@ class Cluster(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When it last changed."""
 
+    @_builtins.property
+    def digest(self) -> _cluster_digest_pb2.ClusterDigest:
+        """What was written about it in the background after it last changed."""
+
     def __init__(
         self,
         *,
@@ -152,10 +158,11 @@ class Cluster(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
+        digest: _cluster_digest_pb2.ClusterDigest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "hero", b"hero", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "digest", b"digest", "hero", b"hero", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cohesion", b"cohesion", "create_time", b"create_time", "etag", b"etag", "hero", b"hero", "member_count", b"member_count", "merged_into", b"merged_into", "name", b"name", "origin", b"origin", "prompt_hint", b"prompt_hint", "state", b"state", "summary", b"summary", "title", b"title", "title_pinned", b"title_pinned", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cohesion", b"cohesion", "create_time", b"create_time", "digest", b"digest", "etag", b"etag", "hero", b"hero", "member_count", b"member_count", "merged_into", b"merged_into", "name", b"name", "origin", b"origin", "prompt_hint", b"prompt_hint", "state", b"state", "summary", b"summary", "title", b"title", "title_pinned", b"title_pinned", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -238,6 +245,9 @@ class ClusterMember(_message.Message):
     POSITION_FIELD_NUMBER: _builtins.int
     LOCKED_FIELD_NUMBER: _builtins.int
     DUPLICATE_OF_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    EXCERPT_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
     item: _builtins.str
     """The item, such as `personas/{persona}/photos/{photo}`."""
     similarity: _builtins.float
@@ -248,6 +258,12 @@ class ClusterMember(_message.Message):
     """Whether a person put it there, so that no run moves it."""
     duplicate_of: _builtins.str
     """The item of which it is a near-duplicate, if it is one."""
+    title: _builtins.str
+    """The title of a text."""
+    excerpt: _builtins.str
+    """The first 200 characters of a text."""
+    source: _builtins.str
+    """Where a text comes from, such as `github`."""
     def __init__(
         self,
         *,
@@ -256,10 +272,13 @@ class ClusterMember(_message.Message):
         position: _builtins.int = ...,
         locked: _builtins.bool = ...,
         duplicate_of: _builtins.str = ...,
+        title: _builtins.str = ...,
+        excerpt: _builtins.str = ...,
+        source: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["duplicate_of", b"duplicate_of", "item", b"item", "locked", b"locked", "position", b"position", "similarity", b"similarity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duplicate_of", b"duplicate_of", "excerpt", b"excerpt", "item", b"item", "locked", b"locked", "position", b"position", "similarity", b"similarity", "source", b"source", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -374,6 +393,26 @@ class Item(_message.Message):
     STATE_CLOSED: Item.State.ValueType  # 5
     """Closed at its source."""
 
+    @_typing.final
+    class MetadataEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     NAME_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     EXTERNAL_ID_FIELD_NUMBER: _builtins.int
@@ -384,20 +423,42 @@ class Item(_message.Message):
     SOURCE_TIME_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    REPOSITORY_FIELD_NUMBER: _builtins.int
+    TRUNCATED_FIELD_NUMBER: _builtins.int
+    CLOSED_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, `projects/{project}/items/{item}`."""
     source: _builtins.str
-    """Where it comes from, such as `github`."""
+    """Where it comes from: `github`, `sentry`, `reddit`, `manual`, or a name of your own of lower-case
+    letters, digits and hyphens, at most 40.
+    """
     external_id: _builtins.str
-    """Its id there; unique within scope and source."""
+    """Its id there, at most 256 characters; unique within scope and source. What has none is new
+    each time that it is sent.
+    """
     title: _builtins.str
-    """Its title."""
+    """Its title, at most 500 characters."""
     body: _builtins.str
-    """Its text."""
+    """Its text; what is beyond 64 KB is cut off. Title, an empty line and the first 1500 characters
+    of it are what is embedded.
+    """
     state: Global___Item.State.ValueType
     """Where it stands."""
     cluster: _builtins.str
     """The cluster that it is in."""
+    url: _builtins.str
+    """Where it is to be read at its source: an address with http or https, of at most 2000 characters."""
+    repository: _builtins.str
+    """The repository that it is about, such as `acme/lumen`; at most 200 characters."""
+    truncated: _builtins.bool
+    """Whether the body that was sent had more than 64 KB, of which the rest was dropped."""
+    closed: _builtins.bool
+    """Whether it is closed at its source, so that it is in no queue and no cluster. Unset when it is
+    taken in: as it is, or open if it is new. Always set in answers.
+    """
     @_builtins.property
     def source_time(self) -> _timestamp_pb2.Timestamp:
         """When it was made at its source."""
@@ -409,6 +470,16 @@ class Item(_message.Message):
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When it last changed."""
+
+    @_builtins.property
+    def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What else its source tells, such as labels: at most 50 entries, keys of 1 to 64 characters and
+        values of at most 1000.
+        """
+
+    @_builtins.property
+    def error(self) -> _status_pb2.Status:
+        """Why it is quarantined."""
 
     def __init__(
         self,
@@ -423,11 +494,19 @@ class Item(_message.Message):
         source_time: _timestamp_pb2.Timestamp | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        url: _builtins.str = ...,
+        metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        repository: _builtins.str = ...,
+        truncated: _builtins.bool = ...,
+        closed: _builtins.bool | None = ...,
+        error: _status_pb2.Status | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "source_time", b"source_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_closed", b"_closed", "closed", b"closed", "create_time", b"create_time", "error", b"error", "source_time", b"source_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "cluster", b"cluster", "create_time", b"create_time", "external_id", b"external_id", "name", b"name", "source", b"source", "source_time", b"source_time", "state", b"state", "title", b"title", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_closed", b"_closed", "body", b"body", "closed", b"closed", "cluster", b"cluster", "create_time", b"create_time", "error", b"error", "external_id", b"external_id", "metadata", b"metadata", "name", b"name", "repository", b"repository", "source", b"source", "source_time", b"source_time", "state", b"state", "title", b"title", "truncated", b"truncated", "update_time", b"update_time", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__closed: _TypeAlias = _typing.Literal["closed"]  # noqa: Y015
+    _WhichOneofArgType__closed: _TypeAlias = _typing.Literal["_closed", b"_closed"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__closed) -> _WhichOneofReturnType__closed | None: ...
 
 Global___Item: _TypeAlias = Item  # noqa: Y015

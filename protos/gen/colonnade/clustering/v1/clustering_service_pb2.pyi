@@ -38,7 +38,7 @@ class CreateClusteringRunRequest(_message.Message):
     """A UUID chosen by the caller. The same id with the same request returns the first answer."""
     @_builtins.property
     def clustering_run(self) -> _clustering_run_pb2.ClusteringRun:
-        """The run; only its mode is read."""
+        """The run; its mode, algorithm, params, filter and shadow are read."""
 
     def __init__(
         self,
@@ -86,22 +86,28 @@ class ListClusteringRunsRequest(_message.Message):
     PARENT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """The scope, `personas/{persona}` or `projects/{project}`."""
     page_size: _builtins.int
     """How many a page: 50 when 0, 200 at most (more is taken as 200)."""
     page_token: _builtins.str
     """The `next_page_token` of the page before."""
+    filter: _builtins.str
+    """Conditions joined by AND: `state` and `trigger` with `=` or `!=` and a value without its
+    prefix, such as `state = "FAILED" AND trigger != "DEMAND"`.
+    """
     def __init__(
         self,
         *,
         parent: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        filter: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -267,6 +273,7 @@ class ListClustersRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     FILTER_FIELD_NUMBER: _builtins.int
+    ORDER_BY_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """The scope, `personas/{persona}` or `projects/{project}`."""
     page_size: _builtins.int
@@ -278,6 +285,8 @@ class ListClustersRequest(_message.Message):
     `pillar` with `=`, such as `state = "DRAFT" AND pillar = "personas/nora/pillars/food"`. Without
     one on the state, archived clusters are left out.
     """
+    order_by: _builtins.str
+    """`member_count desc` (the default), or `update_time desc` for what changed last."""
     def __init__(
         self,
         *,
@@ -285,10 +294,11 @@ class ListClustersRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         filter: _builtins.str = ...,
+        order_by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -362,23 +372,53 @@ class ListClusterMembersResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class SourceCountsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     MEMBERS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    SKIPPED_COUNT_FIELD_NUMBER: _builtins.int
+    SOURCE_COUNTS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Send it back for the next page; empty on the last one."""
+    skipped_count: _builtins.int
+    """How many members of this page are left out because they were closed or deleted meanwhile."""
     @_builtins.property
     def members(self) -> _containers.RepeatedCompositeFieldContainer[_cluster_pb2.ClusterMember]:
         """The members."""
+
+    @_builtins.property
+    def source_counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """How many texts in the cluster come from which source; on the first page only."""
 
     def __init__(
         self,
         *,
         members: _abc.Iterable[_cluster_pb2.ClusterMember] | None = ...,
         next_page_token: _builtins.str = ...,
+        skipped_count: _builtins.int = ...,
+        source_counts: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["members", b"members", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["members", b"members", "next_page_token", b"next_page_token", "skipped_count", b"skipped_count", "source_counts", b"source_counts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -715,6 +755,142 @@ class RemoveClusterMembersResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RemoveClusterMembersResponse: _TypeAlias = RemoveClusterMembersResponse  # noqa: Y015
+
+@_typing.final
+class LockClusterMembersRequest(_message.Message):
+    """Asks for ClusteringService.LockClusterMembers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ITEMS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The name of the cluster."""
+    request_id: _builtins.str
+    """A UUID chosen by the caller. The same id with the same request returns the first answer."""
+    @_builtins.property
+    def items(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The items, 1 to 200, such as `personas/{persona}/photos/{photo}`."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        items: _abc.Iterable[_builtins.str] | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LockClusterMembersRequest: _TypeAlias = LockClusterMembersRequest  # noqa: Y015
+
+@_typing.final
+class LockClusterMembersResponse(_message.Message):
+    """Answers ClusteringService.LockClusterMembers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    CLUSTER_FIELD_NUMBER: _builtins.int
+    EDIT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[_cluster_pb2.ClusterMemberResult]:
+        """One result for each item, in their order."""
+
+    @_builtins.property
+    def cluster(self) -> _cluster_pb2.Cluster:
+        """The cluster after the change."""
+
+    @_builtins.property
+    def edit(self) -> _cluster_edit_pb2.ClusterEdit:
+        """The edit, for undoing it; none when nothing changed."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[_cluster_pb2.ClusterMemberResult] | None = ...,
+        cluster: _cluster_pb2.Cluster | None = ...,
+        edit: _cluster_edit_pb2.ClusterEdit | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "edit", b"edit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "edit", b"edit", "results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LockClusterMembersResponse: _TypeAlias = LockClusterMembersResponse  # noqa: Y015
+
+@_typing.final
+class UnlockClusterMembersRequest(_message.Message):
+    """Asks for ClusteringService.UnlockClusterMembers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ITEMS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The name of the cluster."""
+    request_id: _builtins.str
+    """A UUID chosen by the caller. The same id with the same request returns the first answer."""
+    @_builtins.property
+    def items(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The items, 1 to 200, such as `personas/{persona}/photos/{photo}`."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        items: _abc.Iterable[_builtins.str] | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnlockClusterMembersRequest: _TypeAlias = UnlockClusterMembersRequest  # noqa: Y015
+
+@_typing.final
+class UnlockClusterMembersResponse(_message.Message):
+    """Answers ClusteringService.UnlockClusterMembers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    CLUSTER_FIELD_NUMBER: _builtins.int
+    EDIT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[_cluster_pb2.ClusterMemberResult]:
+        """One result for each item, in their order."""
+
+    @_builtins.property
+    def cluster(self) -> _cluster_pb2.Cluster:
+        """The cluster after the change."""
+
+    @_builtins.property
+    def edit(self) -> _cluster_edit_pb2.ClusterEdit:
+        """The edit, for undoing it; none when nothing changed."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[_cluster_pb2.ClusterMemberResult] | None = ...,
+        cluster: _cluster_pb2.Cluster | None = ...,
+        edit: _cluster_edit_pb2.ClusterEdit | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "edit", b"edit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "edit", b"edit", "results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnlockClusterMembersResponse: _TypeAlias = UnlockClusterMembersResponse  # noqa: Y015
 
 @_typing.final
 class MergeClustersRequest(_message.Message):

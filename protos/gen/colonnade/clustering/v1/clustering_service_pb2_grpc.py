@@ -114,6 +114,16 @@ class ClusteringServiceStub:
                 request_serializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.RemoveClusterMembersRequest.SerializeToString,
                 response_deserializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.RemoveClusterMembersResponse.FromString,
                 _registered_method=True)
+        self.LockClusterMembers = channel.unary_unary(
+                '/colonnade.clustering.v1.ClusteringService/LockClusterMembers',
+                request_serializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.LockClusterMembersRequest.SerializeToString,
+                response_deserializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.LockClusterMembersResponse.FromString,
+                _registered_method=True)
+        self.UnlockClusterMembers = channel.unary_unary(
+                '/colonnade.clustering.v1.ClusteringService/UnlockClusterMembers',
+                request_serializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.UnlockClusterMembersRequest.SerializeToString,
+                response_deserializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.UnlockClusterMembersResponse.FromString,
+                _registered_method=True)
         self.MergeClusters = channel.unary_unary(
                 '/colonnade.clustering.v1.ClusteringService/MergeClusters',
                 request_serializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.MergeClustersRequest.SerializeToString,
@@ -178,7 +188,8 @@ class ClusteringServiceServicer:
 
     def CreateClusteringRun(self, request, context):
         """Asks for a clustering run; returns at once with the job to watch. While one is queued or
-        running in the scope, that one is returned.
+        running in the scope, this is refused with ALREADY_EXISTS (RUN_ACTIVE), whose metadata `run`
+        names that one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -221,7 +232,8 @@ class ClusteringServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListClusters(self, request, context):
-        """Lists the clusters of a scope, largest first; archived ones only if the filter asks for them.
+        """Lists the clusters of a scope, largest first unless `order_by` says otherwise; archived ones only
+        if the filter asks for them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -279,6 +291,22 @@ class ClusteringServiceServicer:
 
     def RemoveClusterMembers(self, request, context):
         """Takes up to 200 items out of a cluster, each with a result of its own. No run puts them back.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LockClusterMembers(self, request, context):
+        """Has no run move up to 200 members out of the cluster that they are in, each with a result of its
+        own. What people add with AddClusterMembers is locked already.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnlockClusterMembers(self, request, context):
+        """Gives up to 200 members back to the runs, each with a result of its own. They stay where they
+        are until a run finds them a better place.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -442,6 +470,16 @@ def add_ClusteringServiceServicer_to_server(servicer, server):
                     servicer.RemoveClusterMembers,
                     request_deserializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.RemoveClusterMembersRequest.FromString,
                     response_serializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.RemoveClusterMembersResponse.SerializeToString,
+            ),
+            'LockClusterMembers': grpc.unary_unary_rpc_method_handler(
+                    servicer.LockClusterMembers,
+                    request_deserializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.LockClusterMembersRequest.FromString,
+                    response_serializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.LockClusterMembersResponse.SerializeToString,
+            ),
+            'UnlockClusterMembers': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnlockClusterMembers,
+                    request_deserializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.UnlockClusterMembersRequest.FromString,
+                    response_serializer=colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.UnlockClusterMembersResponse.SerializeToString,
             ),
             'MergeClusters': grpc.unary_unary_rpc_method_handler(
                     servicer.MergeClusters,
@@ -906,6 +944,60 @@ class ClusteringService:
             '/colonnade.clustering.v1.ClusteringService/RemoveClusterMembers',
             colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.RemoveClusterMembersRequest.SerializeToString,
             colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.RemoveClusterMembersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LockClusterMembers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/colonnade.clustering.v1.ClusteringService/LockClusterMembers',
+            colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.LockClusterMembersRequest.SerializeToString,
+            colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.LockClusterMembersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnlockClusterMembers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/colonnade.clustering.v1.ClusteringService/UnlockClusterMembers',
+            colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.UnlockClusterMembersRequest.SerializeToString,
+            colonnade_dot_clustering_dot_v1_dot_clustering__service__pb2.UnlockClusterMembersResponse.FromString,
             options,
             channel_credentials,
             insecure,

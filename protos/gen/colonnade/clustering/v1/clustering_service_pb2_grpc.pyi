@@ -23,7 +23,8 @@ class ClusteringServiceStub:
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateClusteringRun: _aio.UnaryUnaryMultiCallable[_clustering_service_pb2.CreateClusteringRunRequest, _clustering_run_pb2.ClusteringRun]
     """Asks for a clustering run; returns at once with the job to watch. While one is queued or
-    running in the scope, that one is returned.
+    running in the scope, this is refused with ALREADY_EXISTS (RUN_ACTIVE), whose metadata `run`
+    names that one.
     """
     GetClusteringRun: _aio.UnaryUnaryMultiCallable[_clustering_service_pb2.GetClusteringRunRequest, _clustering_run_pb2.ClusteringRun]
     """Gets a clustering run."""
@@ -38,7 +39,9 @@ class ClusteringServiceStub:
     GetCluster: _aio.UnaryUnaryMultiCallable[_clustering_service_pb2.GetClusterRequest, _cluster_pb2.Cluster]
     """Gets a cluster."""
     ListClusters: _aio.UnaryUnaryMultiCallable[_clustering_service_pb2.ListClustersRequest, _clustering_service_pb2.ListClustersResponse]
-    """Lists the clusters of a scope, largest first; archived ones only if the filter asks for them."""
+    """Lists the clusters of a scope, largest first unless `order_by` says otherwise; archived ones only
+    if the filter asks for them.
+    """
     ListClusterMembers: _aio.UnaryUnaryMultiCallable[_clustering_service_pb2.ListClusterMembersRequest, _clustering_service_pb2.ListClusterMembersResponse]
     """Lists the members of a cluster, most central first."""
     CreateCluster: _aio.UnaryUnaryMultiCallable[_clustering_service_pb2.CreateClusterRequest, _cluster_pb2.Cluster]
@@ -57,6 +60,14 @@ class ClusteringServiceStub:
     """
     RemoveClusterMembers: _aio.UnaryUnaryMultiCallable[_clustering_service_pb2.RemoveClusterMembersRequest, _clustering_service_pb2.RemoveClusterMembersResponse]
     """Takes up to 200 items out of a cluster, each with a result of its own. No run puts them back."""
+    LockClusterMembers: _aio.UnaryUnaryMultiCallable[_clustering_service_pb2.LockClusterMembersRequest, _clustering_service_pb2.LockClusterMembersResponse]
+    """Has no run move up to 200 members out of the cluster that they are in, each with a result of its
+    own. What people add with AddClusterMembers is locked already.
+    """
+    UnlockClusterMembers: _aio.UnaryUnaryMultiCallable[_clustering_service_pb2.UnlockClusterMembersRequest, _clustering_service_pb2.UnlockClusterMembersResponse]
+    """Gives up to 200 members back to the runs, each with a result of its own. They stay where they
+    are until a run finds them a better place.
+    """
     MergeClusters: _aio.UnaryUnaryMultiCallable[_clustering_service_pb2.MergeClustersRequest, _clustering_service_pb2.MergeClustersResponse]
     """Makes clusters part of another one, for good: what later runs find of them goes there too."""
     SplitCluster: _aio.UnaryUnaryMultiCallable[_clustering_service_pb2.SplitClusterRequest, _clustering_service_pb2.SplitClusterResponse]
@@ -100,7 +111,8 @@ class ClusteringServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_clustering_service_pb2.CreateClusteringRunRequest, _abc.Awaitable[_clustering_run_pb2.ClusteringRun]],
     ) -> _abc.Awaitable[_clustering_run_pb2.ClusteringRun]:
         """Asks for a clustering run; returns at once with the job to watch. While one is queued or
-        running in the scope, that one is returned.
+        running in the scope, this is refused with ALREADY_EXISTS (RUN_ACTIVE), whose metadata `run`
+        names that one.
         """
 
     @_abc_1.abstractmethod
@@ -151,7 +163,9 @@ class ClusteringServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _clustering_service_pb2.ListClustersRequest,
         context: _aio.ServicerContext[_clustering_service_pb2.ListClustersRequest, _abc.Awaitable[_clustering_service_pb2.ListClustersResponse]],
     ) -> _abc.Awaitable[_clustering_service_pb2.ListClustersResponse]:
-        """Lists the clusters of a scope, largest first; archived ones only if the filter asks for them."""
+        """Lists the clusters of a scope, largest first unless `order_by` says otherwise; archived ones only
+        if the filter asks for them.
+        """
 
     @_abc_1.abstractmethod
     def ListClusterMembers(
@@ -218,6 +232,26 @@ class ClusteringServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_clustering_service_pb2.RemoveClusterMembersRequest, _abc.Awaitable[_clustering_service_pb2.RemoveClusterMembersResponse]],
     ) -> _abc.Awaitable[_clustering_service_pb2.RemoveClusterMembersResponse]:
         """Takes up to 200 items out of a cluster, each with a result of its own. No run puts them back."""
+
+    @_abc_1.abstractmethod
+    def LockClusterMembers(
+        self,
+        request: _clustering_service_pb2.LockClusterMembersRequest,
+        context: _aio.ServicerContext[_clustering_service_pb2.LockClusterMembersRequest, _abc.Awaitable[_clustering_service_pb2.LockClusterMembersResponse]],
+    ) -> _abc.Awaitable[_clustering_service_pb2.LockClusterMembersResponse]:
+        """Has no run move up to 200 members out of the cluster that they are in, each with a result of its
+        own. What people add with AddClusterMembers is locked already.
+        """
+
+    @_abc_1.abstractmethod
+    def UnlockClusterMembers(
+        self,
+        request: _clustering_service_pb2.UnlockClusterMembersRequest,
+        context: _aio.ServicerContext[_clustering_service_pb2.UnlockClusterMembersRequest, _abc.Awaitable[_clustering_service_pb2.UnlockClusterMembersResponse]],
+    ) -> _abc.Awaitable[_clustering_service_pb2.UnlockClusterMembersResponse]:
+        """Gives up to 200 members back to the runs, each with a result of its own. They stay where they
+        are until a run finds them a better place.
+        """
 
     @_abc_1.abstractmethod
     def MergeClusters(

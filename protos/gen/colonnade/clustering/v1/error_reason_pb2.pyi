@@ -62,6 +62,14 @@ class _ClusteringErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[
     """The embedding service is still loading the model, or cannot."""
     CLUSTERING_ERROR_REASON_WORKER_LOST: _ClusteringErrorReason.ValueType  # 26
     """Workers took a generation up again and again and were lost before a photo was done."""
+    CLUSTERING_ERROR_REASON_RUN_ACTIVE: _ClusteringErrorReason.ValueType  # 30
+    """Another run is queued or running in the scope; metadata `run`."""
+    CLUSTERING_ERROR_REASON_ALGORITHM_NOT_INSTALLED: _ClusteringErrorReason.ValueType  # 40
+    """The algorithm needs a library that is not installed; metadata `algorithm`."""
+    CLUSTERING_ERROR_REASON_TOO_MANY_ITEMS: _ClusteringErrorReason.ValueType  # 41
+    """The algorithm cannot group so many items; metadata `items`, `most`."""
+    CLUSTERING_ERROR_REASON_CLUSTER_EMPTY: _ClusteringErrorReason.ValueType  # 50
+    """The cluster has no members with vectors to look at."""
 
 class ClusteringErrorReason(_ClusteringErrorReason, metaclass=_ClusteringErrorReasonEnumTypeWrapper):
     """Lists the reasons that errors of the clustering service carry in `google.rpc.ErrorInfo.reason`,
@@ -108,4 +116,12 @@ CLUSTERING_ERROR_REASON_MODEL_NOT_READY: ClusteringErrorReason.ValueType  # 25
 """The embedding service is still loading the model, or cannot."""
 CLUSTERING_ERROR_REASON_WORKER_LOST: ClusteringErrorReason.ValueType  # 26
 """Workers took a generation up again and again and were lost before a photo was done."""
+CLUSTERING_ERROR_REASON_RUN_ACTIVE: ClusteringErrorReason.ValueType  # 30
+"""Another run is queued or running in the scope; metadata `run`."""
+CLUSTERING_ERROR_REASON_ALGORITHM_NOT_INSTALLED: ClusteringErrorReason.ValueType  # 40
+"""The algorithm needs a library that is not installed; metadata `algorithm`."""
+CLUSTERING_ERROR_REASON_TOO_MANY_ITEMS: ClusteringErrorReason.ValueType  # 41
+"""The algorithm cannot group so many items; metadata `items`, `most`."""
+CLUSTERING_ERROR_REASON_CLUSTER_EMPTY: ClusteringErrorReason.ValueType  # 50
+"""The cluster has no members with vectors to look at."""
 Global___ClusteringErrorReason: _TypeAlias = ClusteringErrorReason  # noqa: Y015

@@ -23,9 +23,9 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Generation(_message.Message):
-    """Describes the vectors that one model made of all photos. One generation is active: search,
-    duplicates, scenes and clusters use it and no other. A second one can be filled beside it and
-    then takes its place in one step.
+    """Describes the vectors that one model made of all photos, or of all texts. One generation of each
+    is active: search, duplicates, scenes and clusters use it and no other. A second one can be filled
+    beside it and then takes its place in one step.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -69,6 +69,33 @@ class Generation(_message.Message):
     STATE_CANCELLED: Generation.State.ValueType  # 6
     """Somebody stopped it."""
 
+    class _Modality:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _ModalityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Generation._Modality.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        MODALITY_UNSPECIFIED: Generation._Modality.ValueType  # 0
+        """Read as MODALITY_PHOTOS."""
+        MODALITY_PHOTOS: Generation._Modality.ValueType  # 1
+        """The photos of personas."""
+        MODALITY_TEXTS: Generation._Modality.ValueType  # 2
+        """The texts of projects. When the default model for texts changes, a generation of it is filled
+        and becomes active by itself.
+        """
+
+    class Modality(_Modality, metaclass=_ModalityEnumTypeWrapper):
+        """Says what is embedded into a generation."""
+
+    MODALITY_UNSPECIFIED: Generation.Modality.ValueType  # 0
+    """Read as MODALITY_PHOTOS."""
+    MODALITY_PHOTOS: Generation.Modality.ValueType  # 1
+    """The photos of personas."""
+    MODALITY_TEXTS: Generation.Modality.ValueType  # 2
+    """The texts of projects. When the default model for texts changes, a generation of it is filled
+    and becomes active by itself.
+    """
+
     NAME_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
@@ -83,6 +110,7 @@ class Generation(_message.Message):
     READY_TIME_FIELD_NUMBER: _builtins.int
     ACTIVATE_TIME_FIELD_NUMBER: _builtins.int
     RETIRE_TIME_FIELD_NUMBER: _builtins.int
+    MODALITY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, `generations/{generation}`."""
     model: _builtins.str
@@ -95,6 +123,8 @@ class Generation(_message.Message):
     """How many numbers its vectors have."""
     state: Global___Generation.State.ValueType
     """What it is used for."""
+    modality: Global___Generation.Modality.ValueType
+    """What is embedded into it; its counts are of these items."""
     @_builtins.property
     def counts(self) -> Global___GenerationCounts:
         """How far it is filled."""
@@ -144,10 +174,11 @@ class Generation(_message.Message):
         ready_time: _timestamp_pb2.Timestamp | None = ...,
         activate_time: _timestamp_pb2.Timestamp | None = ...,
         retire_time: _timestamp_pb2.Timestamp | None = ...,
+        modality: Global___Generation.Modality.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["activate_time", b"activate_time", "comparison", b"comparison", "counts", b"counts", "create_time", b"create_time", "error", b"error", "ready_time", b"ready_time", "retire_time", b"retire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["activate_time", b"activate_time", "comparison", b"comparison", "counts", b"counts", "create_time", b"create_time", "dimension", b"dimension", "error", b"error", "failures", b"failures", "fingerprint", b"fingerprint", "model", b"model", "name", b"name", "ready_time", b"ready_time", "retire_time", b"retire_time", "revision", b"revision", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activate_time", b"activate_time", "comparison", b"comparison", "counts", b"counts", "create_time", b"create_time", "dimension", b"dimension", "error", b"error", "failures", b"failures", "fingerprint", b"fingerprint", "modality", b"modality", "model", b"model", "name", b"name", "ready_time", b"ready_time", "retire_time", b"retire_time", "revision", b"revision", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

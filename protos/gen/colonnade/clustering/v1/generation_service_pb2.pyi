@@ -31,7 +31,7 @@ class CreateGenerationRequest(_message.Message):
     """A UUID chosen by the caller. The same id with the same request returns the first answer."""
     @_builtins.property
     def generation(self) -> _generation_pb2.Generation:
-        """The generation; only its model is read."""
+        """The generation; only its model and modality are read."""
 
     def __init__(
         self,

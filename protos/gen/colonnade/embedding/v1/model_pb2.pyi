@@ -104,6 +104,8 @@ class Model(_message.Message):
     LAST_USE_TIME_FIELD_NUMBER: _builtins.int
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
     NOTICE_FIELD_NUMBER: _builtins.int
+    TEXT_DUPLICATE_THRESHOLD_FIELD_NUMBER: _builtins.int
+    TEXT_SCENE_THRESHOLD_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, `models/{model}`."""
     display_name: _builtins.str
@@ -144,6 +146,10 @@ class Model(_message.Message):
     """How large its files are, in bytes; 0: unknown, or it has none."""
     notice: _builtins.str
     """What people should know of it, such as that its file has gone since it was loaded."""
+    text_duplicate_threshold: _builtins.float
+    """Two texts are taken for copies of one another from this cosine on; 0: it reads no texts."""
+    text_scene_threshold: _builtins.float
+    """Versions of one text usually reach this cosine; 0: it reads no texts."""
     @_builtins.property
     def error(self) -> _status_pb2.Status:
         """Why it cannot be used."""
@@ -175,10 +181,12 @@ class Model(_message.Message):
         last_use_time: _timestamp_pb2.Timestamp | None = ...,
         size_bytes: _builtins.int = ...,
         notice: _builtins.str = ...,
+        text_duplicate_threshold: _builtins.float = ...,
+        text_scene_threshold: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "last_use_time", b"last_use_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["default", b"default", "dimension", b"dimension", "display_name", b"display_name", "duplicate_threshold", b"duplicate_threshold", "error", b"error", "fingerprint", b"fingerprint", "input_height", b"input_height", "input_width", b"input_width", "last_use_time", b"last_use_time", "licence", b"licence", "max_text_tokens", b"max_text_tokens", "modality", b"modality", "name", b"name", "notice", b"notice", "provider", b"provider", "revision", b"revision", "scene_threshold", b"scene_threshold", "size_bytes", b"size_bytes", "state", b"state", "text_default", b"text_default"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["default", b"default", "dimension", b"dimension", "display_name", b"display_name", "duplicate_threshold", b"duplicate_threshold", "error", b"error", "fingerprint", b"fingerprint", "input_height", b"input_height", "input_width", b"input_width", "last_use_time", b"last_use_time", "licence", b"licence", "max_text_tokens", b"max_text_tokens", "modality", b"modality", "name", b"name", "notice", b"notice", "provider", b"provider", "revision", b"revision", "scene_threshold", b"scene_threshold", "size_bytes", b"size_bytes", "state", b"state", "text_default", b"text_default", "text_duplicate_threshold", b"text_duplicate_threshold", "text_scene_threshold", b"text_scene_threshold"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,33 +25,41 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63olonnade/events/v1/event.proto\x12\x13\x63olonnade.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xee\x02\n\x0cPhotoCreated\x12\r\n\x05photo\x18\x01 \x01(\t\x12\x0e\n\x06pillar\x18\x02 \x01(\t\x12\x1b\n\x13pillar_display_name\x18\x03 \x01(\t\x12\x0e\n\x06sha256\x18\x04 \x01(\t\x12\x15\n\rthumbnail_key\x18\x05 \x01(\t\x12\x11\n\tfile_name\x18\x06 \x01(\t\x12\x13\n\x0bsource_path\x18\x07 \x01(\t\x12\x0c\n\x04tags\x18\x08 \x03(\t\x12\r\n\x05width\x18\t \x01(\x05\x12\x0e\n\x06height\x18\n \x01(\x05\x12\x14\n\x07quality\x18\x0b \x01(\x01H\x00\x88\x01\x01\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63luster\x18\r \x01(\t\x12\x12\n\nsuggestion\x18\x0e \x01(\t\x12.\n\ntaken_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\n\x08_quality\"\x9b\x01\n\x0cPhotoUpdated\x12\r\n\x05photo\x18\x01 \x01(\t\x12\x0e\n\x06pillar\x18\x02 \x01(\t\x12\x1b\n\x13pillar_display_name\x18\x03 \x01(\t\x12\x0c\n\x04tags\x18\x04 \x03(\t\x12\x30\n\x06rights\x18\x05 \x01(\x0b\x32 .colonnade.events.v1.PhotoRights\x12\x0f\n\x07version\x18\x06 \x01(\x03\"\x90\x01\n\x0bPhotoRights\x12\x30\n\x0c\x65mbargo_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04held\x18\x03 \x01(\x08\x12\x10\n\x08\x61rchived\x18\x04 \x01(\x08\"\x1d\n\x0cPhotoDeleted\x12\r\n\x05photo\x18\x01 \x01(\t\"\xa1\x01\n\rPhotoEmbedded\x12\r\n\x05photo\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\t\x12\r\n\x05scene\x18\x04 \x01(\t\x12\x37\n\nneighbours\x18\x05 \x03(\x0b\x32#.colonnade.events.v1.PhotoNeighbour\x12\x18\n\x10scene_similarity\x18\x06 \x01(\x02\"3\n\x0ePhotoNeighbour\x12\r\n\x05photo\x18\x01 \x01(\t\x12\x12\n\nsimilarity\x18\x02 \x01(\x02\"F\n\x14PhotoEmbeddingFailed\x12\r\n\x05photo\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\"1\n\x0f\x43lustersUpdated\x12\r\n\x05scope\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\"^\n\x10\x43\x61mpaignImported\x12\x10\n\x08\x63\x61mpaign\x18\x01 \x01(\t\x12\x38\n\x05posts\x18\x02 \x03(\x0b\x32).colonnade.events.v1.CampaignImportedPost\"\x91\x01\n\x14\x43\x61mpaignImportedPost\x12\x12\n\nsuggestion\x18\x01 \x01(\t\x12\x0e\n\x06pillar\x18\x02 \x01(\t\x12\x0f\n\x07\x63\x61ption\x18\x03 \x01(\t\x12\x10\n\x08hashtags\x18\x04 \x03(\t\x12\x32\n\x0escheduled_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"{\n\x0bPostChanged\x12\x0c\n\x04post\x18\x01 \x01(\t\x12\r\n\x05photo\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12/\n\x0bposted_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x05 \x01(\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63olonnade/events/v1/event.proto\x12\x13\x63olonnade.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf1\x03\n\x0cPhotoCreated\x12\r\n\x05photo\x18\x01 \x01(\t\x12\x0e\n\x06pillar\x18\x02 \x01(\t\x12\x1b\n\x13pillar_display_name\x18\x03 \x01(\t\x12\x0e\n\x06sha256\x18\x04 \x01(\t\x12\x15\n\rthumbnail_key\x18\x05 \x01(\t\x12\x11\n\tfile_name\x18\x06 \x01(\t\x12\x13\n\x0bsource_path\x18\x07 \x01(\t\x12\x0c\n\x04tags\x18\x08 \x03(\t\x12\r\n\x05width\x18\t \x01(\x05\x12\x0e\n\x06height\x18\n \x01(\x05\x12\x14\n\x07quality\x18\x0b \x01(\x01H\x00\x88\x01\x01\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63luster\x18\r \x01(\t\x12\x12\n\nsuggestion\x18\x0e \x01(\t\x12.\n\ntaken_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x41\n\x08measures\x18\x10 \x03(\x0b\x32/.colonnade.events.v1.PhotoCreated.MeasuresEntry\x12\r\n\x05texts\x18\x11 \x03(\t\x1a/\n\rMeasuresEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\n\n\x08_quality\"\x9e\x02\n\x0cPhotoUpdated\x12\r\n\x05photo\x18\x01 \x01(\t\x12\x0e\n\x06pillar\x18\x02 \x01(\t\x12\x1b\n\x13pillar_display_name\x18\x03 \x01(\t\x12\x0c\n\x04tags\x18\x04 \x03(\t\x12\x30\n\x06rights\x18\x05 \x01(\x0b\x32 .colonnade.events.v1.PhotoRights\x12\x0f\n\x07version\x18\x06 \x01(\x03\x12\x41\n\x08measures\x18\x07 \x03(\x0b\x32/.colonnade.events.v1.PhotoUpdated.MeasuresEntry\x12\r\n\x05texts\x18\x08 \x03(\t\x1a/\n\rMeasuresEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\x90\x01\n\x0bPhotoRights\x12\x30\n\x0c\x65mbargo_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04held\x18\x03 \x01(\x08\x12\x10\n\x08\x61rchived\x18\x04 \x01(\x08\"\x1d\n\x0cPhotoDeleted\x12\r\n\x05photo\x18\x01 \x01(\t\"\xa1\x01\n\rPhotoEmbedded\x12\r\n\x05photo\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\t\x12\r\n\x05scene\x18\x04 \x01(\t\x12\x37\n\nneighbours\x18\x05 \x03(\x0b\x32#.colonnade.events.v1.PhotoNeighbour\x12\x18\n\x10scene_similarity\x18\x06 \x01(\x02\"3\n\x0ePhotoNeighbour\x12\r\n\x05photo\x18\x01 \x01(\t\x12\x12\n\nsimilarity\x18\x02 \x01(\x02\"F\n\x14PhotoEmbeddingFailed\x12\r\n\x05photo\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\"1\n\x0f\x43lustersUpdated\x12\r\n\x05scope\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\"^\n\x10\x43\x61mpaignImported\x12\x10\n\x08\x63\x61mpaign\x18\x01 \x01(\t\x12\x38\n\x05posts\x18\x02 \x03(\x0b\x32).colonnade.events.v1.CampaignImportedPost\"\x91\x01\n\x14\x43\x61mpaignImportedPost\x12\x12\n\nsuggestion\x18\x01 \x01(\t\x12\x0e\n\x06pillar\x18\x02 \x01(\t\x12\x0f\n\x07\x63\x61ption\x18\x03 \x01(\t\x12\x10\n\x08hashtags\x18\x04 \x03(\t\x12\x32\n\x0escheduled_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"{\n\x0bPostChanged\x12\x0c\n\x04post\x18\x01 \x01(\t\x12\r\n\x05photo\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12/\n\x0bposted_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x05 \x01(\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'colonnade.events.v1.event_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_PHOTOCREATED_MEASURESENTRY']._loaded_options = None
+  _globals['_PHOTOCREATED_MEASURESENTRY']._serialized_options = b'8\001'
+  _globals['_PHOTOUPDATED_MEASURESENTRY']._loaded_options = None
+  _globals['_PHOTOUPDATED_MEASURESENTRY']._serialized_options = b'8\001'
   _globals['_PHOTOCREATED']._serialized_start=90
-  _globals['_PHOTOCREATED']._serialized_end=456
-  _globals['_PHOTOUPDATED']._serialized_start=459
-  _globals['_PHOTOUPDATED']._serialized_end=614
-  _globals['_PHOTORIGHTS']._serialized_start=617
-  _globals['_PHOTORIGHTS']._serialized_end=761
-  _globals['_PHOTODELETED']._serialized_start=763
-  _globals['_PHOTODELETED']._serialized_end=792
-  _globals['_PHOTOEMBEDDED']._serialized_start=795
-  _globals['_PHOTOEMBEDDED']._serialized_end=956
-  _globals['_PHOTONEIGHBOUR']._serialized_start=958
-  _globals['_PHOTONEIGHBOUR']._serialized_end=1009
-  _globals['_PHOTOEMBEDDINGFAILED']._serialized_start=1011
-  _globals['_PHOTOEMBEDDINGFAILED']._serialized_end=1081
-  _globals['_CLUSTERSUPDATED']._serialized_start=1083
-  _globals['_CLUSTERSUPDATED']._serialized_end=1132
-  _globals['_CAMPAIGNIMPORTED']._serialized_start=1134
-  _globals['_CAMPAIGNIMPORTED']._serialized_end=1228
-  _globals['_CAMPAIGNIMPORTEDPOST']._serialized_start=1231
-  _globals['_CAMPAIGNIMPORTEDPOST']._serialized_end=1376
-  _globals['_POSTCHANGED']._serialized_start=1378
-  _globals['_POSTCHANGED']._serialized_end=1501
+  _globals['_PHOTOCREATED']._serialized_end=587
+  _globals['_PHOTOCREATED_MEASURESENTRY']._serialized_start=528
+  _globals['_PHOTOCREATED_MEASURESENTRY']._serialized_end=575
+  _globals['_PHOTOUPDATED']._serialized_start=590
+  _globals['_PHOTOUPDATED']._serialized_end=876
+  _globals['_PHOTOUPDATED_MEASURESENTRY']._serialized_start=528
+  _globals['_PHOTOUPDATED_MEASURESENTRY']._serialized_end=575
+  _globals['_PHOTORIGHTS']._serialized_start=879
+  _globals['_PHOTORIGHTS']._serialized_end=1023
+  _globals['_PHOTODELETED']._serialized_start=1025
+  _globals['_PHOTODELETED']._serialized_end=1054
+  _globals['_PHOTOEMBEDDED']._serialized_start=1057
+  _globals['_PHOTOEMBEDDED']._serialized_end=1218
+  _globals['_PHOTONEIGHBOUR']._serialized_start=1220
+  _globals['_PHOTONEIGHBOUR']._serialized_end=1271
+  _globals['_PHOTOEMBEDDINGFAILED']._serialized_start=1273
+  _globals['_PHOTOEMBEDDINGFAILED']._serialized_end=1343
+  _globals['_CLUSTERSUPDATED']._serialized_start=1345
+  _globals['_CLUSTERSUPDATED']._serialized_end=1394
+  _globals['_CAMPAIGNIMPORTED']._serialized_start=1396
+  _globals['_CAMPAIGNIMPORTED']._serialized_end=1490
+  _globals['_CAMPAIGNIMPORTEDPOST']._serialized_start=1493
+  _globals['_CAMPAIGNIMPORTEDPOST']._serialized_end=1638
+  _globals['_POSTCHANGED']._serialized_start=1640
+  _globals['_POSTCHANGED']._serialized_end=1763
 # @@protoc_insertion_point(module_scope)

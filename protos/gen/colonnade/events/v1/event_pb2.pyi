@@ -29,6 +29,26 @@ class PhotoCreated(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class MeasuresEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     PHOTO_FIELD_NUMBER: _builtins.int
     PILLAR_FIELD_NUMBER: _builtins.int
     PILLAR_DISPLAY_NAME_FIELD_NUMBER: _builtins.int
@@ -44,6 +64,8 @@ class PhotoCreated(_message.Message):
     CLUSTER_FIELD_NUMBER: _builtins.int
     SUGGESTION_FIELD_NUMBER: _builtins.int
     TAKEN_TIME_FIELD_NUMBER: _builtins.int
+    MEASURES_FIELD_NUMBER: _builtins.int
+    TEXTS_FIELD_NUMBER: _builtins.int
     photo: _builtins.str
     """The photo, `personas/{persona}/photos/{photo}`."""
     pillar: _builtins.str
@@ -80,6 +102,14 @@ class PhotoCreated(_message.Message):
     def taken_time(self) -> _timestamp_pb2.Timestamp:
         """When the picture was taken, where its file says so."""
 
+    @_builtins.property
+    def measures(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """What was measured on it, 0..1, higher is better, by name, such as `sharpness`."""
+
+    @_builtins.property
+    def texts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What is written about it besides the tags: its caption and the like."""
+
     def __init__(
         self,
         *,
@@ -98,10 +128,12 @@ class PhotoCreated(_message.Message):
         cluster: _builtins.str = ...,
         suggestion: _builtins.str = ...,
         taken_time: _timestamp_pb2.Timestamp | None = ...,
+        measures: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        texts: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_quality", b"_quality", "create_time", b"create_time", "quality", b"quality", "taken_time", b"taken_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_quality", b"_quality", "cluster", b"cluster", "create_time", b"create_time", "file_name", b"file_name", "height", b"height", "photo", b"photo", "pillar", b"pillar", "pillar_display_name", b"pillar_display_name", "quality", b"quality", "sha256", b"sha256", "source_path", b"source_path", "suggestion", b"suggestion", "tags", b"tags", "taken_time", b"taken_time", "thumbnail_key", b"thumbnail_key", "width", b"width"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_quality", b"_quality", "cluster", b"cluster", "create_time", b"create_time", "file_name", b"file_name", "height", b"height", "measures", b"measures", "photo", b"photo", "pillar", b"pillar", "pillar_display_name", b"pillar_display_name", "quality", b"quality", "sha256", b"sha256", "source_path", b"source_path", "suggestion", b"suggestion", "tags", b"tags", "taken_time", b"taken_time", "texts", b"texts", "thumbnail_key", b"thumbnail_key", "width", b"width"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__quality: _TypeAlias = _typing.Literal["quality"]  # noqa: Y015
     _WhichOneofArgType__quality: _TypeAlias = _typing.Literal["_quality", b"_quality"]  # noqa: Y015
@@ -115,12 +147,34 @@ class PhotoUpdated(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class MeasuresEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     PHOTO_FIELD_NUMBER: _builtins.int
     PILLAR_FIELD_NUMBER: _builtins.int
     PILLAR_DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
     RIGHTS_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    MEASURES_FIELD_NUMBER: _builtins.int
+    TEXTS_FIELD_NUMBER: _builtins.int
     photo: _builtins.str
     """The photo."""
     pillar: _builtins.str
@@ -137,6 +191,14 @@ class PhotoUpdated(_message.Message):
     def rights(self) -> Global___PhotoRights:
         """Whether posts may use it, and when."""
 
+    @_builtins.property
+    def measures(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """What was measured on it, 0..1, higher is better, by name, such as `sharpness`."""
+
+    @_builtins.property
+    def texts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What is written about it besides the tags: its caption and the like."""
+
     def __init__(
         self,
         *,
@@ -146,10 +208,12 @@ class PhotoUpdated(_message.Message):
         tags: _abc.Iterable[_builtins.str] | None = ...,
         rights: Global___PhotoRights | None = ...,
         version: _builtins.int = ...,
+        measures: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        texts: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["rights", b"rights"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["photo", b"photo", "pillar", b"pillar", "pillar_display_name", b"pillar_display_name", "rights", b"rights", "tags", b"tags", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["measures", b"measures", "photo", b"photo", "pillar", b"pillar", "pillar_display_name", b"pillar_display_name", "rights", b"rights", "tags", b"tags", "texts", b"texts", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -103,6 +103,7 @@ class Channel(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     TOKEN_EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    APPROVAL_REQUIRED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, `personas/{persona}/channels/{channel}`."""
     display_name: _builtins.str
@@ -130,6 +131,10 @@ class Channel(_message.Message):
     """Why it needs attention."""
     etag: _builtins.str
     """Changes with every change."""
+    approval_required: _builtins.bool
+    """Whether posts go out on it only while somebody's approval of them holds. What comes due without
+    one waits, and is missed after a day.
+    """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was created."""
@@ -160,10 +165,11 @@ class Channel(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
         token_expire_time: _timestamp_pb2.Timestamp | None = ...,
+        approval_required: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "token_expire_time", b"token_expire_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "create_time", b"create_time", "display_name", b"display_name", "endpoint", b"endpoint", "etag", b"etag", "name", b"name", "provider", b"provider", "provider_channel_id", b"provider_channel_id", "service", b"service", "state", b"state", "state_reason", b"state_reason", "token_expire_time", b"token_expire_time", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "approval_required", b"approval_required", "create_time", b"create_time", "display_name", b"display_name", "endpoint", b"endpoint", "etag", b"etag", "name", b"name", "provider", b"provider", "provider_channel_id", b"provider_channel_id", "service", b"service", "state", b"state", "state_reason", b"state_reason", "token_expire_time", b"token_expire_time", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -64,6 +64,8 @@ class _SchedulerErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_
     """Posts to the network behind the channel are not supported."""
     SCHEDULER_ERROR_REASON_PLAN_CHANGED: _SchedulerErrorReason.ValueType  # 19
     """A plan is not the one that was shown any more."""
+    SCHEDULER_ERROR_REASON_POST_SENT: _SchedulerErrorReason.ValueType  # 20
+    """A provider has the post, or may have it, so it cannot be changed here."""
 
 class SchedulerErrorReason(_SchedulerErrorReason, metaclass=_SchedulerErrorReasonEnumTypeWrapper):
     """Lists the reasons that errors of the scheduler carry in `google.rpc.ErrorInfo.reason`, without
@@ -112,4 +114,6 @@ SCHEDULER_ERROR_REASON_SERVICE_UNSUPPORTED: SchedulerErrorReason.ValueType  # 18
 """Posts to the network behind the channel are not supported."""
 SCHEDULER_ERROR_REASON_PLAN_CHANGED: SchedulerErrorReason.ValueType  # 19
 """A plan is not the one that was shown any more."""
+SCHEDULER_ERROR_REASON_POST_SENT: SchedulerErrorReason.ValueType  # 20
+"""A provider has the post, or may have it, so it cannot be changed here."""
 Global___SchedulerErrorReason: _TypeAlias = SchedulerErrorReason  # noqa: Y015

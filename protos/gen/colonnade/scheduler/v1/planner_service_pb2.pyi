@@ -85,14 +85,19 @@ class CommitPlanRequest(_message.Message):
     HASHTAGS_FIELD_NUMBER: _builtins.int
     CHANNELS_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    COMPOSE_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """The persona, `personas/{persona}`."""
     fingerprint: _builtins.str
     """The `fingerprint` of the plan that was shown. Unset: whatever the plan is now."""
     caption: _builtins.str
-    """The text of the posts. Unset: the caption of each photo."""
+    """The text of the posts. Unset: the caption of each photo, if `compose` does not say otherwise."""
     request_id: _builtins.str
     """A UUID chosen by the caller. The same id with the same request returns the first answer."""
+    compose: _builtins.bool
+    """Whether posts that get no text or hashtags otherwise get some in the manner of the persona, of
+    templates as CaptionService makes them.
+    """
     @_builtins.property
     def options(self) -> _plan_pb2.PlanOptions:
         """How photos are chosen."""
@@ -115,10 +120,11 @@ class CommitPlanRequest(_message.Message):
         hashtags: _abc.Iterable[_builtins.str] | None = ...,
         channels: _abc.Iterable[_builtins.str] | None = ...,
         request_id: _builtins.str = ...,
+        compose: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["options", b"options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["caption", b"caption", "channels", b"channels", "fingerprint", b"fingerprint", "hashtags", b"hashtags", "options", b"options", "parent", b"parent", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caption", b"caption", "channels", b"channels", "compose", b"compose", "fingerprint", b"fingerprint", "hashtags", b"hashtags", "options", b"options", "parent", b"parent", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -95,6 +95,7 @@ class Post(_message.Message):
     CAMPAIGN_FIELD_NUMBER: _builtins.int
     STATE_REASON_FIELD_NUMBER: _builtins.int
     EXTERNAL_ID_FIELD_NUMBER: _builtins.int
+    APPROVAL_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, `personas/{persona}/posts/{post}`."""
     photo: _builtins.str
@@ -153,6 +154,10 @@ class Post(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When it last changed."""
 
+    @_builtins.property
+    def approval(self) -> Global___Approval:
+        """Whether somebody approved it as it is."""
+
     def __init__(
         self,
         *,
@@ -177,14 +182,76 @@ class Post(_message.Message):
         campaign: _builtins.str = ...,
         state_reason: _builtins.str = ...,
         external_id: _builtins.str = ...,
+        approval: Global___Approval | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "posted_time", b"posted_time", "scheduled_time", b"scheduled_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "create_time", b"create_time", "posted_time", b"posted_time", "scheduled_time", b"scheduled_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alt_text", b"alt_text", "campaign", b"campaign", "caption", b"caption", "channels", b"channels", "create_time", b"create_time", "etag", b"etag", "external_id", b"external_id", "final_text", b"final_text", "hashtags", b"hashtags", "name", b"name", "photo", b"photo", "pillar", b"pillar", "posted_time", b"posted_time", "publications", b"publications", "scheduled_time", b"scheduled_time", "slot_reason", b"slot_reason", "state", b"state", "state_reason", b"state_reason", "strategy", b"strategy", "suggestion", b"suggestion", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alt_text", b"alt_text", "approval", b"approval", "campaign", b"campaign", "caption", b"caption", "channels", b"channels", "create_time", b"create_time", "etag", b"etag", "external_id", b"external_id", "final_text", b"final_text", "hashtags", b"hashtags", "name", b"name", "photo", b"photo", "pillar", b"pillar", "posted_time", b"posted_time", "publications", b"publications", "scheduled_time", b"scheduled_time", "slot_reason", b"slot_reason", "state", b"state", "state_reason", b"state_reason", "strategy", b"strategy", "suggestion", b"suggestion", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Post: _TypeAlias = Post  # noqa: Y015
+
+@_typing.final
+class Approval(_message.Message):
+    """Tells whether somebody approved a post: its picture, text, alternative text, channels and time, as
+    they are. A change of any of them voids the approval.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _State:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Approval._State.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STATE_UNSPECIFIED: Approval._State.ValueType  # 0
+        """Never set by a server."""
+        STATE_NONE: Approval._State.ValueType  # 1
+        """Nobody approved the post."""
+        STATE_GIVEN: Approval._State.ValueType  # 2
+        """The post is as it was approved."""
+        STATE_VOID: Approval._State.ValueType  # 3
+        """The post was changed since it was approved."""
+
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """Says whether it holds."""
+
+    STATE_UNSPECIFIED: Approval.State.ValueType  # 0
+    """Never set by a server."""
+    STATE_NONE: Approval.State.ValueType  # 1
+    """Nobody approved the post."""
+    STATE_GIVEN: Approval.State.ValueType  # 2
+    """The post is as it was approved."""
+    STATE_VOID: Approval.State.ValueType  # 3
+    """The post was changed since it was approved."""
+
+    STATE_FIELD_NUMBER: _builtins.int
+    APPROVE_TIME_FIELD_NUMBER: _builtins.int
+    APPROVER_FIELD_NUMBER: _builtins.int
+    state: Global___Approval.State.ValueType
+    """Whether it holds."""
+    approver: _builtins.str
+    """Whose key it was given with."""
+    @_builtins.property
+    def approve_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was given."""
+
+    def __init__(
+        self,
+        *,
+        state: Global___Approval.State.ValueType = ...,
+        approve_time: _timestamp_pb2.Timestamp | None = ...,
+        approver: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approve_time", b"approve_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approve_time", b"approve_time", "approver", b"approver", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Approval: _TypeAlias = Approval  # noqa: Y015
 
 @_typing.final
 class PastPost(_message.Message):

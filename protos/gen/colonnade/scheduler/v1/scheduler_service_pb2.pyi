@@ -189,7 +189,9 @@ class UpdateChannelRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Which of `display_name` and `access_token` to change. Unset: those that are not empty."""
+        """Which of `display_name`, `access_token` and `approval_required` to change. Unset: those that are
+        not empty.
+        """
 
     def __init__(
         self,
@@ -703,6 +705,146 @@ class ListPostsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListPostsResponse: _TypeAlias = ListPostsResponse  # noqa: Y015
+
+@_typing.final
+class UpdatePostRequest(_message.Message):
+    """Asks for SchedulerService.UpdatePost."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POST_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """A UUID chosen by the caller. The same id with the same request returns the first answer."""
+    @_builtins.property
+    def post(self) -> _post_pb2.Post:
+        """The post, with its name and the fields to change. Its etag must still be right, if given."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """Which of `caption`, `hashtags`, `alt_text` and `scheduled_time` to change. Unset: those that are
+        not empty.
+        """
+
+    def __init__(
+        self,
+        *,
+        post: _post_pb2.Post | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["post", b"post", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["post", b"post", "request_id", b"request_id", "update_mask", b"update_mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdatePostRequest: _TypeAlias = UpdatePostRequest  # noqa: Y015
+
+@_typing.final
+class ApprovePostRequest(_message.Message):
+    """Asks for SchedulerService.ApprovePost."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The name, `personas/{persona}/posts/{post}`."""
+    etag: _builtins.str
+    """The etag of the post that was looked at: nobody approves what was changed since."""
+    request_id: _builtins.str
+    """A UUID chosen by the caller. The same id with the same request returns the first answer."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApprovePostRequest: _TypeAlias = ApprovePostRequest  # noqa: Y015
+
+@_typing.final
+class ApprovePostResponse(_message.Message):
+    """Answers SchedulerService.ApprovePost."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POST_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def post(self) -> _post_pb2.Post:
+        """The post, approved."""
+
+    def __init__(
+        self,
+        *,
+        post: _post_pb2.Post | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["post", b"post"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["post", b"post"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApprovePostResponse: _TypeAlias = ApprovePostResponse  # noqa: Y015
+
+@_typing.final
+class WithdrawPostApprovalRequest(_message.Message):
+    """Asks for SchedulerService.WithdrawPostApproval."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The name, `personas/{persona}/posts/{post}`."""
+    request_id: _builtins.str
+    """A UUID chosen by the caller. The same id with the same request returns the first answer."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WithdrawPostApprovalRequest: _TypeAlias = WithdrawPostApprovalRequest  # noqa: Y015
+
+@_typing.final
+class WithdrawPostApprovalResponse(_message.Message):
+    """Answers SchedulerService.WithdrawPostApproval."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POST_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def post(self) -> _post_pb2.Post:
+        """The post, as nobody approved it."""
+
+    def __init__(
+        self,
+        *,
+        post: _post_pb2.Post | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["post", b"post"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["post", b"post"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WithdrawPostApprovalResponse: _TypeAlias = WithdrawPostApprovalResponse  # noqa: Y015
 
 @_typing.final
 class CancelPostRequest(_message.Message):

@@ -108,6 +108,21 @@ class SchedulerServiceStub:
                 request_serializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ListPostsRequest.SerializeToString,
                 response_deserializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ListPostsResponse.FromString,
                 _registered_method=True)
+        self.UpdatePost = channel.unary_unary(
+                '/colonnade.scheduler.v1.SchedulerService/UpdatePost',
+                request_serializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.UpdatePostRequest.SerializeToString,
+                response_deserializer=colonnade_dot_scheduler_dot_v1_dot_post__pb2.Post.FromString,
+                _registered_method=True)
+        self.ApprovePost = channel.unary_unary(
+                '/colonnade.scheduler.v1.SchedulerService/ApprovePost',
+                request_serializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ApprovePostRequest.SerializeToString,
+                response_deserializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ApprovePostResponse.FromString,
+                _registered_method=True)
+        self.WithdrawPostApproval = channel.unary_unary(
+                '/colonnade.scheduler.v1.SchedulerService/WithdrawPostApproval',
+                request_serializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.WithdrawPostApprovalRequest.SerializeToString,
+                response_deserializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.WithdrawPostApprovalResponse.FromString,
+                _registered_method=True)
         self.CancelPost = channel.unary_unary(
                 '/colonnade.scheduler.v1.SchedulerService/CancelPost',
                 request_serializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.CancelPostRequest.SerializeToString,
@@ -239,6 +254,28 @@ class SchedulerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdatePost(self, request, context):
+        """Changes text, alternative text or time of a post that was not handed to any provider yet. With
+        the present time it goes out now. An approval that it has is void then.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApprovePost(self, request, context):
+        """Approves a post as it is; see Approval.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WithdrawPostApproval(self, request, context):
+        """Takes back that a post was approved; too late for what a provider has.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CancelPost(self, request, context):
         """Calls off a post that no provider has yet. Its photo can be scheduled again.
         """
@@ -341,6 +378,21 @@ def add_SchedulerServiceServicer_to_server(servicer, server):
                     servicer.ListPosts,
                     request_deserializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ListPostsRequest.FromString,
                     response_serializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ListPostsResponse.SerializeToString,
+            ),
+            'UpdatePost': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdatePost,
+                    request_deserializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.UpdatePostRequest.FromString,
+                    response_serializer=colonnade_dot_scheduler_dot_v1_dot_post__pb2.Post.SerializeToString,
+            ),
+            'ApprovePost': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApprovePost,
+                    request_deserializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ApprovePostRequest.FromString,
+                    response_serializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ApprovePostResponse.SerializeToString,
+            ),
+            'WithdrawPostApproval': grpc.unary_unary_rpc_method_handler(
+                    servicer.WithdrawPostApproval,
+                    request_deserializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.WithdrawPostApprovalRequest.FromString,
+                    response_serializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.WithdrawPostApprovalResponse.SerializeToString,
             ),
             'CancelPost': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelPost,
@@ -742,6 +794,87 @@ class SchedulerService:
             '/colonnade.scheduler.v1.SchedulerService/ListPosts',
             colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ListPostsRequest.SerializeToString,
             colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ListPostsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdatePost(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/colonnade.scheduler.v1.SchedulerService/UpdatePost',
+            colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.UpdatePostRequest.SerializeToString,
+            colonnade_dot_scheduler_dot_v1_dot_post__pb2.Post.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApprovePost(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/colonnade.scheduler.v1.SchedulerService/ApprovePost',
+            colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ApprovePostRequest.SerializeToString,
+            colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ApprovePostResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WithdrawPostApproval(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/colonnade.scheduler.v1.SchedulerService/WithdrawPostApproval',
+            colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.WithdrawPostApprovalRequest.SerializeToString,
+            colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.WithdrawPostApprovalResponse.FromString,
             options,
             channel_credentials,
             insecure,

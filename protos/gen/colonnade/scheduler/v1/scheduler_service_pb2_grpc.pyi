@@ -60,6 +60,14 @@ class SchedulerServiceStub:
     """Lists the posts of a persona by their time, latest first unless `order_by` says otherwise. One
     without a time stands where it was created. `personas/-` lists those of all personas.
     """
+    UpdatePost: _aio.UnaryUnaryMultiCallable[_scheduler_service_pb2.UpdatePostRequest, _post_pb2.Post]
+    """Changes text, alternative text or time of a post that was not handed to any provider yet. With
+    the present time it goes out now. An approval that it has is void then.
+    """
+    ApprovePost: _aio.UnaryUnaryMultiCallable[_scheduler_service_pb2.ApprovePostRequest, _scheduler_service_pb2.ApprovePostResponse]
+    """Approves a post as it is; see Approval."""
+    WithdrawPostApproval: _aio.UnaryUnaryMultiCallable[_scheduler_service_pb2.WithdrawPostApprovalRequest, _scheduler_service_pb2.WithdrawPostApprovalResponse]
+    """Takes back that a post was approved; too late for what a provider has."""
     CancelPost: _aio.UnaryUnaryMultiCallable[_scheduler_service_pb2.CancelPostRequest, _scheduler_service_pb2.CancelPostResponse]
     """Calls off a post that no provider has yet. Its photo can be scheduled again."""
     RetryPost: _aio.UnaryUnaryMultiCallable[_scheduler_service_pb2.RetryPostRequest, _scheduler_service_pb2.RetryPostResponse]
@@ -200,6 +208,32 @@ class SchedulerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists the posts of a persona by their time, latest first unless `order_by` says otherwise. One
         without a time stands where it was created. `personas/-` lists those of all personas.
         """
+
+    @_abc_1.abstractmethod
+    def UpdatePost(
+        self,
+        request: _scheduler_service_pb2.UpdatePostRequest,
+        context: _aio.ServicerContext[_scheduler_service_pb2.UpdatePostRequest, _abc.Awaitable[_post_pb2.Post]],
+    ) -> _abc.Awaitable[_post_pb2.Post]:
+        """Changes text, alternative text or time of a post that was not handed to any provider yet. With
+        the present time it goes out now. An approval that it has is void then.
+        """
+
+    @_abc_1.abstractmethod
+    def ApprovePost(
+        self,
+        request: _scheduler_service_pb2.ApprovePostRequest,
+        context: _aio.ServicerContext[_scheduler_service_pb2.ApprovePostRequest, _abc.Awaitable[_scheduler_service_pb2.ApprovePostResponse]],
+    ) -> _abc.Awaitable[_scheduler_service_pb2.ApprovePostResponse]:
+        """Approves a post as it is; see Approval."""
+
+    @_abc_1.abstractmethod
+    def WithdrawPostApproval(
+        self,
+        request: _scheduler_service_pb2.WithdrawPostApprovalRequest,
+        context: _aio.ServicerContext[_scheduler_service_pb2.WithdrawPostApprovalRequest, _abc.Awaitable[_scheduler_service_pb2.WithdrawPostApprovalResponse]],
+    ) -> _abc.Awaitable[_scheduler_service_pb2.WithdrawPostApprovalResponse]:
+        """Takes back that a post was approved; too late for what a provider has."""
 
     @_abc_1.abstractmethod
     def CancelPost(

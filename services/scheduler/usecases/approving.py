@@ -1,0 +1,86 @@
+"""Approving posts, and keeping those back that nobody approved."""
+
+from dataclasses import replace
+from typing import Final
+
+from libs.clock import Clock
+from libs.errors import Conflict
+from libs.rpc.requests import RequestKey
+from services.scheduler.domain.approval import APPROVAL_HELD, content_of, obstacle_of
+from services.scheduler.domain.names import Key, post_key
+from services.scheduler.domain.post import Approval, Post, check_changeable
+from services.scheduler.domain.publication import Problem, Publication, PublicationState
+from services.scheduler.ports import Changing, Store
+from services.scheduler.usecases.pace import Pace
+from services.scheduler.usecases.recording import move, record
+from services.scheduler.usecases.requests import claimed
+
+_WAITING: Final = (PublicationState.READY, PublicationState.RETRY_WAIT)
+
+
+def shown(publication: Publication, post: Post, is_required: bool) -> Publication:
+    """The publication of ``post`` as it says whether it waits for an approval."""
+    is_held = publication.problem is not None and publication.problem.reason == APPROVAL_HELD
+    obstacle = obstacle_of(post) if is_required else ""
+    if publication.state not in _WAITING or (publication.problem is not None and not is_held):
+        return publication
+    if obstacle:
+        problem = Problem(APPROVAL_HELD, obstacle, retryable=True)
+        return replace(publication, state_reason=obstacle, problem=problem)
+    return replace(publication, state_reason="", problem=None) if is_held else publication
+
+
+class ApprovePosts:
+    """Gives approvals and takes them back."""
+
+    def __init__(self, store: Store, clock: Clock, pace: Pace) -> None:
+        self._store = store
+        self._clock = clock
+        self._pace = pace
+
+    async def approve(self, key: Key, etag: str, approver: str, request: RequestKey) -> Post:
+        """The post, approved as it is; what waited for that goes on.
+
+        Raises NotFound, Conflict (STALE_ETAG) if it is not the post that was looked at,
+        FailedPrecondition (POST_SENT, ILLEGAL_STATE_MOVE).
+        """
+        async with self._store.changing() as tx:
+            if (name := await claimed(tx, request)) is not None:
+                return await tx.posts.get(post_key(name))
+            post = await tx.posts.locked(key)
+            if etag != str(post.version):
+                raise Conflict("the post has changed; look at it again", reason="STALE_ETAG")
+            check_changeable(post)
+            approval = Approval(content_of(post), approver, self._clock.now())
+            return await self._stored(tx, replace(post, approval=approval), request)
+
+    async def withdraw(self, key: Key, request: RequestKey) -> Post:
+        """The post, as nobody approved it. Raises NotFound, FailedPrecondition (POST_SENT)."""
+        async with self._store.changing() as tx:
+            if (name := await claimed(tx, request)) is not None:
+                return await tx.posts.get(post_key(name))
+            post = await tx.posts.locked(key)
+            if post.approval is None:
+                return post
+            check_changeable(post)
+            return await self._stored(tx, replace(post, approval=None), request)
+
+    async def _stored(self, tx: Changing, post: Post, request: RequestKey) -> Post:
+        now = self._clock.now()
+        ids = [publication.channel for publication in post.publications if publication.channel]
+        channels = await tx.channels.pinned(post.persona, ids) if ids else ()
+        asking = {channel.id for channel in channels if channel.approval_required}
+        changed = []
+        for was in post.publications:
+            told = shown(was, post, was.channel in asking)
+            if told.problem is None and was.problem is not None:
+                first = self._pace.first_attempt(told.due_at, now, told.provider)
+                told = replace(told, next_attempt_at=first)
+            changed.append(told)
+        if tuple(changed) == post.publications:
+            post = await move(tx, post, post.state, now)
+        else:
+            post = await record(tx, post, changed, now)
+        await tx.requests.record(request.id, post.name)
+        await tx.commit()
+        return post
