@@ -1,6 +1,7 @@
 """Sends items in batches, and accounts for each of them."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,12 @@ from cli.output import err
 _BATCH = 500
 # Below what the gateway and gRPC take, whatever the items hold.
 _BATCH_BYTES = 4 * 1024 * 1024
+
+# Which one of the batch it was says nothing to who sees the line.
+_IN_BATCH = re.compile(r"^items\[\d+\]\.")
+_FIELDS = frozenset(
+    name for field in Item.DESCRIPTOR.fields for name in (field.name, field.json_name)
+)
 
 Placed = tuple[str, Item]
 """An item, and where it was read."""
@@ -70,7 +77,7 @@ async def send_items(
 
 def _note(report: ItemReport, place: str, result: api.ItemResult) -> None:
     if result.status.code != code_pb2.OK:
-        report.refused.append((place, result.status.message))
+        report.refused.append((place, _IN_BATCH.sub("", result.status.message)))
         return
     report.names[place] = result.item
     match result.outcome:
@@ -89,20 +96,31 @@ def _read(lines: Iterable[str], source: str, report: ItemReport) -> Iterator[Pla
             continue
         place = f"line {number}"
         try:
-            item = ParseDict(json.loads(text), Item())
-        except (ValueError, ParseError, AttributeError) as error:
+            item = _item(json.loads(text))
+        except ValueError as error:
             report.refused.append((place, _reason(error)))
             continue
         item.source = item.source or source
         yield place, item
 
 
-def _reason(error: Exception) -> str:
+def _item(document: object) -> Item:
+    """Raises ValueError."""
+    if not isinstance(document, dict):
+        raise ValueError("is no object in braces")
+    for name in document:
+        if name not in _FIELDS:
+            raise ValueError(f"{name} is no field of an item")
+    try:
+        return ParseDict(document, Item())
+    except ParseError as error:
+        raise ValueError(str(error)) from None
+
+
+def _reason(error: ValueError) -> str:
     if isinstance(error, json.JSONDecodeError):
         return f"is not JSON at column {error.colno}: {error.msg}"
-    if isinstance(error, ParseError):
-        return str(error).partition(" at Item")[0]
-    return "is no object in braces"
+    return str(error)
 
 
 def _batches(items: Iterable[Placed]) -> Iterator[list[Placed]]:

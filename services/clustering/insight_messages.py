@@ -3,14 +3,13 @@
 from colonnade.clustering.v1 import cluster_analysis_pb2 as analysis_pb2
 
 from services.clustering.usecases.clusters import cluster_name
-from services.clustering.usecases.insight import Analysis
+from services.clustering.usecases.insight import Analysis, SplitProposal
 
 Quality = analysis_pb2.ClusterAnalysis.Quality
 
 
 def analysis_message(scope: str, found: Analysis) -> analysis_pb2.ClusterAnalysis:
     """An analysis as the contract shows it."""
-    split = found.split
     return analysis_pb2.ClusterAnalysis(
         quality=Quality.Value(f"QUALITY_{found.verdict.upper()}"),
         cohesion=found.cohesion,
@@ -20,13 +19,7 @@ def analysis_message(scope: str, found: Analysis) -> analysis_pb2.ClusterAnalysi
             analysis_pb2.ClusterOutlier(item=item, likeness=likeness)
             for item, likeness in found.outliers
         ],
-        split=split
-        and analysis_pb2.ClusterSplit(
-            items=split.items,
-            cohesion=split.cohesion,
-            rest_cohesion=split.rest_cohesion,
-            gain=split.gain,
-        ),
+        split=_split(found.split) if found.split else None,
         similar_clusters=[
             analysis_pb2.SimilarCluster(
                 cluster=cluster_name(scope, face.cluster_id),
@@ -37,4 +30,13 @@ def analysis_message(scope: str, found: Analysis) -> analysis_pb2.ClusterAnalysi
             )
             for face, kinship in found.similar
         ],
+    )
+
+
+def _split(split: SplitProposal) -> analysis_pb2.ClusterSplit:
+    return analysis_pb2.ClusterSplit(
+        items=split.items,
+        cohesion=split.cohesion,
+        rest_cohesion=split.rest_cohesion,
+        gain=split.gain,
     )

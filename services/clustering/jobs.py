@@ -40,10 +40,11 @@ from services.clustering.usecases.filling import (
     waiting_generations,
 )
 from services.clustering.usecases.following import follow_default
+from services.clustering.usecases.history import prune_history
 from services.clustering.usecases.leaving import LEAVE_TASK, leave_clusters
 from services.clustering.usecases.noting import note_strays
 from services.clustering.usecases.run_once import run_clustering_once, waiting_runs
-from services.clustering.usecases.runs import QUEUE, RUN_TASK
+from services.clustering.usecases.runs import QUEUE, RUN_TASK, forget_runs
 from services.clustering.usecases.schedule import start_due_runs
 from services.clustering.usecases.shards import (
     SHARD_TASK,
@@ -64,6 +65,7 @@ log = logging.getLogger(__name__)
 SWEEP_TASK = "clustering.sweep"
 SCHEDULE_TASK = "clustering.schedule"
 PENDING_TASK = "clustering.embed_pending"
+STRAYS_TASK = "clustering.note_strays"
 DESCRIBE_TASK = "clustering.describe"
 PRUNE_TASK = "clustering.prune"
 COMPARE_TASK = "clustering.compare"
@@ -116,14 +118,22 @@ async def open(app: App[Settings]) -> AsyncIterator[None]:
         every = timedelta(minutes=settings.cluster_minutes)
         await start_due_runs(store, jobs.queue, app.clock, every)
 
+    async def strays() -> None:
+        await note_strays(store)
+
     async def tidy() -> None:
         await forget_left_shards(worker)
         await prune(database, support)
         await forget_edits(store, app.clock)
+        older = timedelta(days=settings.keep_version_days)
+        await prune_history(store, worker.snapshots, app.clock, older=older)
+        await forget_runs(store, app.clock, timedelta(days=settings.keep_run_days))
 
     jobs.task(RUN_TASK, run)
     jobs.task(SHARD_TASK, shard)
     jobs.task(PENDING_TASK, one_at_a_time(_pending(app, store)))
+    jobs.task(STRAYS_TASK, one_at_a_time(strays))
+    jobs.every(10 * _MINUTE, STRAYS_TASK, QUEUE)
     _add_generations(app, jobs, store)
     _add_duplicates(app, jobs, store, looking)
     _add_items(app, jobs, store)
@@ -234,7 +244,6 @@ def _pending(app: App[Settings], store: PostgresStore) -> Callable[[], Coroutine
         if notice and notice != noticed:
             log.warning("%s", notice)
         noticed = notice
-        await note_strays(store)
         for modality in Modality:
             try:
                 await drain(dispatch, modality, app.clock.now() - older)

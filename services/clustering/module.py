@@ -11,6 +11,7 @@ from colonnade.clustering.v1 import (
     insight_service_pb2,
     item_service_pb2,
     search_service_pb2,
+    version_service_pb2,
 )
 from colonnade.clustering.v1.clustering_service_pb2_grpc import (
     add_ClusteringServiceServicer_to_server,
@@ -24,13 +25,18 @@ from colonnade.clustering.v1.generation_service_pb2_grpc import (
 from colonnade.clustering.v1.insight_service_pb2_grpc import add_InsightServiceServicer_to_server
 from colonnade.clustering.v1.item_service_pb2_grpc import add_ItemServiceServicer_to_server
 from colonnade.clustering.v1.search_service_pb2_grpc import add_SearchServiceServicer_to_server
+from colonnade.clustering.v1.version_service_pb2_grpc import (
+    add_ClusterVersionServiceServicer_to_server,
+)
 from colonnade.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
+from prometheus_client import Counter
 from redis.asyncio import Redis
 
 from libs.aio import BlockingPool
 from libs.app import App
 from libs.blobs.objects import ObjectBlobs
 from libs.db.migrate import require_current
+from libs.events.connection import open_redis
 from libs.events.consumers import consumer_name
 from libs.events.names import group_name, stream_name
 from libs.events.redis_streams import Consumer
@@ -48,12 +54,14 @@ from services.clustering.deps import (
 )
 from services.clustering.domain.item import Modality
 from services.clustering.embedder import RpcEmbedder
+from services.clustering.page_cache import PageCache
 from services.clustering.servicer import ClusteringServicer
 from services.clustering.servicers.duplicates import DuplicateParts, DuplicateServicer
 from services.clustering.servicers.generations import GenerationParts, GenerationServicer
 from services.clustering.servicers.insight import InsightServicer
 from services.clustering.servicers.items import ItemServicer
 from services.clustering.servicers.search import SearchServicer
+from services.clustering.servicers.versions import VersionServicer
 from services.clustering.tables import SCHEMA
 from services.clustering.usecases.dispatching import Dispatch, Dispatcher
 from services.clustering.usecases.insight import Looker
@@ -64,6 +72,7 @@ SERVICE = clustering_service_pb2.DESCRIPTOR.services_by_name["ClusteringService"
 SEARCH = search_service_pb2.DESCRIPTOR.services_by_name["SearchService"]
 DUPLICATES = duplicate_service_pb2.DESCRIPTOR.services_by_name["DuplicateService"]
 ITEMS = item_service_pb2.DESCRIPTOR.services_by_name["ItemService"]
+VERSIONS = version_service_pb2.DESCRIPTOR.services_by_name["ClusterVersionService"]
 INSIGHT = insight_service_pb2.DESCRIPTOR.services_by_name["InsightService"]
 GENERATIONS = generation_service_pb2.DESCRIPTOR.services_by_name["GenerationService"]
 
@@ -77,8 +86,9 @@ async def open(app: App[Settings]) -> AsyncIterator[None]:
     index = app.need(QdrantIndex)
     tokens = app.need(Secrets).page_tokens()
     queue = app.need(Jobs).queue
+    pages = open_pages(app)
     servicer = ClusteringServicer(
-        store, index, queue, app.clock, tokens, is_stopping=app.stopping.is_set
+        store, index, queue, app.clock, tokens, is_stopping=app.stopping.is_set, pages=pages
     )
     app.rpc.add(SERVICE, add_ClusteringServiceServicer_to_server, servicer)
     stub = app.need(Peers).stub(EmbeddingServiceStub, "embedding")
@@ -124,13 +134,31 @@ async def open(app: App[Settings]) -> AsyncIterator[None]:
         await database.ping()
         await index.ping()
 
-    for service in (SERVICE, SEARCH, GENERATIONS, DUPLICATES, ITEMS, INSIGHT):
+    history = VersionServicer(store, app.clock, tokens)
+    app.rpc.add(VERSIONS, add_ClusterVersionServiceServicer_to_server, history)
+    for service in (SERVICE, SEARCH, GENERATIONS, DUPLICATES, ITEMS, INSIGHT, VERSIONS):
         app.probe(service.full_name, ready)
     try:
         yield
     finally:
         await asyncio.to_thread(pool.close)
+        await pages.close()
         await database.close()
+
+
+def open_pages(app: App[Settings]) -> PageCache:
+    """Where pages of clusters are remembered."""
+    settings = app.settings.clustering
+    url, env = settings.page_cache_url, app.settings.env
+    redis = open_redis(url) if url else app.need(Redis)
+    results = Counter(
+        "colonnade_clustering_pages",
+        "Pages of clusters, by whether they were remembered",
+        ["result"],
+        registry=app.metrics.registry,
+    )
+    prefix = f"pages:{env}:clusters:"
+    return PageCache(redis, prefix, settings.page_cache_seconds, results, owned=bool(url))
 
 
 def _listen(app: App[Settings], service: str, subscriptions: Mapping[str, Subscription]) -> None:

@@ -1,9 +1,10 @@
 """The gRPC face of the clustering service."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from hashlib import sha256
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 from colonnade.clustering.v1 import clustering_service_pb2 as api
 from colonnade.clustering.v1.cluster_pb2 import Cluster
@@ -13,8 +14,9 @@ from google.protobuf.empty_pb2 import Empty
 
 from libs.clock import Clock
 from libs.jobs.queue import JobQueue
+from libs.rpc.filtering import Condition
 from libs.rpc.masks import merged
-from libs.rpc.paging import PageTokens
+from libs.rpc.paging import PageRequest, PageTokens
 from libs.rpc.requests import request_of
 from libs.vectors.index import VectorIndex
 from services.clustering import convert
@@ -37,6 +39,13 @@ from services.clustering.usecases.digests import digests_of
 _LOOK_EVERY = 0.2
 
 
+class Pages(Protocol):
+    """Remembers pages that stay the same for as long as their key does."""
+
+    async def answer(self, key: str, make: Callable[[], Awaitable[bytes]]) -> bytes:
+        """What is remembered under a key, or else what ``make`` answers."""
+
+
 class ClusteringServicer(ClusteringServiceServicer):
     """Parses, calls a use case, converts."""
 
@@ -49,8 +58,10 @@ class ClusteringServicer(ClusteringServiceServicer):
         tokens: PageTokens,
         *,
         is_stopping: Callable[[], bool],
+        pages: Pages | None = None,
         heartbeat: float = 15.0,
     ) -> None:
+        self._pages = pages
         self._store = store
         self._index = index
         self._queue = queue
@@ -108,34 +119,62 @@ class ClusteringServicer(ClusteringServiceServicer):
             await asyncio.sleep(_LOOK_EVERY)
 
     async def GetCluster(self, request: api.GetClusterRequest, context: Any) -> Cluster:
-        cluster = await clusters.get_cluster(self._store, request.name)
+        cluster = await clusters.get_cluster(self._store, request.name, request.version or None)
         digests = await digests_of(self._store, [cluster.id])
         return convert.cluster_message(cluster, digests.get(cluster.id))
 
     async def ListClusters(
         self, request: api.ListClustersRequest, context: Any
     ) -> api.ListClustersResponse:
-        listing = ("ListClusters", request.parent, request.filter, request.order_by)
-        page = self._tokens.request(request.page_size, request.page_token, *listing)
-        conditions, order = cluster_conditions(request.filter), cluster_order(request.order_by)
+        # Refused before anything is looked up.
+        page, conditions, order = self._listing_of(request)
+        # Pillars are assigned without a new version.
+        if self._pages is None or any(condition.field == "pillar" for condition in conditions):
+            return await self._clusters(request, page, conditions, order)
+        version = request.version or None
+        stamp = await clusters.stamp_of(self._store, request.parent, page, version)
+        etag = _etag(request, stamp)
+
+        async def made() -> bytes:
+            found = await self._clusters(request, page, conditions, order, etag)
+            return found.SerializeToString()
+
+        return api.ListClustersResponse.FromString(await self._pages.answer(etag, made))
+
+    async def _clusters(
+        self,
+        request: api.ListClustersRequest,
+        page: PageRequest,
+        conditions: Sequence[Condition],
+        order: domain.Order,
+        etag: str = "",
+    ) -> api.ListClustersResponse:
         version, found = await clusters.list_clusters(
-            self._store, request.parent, page, conditions, order
+            self._store, request.parent, page, conditions, order, request.version or None
         )
         digests = await digests_of(self._store, [cluster.id for cluster in found.rows])
         return api.ListClustersResponse(
             clusters=[
                 convert.cluster_message(cluster, digests.get(cluster.id)) for cluster in found.rows
             ],
-            next_page_token=self._tokens.token(found.next_key, *listing),
+            next_page_token=self._tokens.token(found.next_key, *_listing(request)),
             version=version,
+            etag=etag,
         )
+
+    def _listing_of(
+        self, request: api.ListClustersRequest
+    ) -> tuple[PageRequest, Sequence[Condition], domain.Order]:
+        page = self._tokens.request(request.page_size, request.page_token, *_listing(request))
+        return page, cluster_conditions(request.filter), cluster_order(request.order_by)
 
     async def ListClusterMembers(
         self, request: api.ListClusterMembersRequest, context: Any
     ) -> api.ListClusterMembersResponse:
-        listing = ("ListClusterMembers", request.parent)
+        listing = ("ListClusterMembers", request.parent, str(request.version))
         page = self._tokens.request(request.page_size, request.page_token, *listing)
-        found = await clusters.list_members(self._store, request.parent, page)
+        version = request.version or None
+        found = await clusters.list_members(self._store, request.parent, page, version)
         shown = [member for member in found.rows if not member.gone]
         return api.ListClusterMembersResponse(
             members=[convert.member_message(member) for member in shown],
@@ -347,3 +386,19 @@ class ClusteringServicer(ClusteringServiceServicer):
         return api.FindDuplicatesResponse(
             groups=[convert.group_message(group) for group in groups], min_score=used
         )
+
+
+def _listing(request: api.ListClustersRequest) -> tuple[str, ...]:
+    return (
+        "ListClusters",
+        request.parent,
+        request.filter,
+        request.order_by,
+        str(request.version),
+    )
+
+
+def _etag(request: api.ListClustersRequest, stamp: str) -> str:
+    """Another one for every page that may show something else."""
+    asked = sha256(request.SerializeToString(deterministic=True)).hexdigest()[:16]
+    return f"{stamp}-{asked}"

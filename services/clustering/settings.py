@@ -72,3 +72,16 @@ class ClusteringSettings(Part):
     def batches(self) -> Mapping[Modality, int]:
         """How many items of each kind one call to the embedding service takes."""
         return {Modality.PHOTOS: self.embed_batch, Modality.TEXTS: self.text_batch}
+
+    keep_version_days: float = Field(90.0, gt=0)
+    """Versions of clusters are kept so long, in days; the newest and pinned ones for ever."""
+
+    keep_run_days: float = Field(30.0, gt=0)
+    """Clustering runs that have ended are remembered so long, in days."""
+
+    page_cache_seconds: float = Field(86_400.0, ge=0)
+    """How long pages of clusters are remembered in Redis, in seconds, about; 0: not at all. A page
+    that changed has another key, so nothing old is ever shown."""
+
+    page_cache_url: str | None = Field(None, pattern=r"^rediss?://[^\s]+$")
+    """The Redis for that. Unset: the one of the suite; on a cluster, one that may forget keys."""

@@ -41,8 +41,8 @@ from services.engines import Engines
 from services.settings import Settings
 
 SERVICE = embedding_service_pb2.DESCRIPTOR.services_by_name["EmbeddingService"]
-# How long a thread that computes may keep the others waiting, in seconds. The usual 5 ms come on top
-# of a query several times; much less than this costs throughput.
+# How long a thread that computes may keep the others waiting, in seconds. The usual 5 ms come on
+# top of a query several times; much less than this costs throughput.
 _SWITCH = 0.001
 ANALYSIS = analysis_service_pb2.DESCRIPTOR.services_by_name["AnalysisService"]
 

@@ -168,8 +168,13 @@ def precision(found: Sequence[Cluster], photos: LabelledPhotos) -> Precision:
             clear.append(right)
             best = top_heroes(cluster.candidates, cluster.vectors, NOW, 5, 0.7)
             five += [label[each.id] == cluster.majority for each in best]
-    means = (float(np.mean(each)) for each in (all_of_them, clear, five))
-    return Precision(*means, len(clear), len(found))
+    return Precision(
+        float(np.mean(all_of_them)),
+        float(np.mean(clear)),
+        float(np.mean(five)),
+        len(clear),
+        len(found),
+    )
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import services.clustering
 
 ROOT = Path(services.clustering.__file__).parent
-_TABLES = "clusters|cluster_versions|members|versions|scopes|staged_members"
+_TABLES = "clusters|cluster_versions|members|versions|scopes"
 _IN_SQL = re.compile(
     rf"\b(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM)\s+(?:clustering\.|\{{SCHEMA\}}\.)?(?:{_TABLES})\b"
 )

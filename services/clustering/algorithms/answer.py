@@ -1,17 +1,18 @@
-"""Putting an answer together from a state."""
+"""Putting an answer together from what a fit found."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from services.clustering.algorithms.clustering import Clustering, Group, RefitReason
+from services.clustering.algorithms.clustering import Clustering, Group
 from services.clustering.algorithms.components import sum_up
+from services.clustering.algorithms.fit import Fit
 from services.clustering.algorithms.identity import compare
-from services.clustering.algorithms.items import floats
+from services.clustering.algorithms.items import Items, floats
 from services.clustering.algorithms.linkage import Doubles, Indices
-from services.clustering.algorithms.memory import History, Memory, Pool
-from services.clustering.algorithms.prep import Matrix, unit
-from services.clustering.algorithms.state import State, Texts
+from services.clustering.algorithms.memory import History, Memory, Pool, Texts
+from services.clustering.algorithms.prep import Epoch, Matrix, unit
 
 
 def groups_of(ids: Texts, labels: Indices, groups: int) -> list[tuple[str, ...]]:
@@ -23,56 +24,64 @@ def groups_of(ids: Texts, labels: Indices, groups: int) -> list[tuple[str, ...]]
     return [tuple(group) for group in members]
 
 
-def make_answer(
-    state: State, before: Mapping[str, Sequence[str]], refit: RefitReason | None
-) -> Clustering:
-    """The answer that a state stands for; ``before`` are the groups it is compared with."""
-    groups = _groups(state)
-    names = state.ids[state.leaders].tolist()
+@dataclass(frozen=True, slots=True, eq=False)
+class Whole:
+    """A collection and its groups.
+
+    N items are M distinct photos and their copies, in K groups. ``photo_of`` (N,) is the photo of
+    each item, ``leaders`` (M,) the item that stands for each photo; ``fit`` has the group of each
+    photo, ``keys`` (K,) name these.
+    """
+
+    items: Items
+    photo_of: Indices
+    leaders: Indices
+    fit: Fit
+    keys: Texts
+    epoch: Epoch
+    next_key: int
+
+
+def make_answer(whole: Whole, before: Mapping[str, Sequence[str]]) -> Clustering:
+    """The answer; ``before`` are the groups it is compared with."""
+    ids, labels = whole.items.ids, whole.fit.labels
+    photos = floats(whole.items.vectors[whole.leaders])
+    cohesions = whole.fit.components.cohesions()
+    groups = make_groups(ids, whole.photo_of, photos, labels, whole.keys.tolist(), cohesions)
+    names = ids[whole.leaders].tolist()
     return Clustering(
         groups=groups,
-        unclustered=tuple(state.ids[state.labels[state.photo_of] < 0].tolist()),
+        unclustered=tuple(ids[labels[whole.photo_of] < 0].tolist()),
         duplicates={
             item: names[photo]
-            for item, photo in zip(state.ids.tolist(), state.photo_of.tolist(), strict=True)
+            for item, photo in zip(ids.tolist(), whole.photo_of.tolist(), strict=True)
             if item != names[photo]
         },
-        rejected=tuple(state.rejected.tolist()),
+        rejected=tuple(whole.items.rejected.tolist()),
         diff=compare(before, {group.key: group.members for group in groups}),
-        refit=refit,
-        state=state,
-        memory=memory_of(state),
+        memory=_memory(whole, photos),
     )
 
 
-def memory_of(state: State) -> Memory:
-    """What is to be remembered after a fit."""
-    photos = floats(state.vectors)
-    inside = np.flatnonzero(state.labels >= 0)
-    names = state.ids[state.leaders]
-    outside = np.flatnonzero(state.labels < 0)
-    outside = outside[np.argsort(names[outside], kind="stable")]
-    sums = sum_up(photos[inside], state.labels[inside], len(state.keys))
+def _memory(whole: Whole, photos: Matrix) -> Memory:
+    """What is to be remembered; of the photos outside, the newest by their ids come last."""
+    labels, components = whole.fit.labels, whole.fit.components
+    inside, outside = np.flatnonzero(labels >= 0), np.flatnonzero(labels < 0)
+    leaders = whole.leaders[outside]
+    sums = sum_up(photos[inside], labels[inside], len(whole.keys))
     return Memory(
-        keys=state.keys,
+        keys=whole.keys,
         sums=sums.astype(np.float32),
-        components=state.components,
-        epoch=state.epoch,
-        null=state.null,
-        pool=Pool(names[outside], state.vectors[outside], np.zeros(len(outside), dtype=bool)),
-        history=History(state.fitted, state.fitted_outside, state.components.closeness),
-        next_key=state.next_key,
-    )
-
-
-def _groups(state: State) -> tuple[Group, ...]:
-    return make_groups(
-        state.ids,
-        state.photo_of,
-        floats(state.vectors),
-        state.labels,
-        state.keys.tolist(),
-        state.components.cohesions(),
+        components=components,
+        epoch=whole.epoch,
+        null=whole.fit.null,
+        pool=Pool(
+            whole.items.ids[leaders],
+            whole.items.vectors[leaders],
+            np.zeros(len(leaders), dtype=bool),
+        ),
+        history=History(len(labels), len(outside), components.closeness),
+        next_key=whole.next_key,
     )
 
 

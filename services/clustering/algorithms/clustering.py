@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from services.clustering.algorithms.memory import Memory
-from services.clustering.algorithms.state import State
 
 Vector = npt.NDArray[np.float32]
 
@@ -69,11 +68,11 @@ class Previous:
 
 @dataclass(frozen=True, slots=True)
 class Clustering:
-    """The answer of a fit or an update.
+    """The answer of a fit.
 
     Every id given is in exactly one of: one group's members, ``unclustered``, ``rejected`` (its
     vector is zero or not finite). ``duplicates`` maps each copy to its representative; a copy
-    is where its representative is. ``refit`` tells why a full fit is due, if one is.
+    is where its representative is. Steps go on from ``memory``.
     """
 
     groups: tuple[Group, ...]
@@ -81,8 +80,6 @@ class Clustering:
     duplicates: Mapping[str, str]
     rejected: tuple[str, ...]
     diff: Diff
-    refit: RefitReason | None
-    state: State
     memory: Memory
 
     def labels(self) -> dict[str, str]:

@@ -1,12 +1,11 @@
 """The engine as its users see it: fit a collection, then keep it up to date."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from libs.agreement import adjusted_rand, singles
-from services.clustering.algorithms.answer import groups_of, make_answer
+from services.clustering.algorithms.answer import Whole, groups_of, make_answer
 from services.clustering.algorithms.clustering import Clustering, Previous, RefitReason
 from services.clustering.algorithms.collapse import collapse
 from services.clustering.algorithms.components import Null
@@ -18,9 +17,7 @@ from services.clustering.algorithms.membership import responsibilities
 from services.clustering.algorithms.memory import Memory
 from services.clustering.algorithms.params import Params
 from services.clustering.algorithms.prep import Epoch, Matrix, fit_epoch, unit
-from services.clustering.algorithms.state import State
 from services.clustering.algorithms.stepping import Shift, Step, outgrown, take_step
-from services.clustering.algorithms.updating import Update, contents
 
 _SHARD = 20_000
 
@@ -47,27 +44,6 @@ class Engine:
         Raises InvalidArgument for repeated ids and wrong shapes.
         """
         return self._fit(read_items(ids, vectors), previous or Previous({}, next_key=1))
-
-    def update(
-        self,
-        state: State,
-        ids: Sequence[str],
-        vectors: npt.ArrayLike,
-        removed: Collection[str] = (),
-        pinned: frozenset[str] = frozenset(),
-    ) -> Clustering:
-        """Adds new items to (and takes ``removed`` ones out of) an earlier answer's ``state``.
-
-        An id that the state has already is replaced by its new vector. A collection of at most
-        ``first_fit`` photos is fitted anew each time: that takes milliseconds, and a few photos
-        make a poor epoch to go on with. ``pinned`` keys are then matched first.
-        Raises InvalidArgument for repeated ids, wrong shapes and vectors of another dimension.
-        """
-        previous = _previous_of(state, pinned)
-        update = Update.of(state, read_items(ids, vectors), removed)
-        if update.photos <= self._params.first_fit or state.fitted < self._params.min_size:
-            return self._fit(update.everything(), previous)
-        return update.run(previous.groups, self._params)
 
     def step(
         self,
@@ -99,21 +75,6 @@ class Engine:
         """Why a full fit is due when so many photos more come and go, if one is."""
         return outgrown(memory.history, self._params, coming, going)
 
-    def refit(self, state: State, pinned: frozenset[str] = frozenset()) -> Clustering:
-        """A full fit of everything the state holds; keys are carried over."""
-        return self._fit(contents(state), _previous_of(state, pinned))
-
-    def agreement(self, state: State) -> float:
-        """Adjusted Rand index between the state's groups and a full fit of the same items.
-
-        1 means that updating lost nothing; ``1 - agreement`` is the drift.
-        """
-        again = self._fit(contents(state), Previous({}, next_key=1)).state
-        places = {str(item): index for index, item in enumerate(again.ids)}
-        order = [places[str(item)] for item in state.ids]
-        now, anew = state.labels[state.photo_of], again.labels[again.photo_of][order]
-        return adjusted_rand(singles(now.tolist()), singles(anew.tolist()))
-
     def _fit(self, items: Items, previous: Previous) -> Clustering:
         units = floats(items.vectors)
         leader_of = collapse(
@@ -125,22 +86,16 @@ class Engine:
         found = self._group(photos, epoch)
         members = groups_of(items.ids, found.labels[photo_of], len(found.components))
         keys, next_key = carry_keys(members, previous)
-        state = State(
-            ids=items.ids,
+        whole = Whole(
+            items=items,
             photo_of=photo_of.astype(np.int64),
             leaders=leaders.astype(np.int64),
-            vectors=items.vectors[leaders],
-            labels=found.labels,
+            fit=found,
             keys=texts(keys),
-            components=found.components,
             epoch=epoch,
-            null=found.null,
-            fitted=len(leaders),
-            fitted_outside=int((found.labels < 0).sum()),
             next_key=next_key,
-            rejected=items.rejected,
         )
-        return make_answer(state, previous.groups, refit=None)
+        return make_answer(whole, previous.groups)
 
     def _group(self, photos: Matrix, epoch: Epoch) -> Fit:
         pairs = Null(epoch.null_mean, epoch.null_sd)
@@ -158,10 +113,3 @@ def previous_of(clustering: Clustering, pinned: frozenset[str] = frozenset()) ->
     """An answer as the past of the next fit."""
     groups = {group.key: group.members for group in clustering.groups}
     return Previous(groups, clustering.memory.next_key, pinned)
-
-
-def _previous_of(state: State, pinned: frozenset[str] = frozenset()) -> Previous:
-    """The groups of a state as the past of the next fit."""
-    members = groups_of(state.ids, state.labels[state.photo_of], len(state.keys))
-    groups = {str(key): ids for key, ids in zip(state.keys, members, strict=True)}
-    return Previous(groups, state.next_key, pinned)

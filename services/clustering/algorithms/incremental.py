@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from services.clustering.algorithms.clustering import RefitReason
 from services.clustering.algorithms.components import OUTSIDE, Acceptance, Components, summarise
 from services.clustering.algorithms.linkage import Indices, agglomerate
 from services.clustering.algorithms.merging import merge_close
@@ -13,7 +12,6 @@ from services.clustering.algorithms.significance import Dendrogram
 _BATCH = 256
 _NEIGHBOUR_COSINE = 0.25
 _NEIGHBOURS_MAX = 1_200
-_ENOUGH_NEWCOMERS = 50
 
 
 class Online:
@@ -125,22 +123,3 @@ class Online:
         for gone, kept in gone_to.items():
             self.labels[self.labels == gone] = kept
         self.merged = {old: gone_to.get(new, new) for old, new in self.merged.items()} | gone_to
-
-
-def refit_due(
-    labels: Indices, fitted: int, fitted_outside: int, params: Params
-) -> RefitReason | None:
-    """Whether and why a full fit is due, from the places of all photos, those fitted first.
-
-    Either the collection has grown by the growth factor, or the photos that came since the fit
-    stay outside more often, by ``pool_share_max``, than the fitted ones: they are of another kind.
-    """
-    total, came = len(labels), max(len(labels) - fitted, 0)
-    factor = params.growth_when_small if total < params.small_below else params.growth
-    if total >= factor * fitted:
-        return RefitReason.GROWTH
-    outside_then = fitted_outside / max(fitted, 1)
-    outside_now = float((labels[total - came :] == OUTSIDE).mean()) if came else 0.0
-    if came >= _ENOUGH_NEWCOMERS and outside_now > outside_then + params.pool_share_max:
-        return RefitReason.POOL
-    return None

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from libs.errors import InvalidArgument
+from services.clustering.algorithms.memory import Halves, Texts
 from services.clustering.algorithms.prep import Matrix, unit
-from services.clustering.algorithms.state import Halves, Texts
 
 
 @dataclass(frozen=True, slots=True, eq=False)

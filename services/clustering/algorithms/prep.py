@@ -15,9 +15,6 @@ Doubles = npt.NDArray[np.float64]
 _PCA_SAMPLE = 50_000
 _NULL_PAIRS = 20_000
 _RANK_TOLERANCE = 1e-9
-# Of n items not many more main axes than this can be told from chance: with 128 axes of 200 photos
-# most of a cosine is noise. Measured on 25 small sets; from 1,024 items on there are 128.
-_AXES_OF_ROOT, _LEAST_AXES = 4.0, 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,14 +43,10 @@ def unit(vectors: npt.ArrayLike) -> Matrix:
 
 
 def fit_epoch(units: Matrix, dimensions: int, seed: int) -> Epoch:
-    """The epoch of a collection of (n, d) distinct unit vectors, one a burst.
-
-    It has ``dimensions`` axes at most: fewer where there are few items.
-    """
+    """The epoch of a collection of (n, d) distinct unit vectors, one a burst."""
     sample = _sample(units, _PCA_SAMPLE, seed)
     mean = sample.sum(axis=0, dtype=np.float64) / max(len(sample), 1)
-    axes = min(dimensions, max(_LEAST_AXES, round(_AXES_OF_ROOT * len(sample) ** 0.5)))
-    basis = principal_axes(sample - mean.astype(np.float32), axes)
+    basis = principal_axes(sample - mean.astype(np.float32), dimensions)
     centred = Epoch(mean.astype(np.float32), basis, 0.0, 1.0)
     null_mean, null_sd = null_statistics(centred.transform(sample), seed)
     return Epoch(centred.mean, basis, null_mean, null_sd)

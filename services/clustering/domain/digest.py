@@ -145,7 +145,8 @@ def repository_of(named: Iterable[str]) -> str:
 def pause_after(failures: int) -> timedelta:
     """How long a language model is left alone that failed so often in a row: a minute, then twice
     as long each time, six hours at most."""
-    return min(_FIRST_PAUSE * 2 ** min(max(failures - 1, 0), 20), _LONGEST_PAUSE)
+    doubled: timedelta = _FIRST_PAUSE * 2 ** min(max(failures - 1, 0), 20)
+    return min(doubled, _LONGEST_PAUSE)
 
 
 def _end_of_word(text: str, room: int) -> int:

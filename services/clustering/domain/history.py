@@ -38,8 +38,8 @@ class Diff:
     """What became of clusters in a version; all ids.
 
     ``split`` names for a cluster all those (itself included, if it lives on) that took a real share
-    of its members, ``merged`` for one that ended the one with most of its members; ``retired`` ended
-    with its members spread out or gone.
+    of its members, ``merged`` for one that ended the one with most of its members; ``retired``
+    ended with its members spread out or gone.
     """
 
     born: tuple[str, ...] = ()
@@ -64,18 +64,18 @@ class Decision:
 class NewVersion:
     """A version to be stored: only what is other than in the one before.
 
-    ``state`` is what is remembered of the scope with it, ``state.version`` its number; ``cause`` the
-    name of the run or edit that made it. ``changes`` has each item once whose place is another one.
-    ``clusters`` are those that are new or other than before, as they are from now on; their members
-    are counted when it is stored, whatever they say. ``retired`` are the ids of those that are found
-    no more, ``merged`` names heirs for some of them; ``deleted`` are seen in earlier versions alone.
-    ``items`` is how many a run looked at, ``duplicates`` how many of them are copies, None for as
-    many as before. ``settled`` are items that the
-    engine's memory has from now on, ``departed`` those that it has no more.
+    ``state`` is what is remembered of the scope with it, ``state.version`` its number; ``cause``
+    the name of the run or edit that made it. ``changes`` has each item once whose place is
+    another one. ``clusters`` are those that are new or other than before, as they are from now
+    on; their members are counted when it is stored, whatever they say. ``retired`` are the ids
+    of those that are found no more, ``merged`` names heirs for some of them; ``deleted`` are
+    seen in earlier versions alone. ``items`` is how many a run looked at, ``duplicates`` how
+    many of them are copies, None for as many as before. ``settled`` are items that the engine's
+    memory has from now on, ``departed`` those that it has no more.
 
-    With ``staged``, the id of a run, what was staged for it is the whole membership, and ``changes``
-    come on top of that: who is neither staged nor changed is in no cluster. Locked items stay where
-    they are, refused ones are in none, and whatever is staged is settled.
+    With ``staged``, the id of a run, what was staged for it is the whole membership, and
+    ``changes`` come on top of that: who is neither staged nor changed is in no cluster. Locked
+    items stay where they are, refused ones are in none, and whatever is staged is settled.
     """
 
     state: ScopeState

@@ -28,8 +28,8 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An item that may be the hero of a cluster: where it is, None for in no cluster, and the ids of
-    the clusters whose hero it must not be."""
+    """An item that may be the hero of a cluster: where it is, None for in no cluster, and the ids
+    of the clusters whose hero it must not be."""
 
     item: Item
     member: Member

@@ -1,16 +1,20 @@
 """What a run did, in numbers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
+from libs.agreement import adjusted_rand, singles
 from services.clustering.algorithms.clustering import Clustering
-from services.clustering.algorithms.state import State
+from services.clustering.algorithms.regroup import Regrouped
 from services.clustering.domain.cluster import VersionedCluster
+from services.clustering.domain.history import Version
 from services.clustering.domain.item import Item
 from services.clustering.domain.run import Stats
 
+Groups = Mapping[str, Collection[str]]
+
 
 def stats_of(
-    clustering: Clustering,
+    clustering: Clustering | Regrouped,
     items: Mapping[str, Item],
     described: Sequence[VersionedCluster],
     before: Mapping[str, Sequence[str]],
@@ -31,31 +35,46 @@ def stats_of(
         items=len(looked_at),
         clustered=clustered,
         unclustered=len(looked_at) - clustered,
-        duplicates=len(clustering.duplicates.keys() & items.keys()),
+        duplicates=sum(bool(m.duplicate_of) for entry in described for m in entry.members),
         clusters=len(described),
         born=len(now.keys() - earlier.keys()),
         updated=sum(earlier[key] != now[key] for key in now.keys() & earlier.keys()),
         retired=len(earlier.keys() - now.keys()),
         refit=refit,
+        drift=drift_between(before, now) if refit else 0.0,
     )
 
 
-def stats_unchanged(state: State, clusters: int, clustered: int, missing: int) -> Stats:
-    """The statistics of a run that found everything as the version before had left it, with so many
-    clusters and so many of the engine's items in them."""
-    items = len(state.ids) + len(state.rejected)
+def stats_unchanged(newest: Version | None, *, missing: int, quarantined: int) -> Stats:
+    """The statistics of a run that found everything as the ``newest`` version had left it."""
+    if newest is None:
+        return Stats(missing=missing, quarantined=quarantined, noop=True)
     return Stats(
-        items=items,
-        clustered=clustered,
-        unclustered=items - clustered,
-        duplicates=len(state.ids) - len(state.leaders),
-        clusters=clusters,
+        items=newest.items,
+        clustered=newest.clustered,
+        unclustered=max(newest.items - newest.clustered, 0),
+        duplicates=newest.duplicates,
+        clusters=newest.clusters,
         missing=missing,
+        quarantined=quarantined,
         noop=True,
     )
 
 
-def _points(clustering: Clustering) -> list[str]:
+def drift_between(before: Groups, now: Groups) -> float:
+    """How far the groups of before are from those of now, 0..1, on the items that were in one."""
+    if not before:
+        return 0.0
+    then = {item: number for number, names in enumerate(before.values()) for item in names}
+    here = {item: number for number, names in enumerate(now.values()) for item in names}
+    items = sorted(then)
+    agreement = adjusted_rand(
+        [then[item] for item in items], singles([here.get(item, -1) for item in items])
+    )
+    return min(max(1.0 - agreement, 0.0), 1.0)
+
+
+def _points(clustering: Clustering | Regrouped) -> list[str]:
     """The ids of all items that the engine looked at."""
     grouped = [member for group in clustering.groups for member in group.members]
     return [*grouped, *clustering.unclustered, *clustering.rejected]

@@ -1,14 +1,14 @@
 """A new version of a scope's clusters, from what the engine found."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 
 from libs.ids import uuid7
 from services.clustering.algorithms import hero as heroes
 from services.clustering.algorithms.clustering import Clustering, Group
 from services.clustering.algorithms.identity import compare
-from services.clustering.algorithms.titles import make_titles
+from services.clustering.algorithms.regroup import Regrouped
 from services.clustering.domain.cluster import (
     Cluster,
     ClusterState,
@@ -18,8 +18,8 @@ from services.clustering.domain.cluster import (
     VersionedCluster,
 )
 from services.clustering.domain.curation import Curation
+from services.clustering.domain.history import Diff
 from services.clustering.domain.item import Item
-from services.clustering.domain.words import labels_of
 
 NOTHING_WANTED = Curation()
 NO_ITEMS: Mapping[str, Item] = {}
@@ -27,33 +27,36 @@ NO_ITEMS: Mapping[str, Item] = {}
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """What there was before, by the engine's keys: clusters, and members of the newest version."""
+    """What there was before, by the engine's keys: clusters, and members of the newest version.
+
+    ``heirs`` are the members of the clusters that people merged others into, by the cluster's id.
+    """
 
     clusters: Mapping[str, Cluster]
     members: Mapping[str, tuple[str, ...]]
+    heirs: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 def describe(
     scope: str,
-    clustering: Clustering,
+    clustering: Clustering | Regrouped,
     items: Mapping[str, Item],
     earlier: Earlier,
     now: datetime,
     curation: Curation = NOTHING_WANTED,
     others: Mapping[str, Item] = NO_ITEMS,
 ) -> tuple[VersionedCluster, ...]:
-    """Each group with its id, title, hero and members, and the clusters that people keep alive.
+    """Each group with its id, hero and members, and the clusters that people keep alive.
 
     ``items`` are by the engine's ids, those that still exist; ``others``, by name, are locked ones
     that the engine does not know. A group that was there before keeps its id, its pinned title, and
     its hero unless another member is clearly better. A group of a cluster that was merged goes
-    where that went. Locked items are where people put them, refused ones not where they took them
-    out.
+    where that went, and so does a new one that is mostly of members of such an heir. Locked items
+    are where people put them, refused ones not where they took them out.
     """
     drafts = _of_groups(scope, clustering, items, earlier, now, curation)
     _add_people(drafts, curation)
     _free_titles(drafts.values(), curation.titles)
-    titles = _titles(drafts, items, curation)
     by_name = {**others, **{item.name: item for item in items.values()}}
     described = []
     for id, draft in drafts.items():
@@ -62,7 +65,6 @@ def describe(
         vetoed = curation.vetoed.get(id, frozenset())
         cluster = replace(
             cluster,
-            title=titles.get(cluster.key, cluster.title),
             state=ClusterState.ACTIVE if cluster.state is ClusterState.RETIRED else cluster.state,
             update_time=now,
             member_count=len(members),
@@ -83,7 +85,7 @@ class _Draft:
 
 def _of_groups(
     scope: str,
-    clustering: Clustering,
+    clustering: Clustering | Regrouped,
     items: Mapping[str, Item],
     earlier: Earlier,
     now: datetime,
@@ -93,8 +95,8 @@ def _of_groups(
     drafts: dict[str, _Draft] = {}
     places = curation.places
     for group in clustering.groups:
-        known = earlier.clusters.get(group.key)
-        # The title comes when all members are known.
+        known = earlier.clusters.get(group.key) or _heir(group, items, earlier, curation)
+        # The title comes last.
         known = known or Cluster(uuid7(), scope, group.key, "", now, now)
         cluster = curation.heir(known)
         refused = curation.refused.get(cluster.id, frozenset())
@@ -106,6 +108,17 @@ def _of_groups(
         if members:
             drafts.setdefault(cluster.id, _Draft(cluster, [])).members.extend(members)
     return drafts
+
+
+def _heir(
+    group: Group, items: Mapping[str, Item], earlier: Earlier, curation: Curation
+) -> Cluster | None:
+    """The cluster that people merged others into and that most of a new group is in."""
+    names = {items[point].name for point in group.members if point in items}
+    for id, members in sorted(earlier.heirs.items()):
+        if 2 * len(names & members) >= len(names) > 0 and id in curation.clusters:
+            return curation.clusters[id]
+    return None
 
 
 def _add_people(drafts: dict[str, _Draft], curation: Curation) -> None:
@@ -128,7 +141,7 @@ def _free_titles(drafts: Iterable[_Draft], titles: Iterable[str]) -> None:
         cluster = draft.cluster
         if cluster.state is ClusterState.RETIRED and cluster.title_pinned:
             if cluster.title.casefold() in taken:
-                draft.cluster = replace(cluster, title_pinned=False)
+                draft.cluster = replace(cluster, title="", title_pinned=False)
             taken.add(cluster.title.casefold())
 
 
@@ -138,30 +151,24 @@ def _in_order(members: Sequence[Member]) -> tuple[Member, ...]:
     return tuple(replace(member, position=place) for place, member in enumerate(ranked, 1))
 
 
-def _titles(
-    drafts: Mapping[str, _Draft], items: Mapping[str, Item], curation: Curation
-) -> dict[str, str]:
-    """Titles by key for the clusters whose title no person gave, none like one that a person did.
-
-    One of which only locked members are left keeps its title, like any that people keep alive.
-    """
-    words = {item.name: item.words for item in items.values()}
-    titled = {
-        draft.cluster.key: [labels_of(words[m.item]) for m in draft.members if m.item in words]
-        for draft in drafts.values()
-        if not draft.cluster.title_pinned
-    }
-    pinned = {draft.cluster.title for draft in drafts.values() if draft.cluster.title_pinned}
-    labels = {key: those for key, those in titled.items() if those}
-    return make_titles(labels, taken=curation.titles | pinned)
-
-
-def merged_keys(
-    before: Mapping[str, Sequence[str]], found: Sequence[VersionedCluster]
-) -> dict[str, str]:
-    """For each key of ``before`` that ended in another group, the key of that one."""
-    after = {entry.cluster.key: [m.item for m in entry.members] for entry in found}
-    return dict(compare(before, after).merged)
+def diff_of(
+    before: Mapping[str, Sequence[str]],
+    described: Sequence[VersionedCluster],
+    shown: Sequence[Cluster],
+) -> Diff:
+    """What became of the clusters ``shown`` before, whose found ones had the members ``before`` by
+    key, in a version of those ``described``."""
+    ids = {cluster.key: cluster.id for cluster in shown}
+    ids |= {entry.cluster.key: entry.cluster.id for entry in described}
+    after = {entry.cluster.key: [m.item for m in entry.members] for entry in described}
+    what = compare({key: names for key, names in before.items() if key in ids}, after)
+    known, now = {cluster.id for cluster in shown}, {entry.cluster.id for entry in described}
+    return Diff(
+        born=tuple(sorted(now - known)),
+        split={ids[key]: tuple(ids[part] for part in parts) for key, parts in what.split.items()},
+        merged={ids[key]: ids[heir] for key, heir in what.merged.items()},
+        retired=tuple(sorted(known - now)),
+    )
 
 
 def cohesion_of(members: Sequence[Member]) -> float:
@@ -226,9 +233,9 @@ def _members(
 def _parts(parts: heroes.Parts) -> tuple[HeroPart, ...]:
     """The known parts with their weights after the missing ones gave theirs away."""
     known = {
-        field.name: value
-        for field in fields(parts)
-        if (value := getattr(parts, field.name)) is not None
+        part.name: value
+        for part in fields(parts)
+        if (value := getattr(parts, part.name)) is not None
     }
     total = sum(heroes.WEIGHTS[name] for name in known)
     return tuple(

@@ -55,8 +55,8 @@ class Clusters(Protocol):
     async def candidates(
         self, cluster_ids: Sequence[str], names: Sequence[str] = ()
     ) -> Sequence[Candidate]:
-        """The members that these clusters have now, and the items of these names, those that exist,
-        most central first."""
+        """The members that these clusters have now, of large ones the most central, and the items
+        of these names; those that exist, most central first."""
 
     async def scope(self, scope: str) -> ScopeState:
         """What is remembered of a scope; version 0 if nothing ever happened in it."""
@@ -100,6 +100,9 @@ class Versions(Protocol):
 
     async def newest(self, scope: str) -> Version | None:
         """The newest version of a scope, if there is any."""
+
+    async def pin(self, scope: str, version: int, *, pinned: bool) -> None:
+        """Has a version kept whatever its age, or not."""
 
     async def outdated(self, before: datetime) -> Pruned:
         """What ``prune`` would remove in the end."""

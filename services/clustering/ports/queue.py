@@ -18,9 +18,10 @@ class VectorQueue(Protocol):
     async def anybody(self, modality: Modality) -> bool:
         """Whether there are items of a kind at all."""
 
-    async def enrol_strays(self, limit: int) -> int:
-        """Has items wait that came in by other ways and have no place in a generation that is fed;
-        answers how many, ``limit`` at most."""
+    async def enrol_strays(self, after: str, limit: int) -> tuple[str | None, int]:
+        """Looks at ``limit`` items by name, those after ``after``, and has those wait that came in
+        by other ways and have no place in a generation that is fed. Answers the last one looked at,
+        None if there were no more, and how many waited for nothing."""
 
     async def take(
         self,

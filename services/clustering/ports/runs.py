@@ -25,6 +25,9 @@ class Runs(Protocol):
     ) -> Page[Run]:
         """Runs of a scope for which the conditions hold, newest first."""
 
+    async def forget(self, before: datetime, limit: int) -> int:
+        """Removes runs that ended before a moment, so many at most; answers how many."""
+
     async def cancel(self, run: Run) -> Run:
         """Stores the state of a run that is to stop; answers the run as it is then."""
 

@@ -8,7 +8,9 @@ from services.clustering.domain.item import Collection, Item, Neighbour
 from services.clustering.ports.clusters import Clusters, Departures, Versions
 from services.clustering.ports.duplicates import Comparisons, Pictures, Reviews
 from services.clustering.ports.generations import Collections, Generations
+from services.clustering.ports.history import History
 from services.clustering.ports.insights import Insights
+from services.clustering.ports.intake import Waiting
 from services.clustering.ports.items import Items, Pairs, Words
 from services.clustering.ports.naming import Namings, Summaries
 from services.clustering.ports.people import Edits, People, Pillars
@@ -53,6 +55,8 @@ class Transaction(Protocol):
     @property
     def queue(self) -> VectorQueue: ...
     @property
+    def waiting(self) -> Waiting: ...
+    @property
     def pairs(self) -> Pairs: ...
     @property
     def collections(self) -> Collections: ...
@@ -74,6 +78,8 @@ class Transaction(Protocol):
     def clusters(self) -> Clusters: ...
     @property
     def versions(self) -> Versions: ...
+    @property
+    def history(self) -> History: ...
     @property
     def people(self) -> People: ...
     @property

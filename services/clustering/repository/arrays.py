@@ -3,11 +3,23 @@
 An IN list has a parameter a value, and PostgreSQL takes 65,535 at most; an array is one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, TableValuedAlias, any_, column, func, literal
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Table,
+    TableValuedAlias,
+    Text,
+    any_,
+    cast,
+    column,
+    func,
+    literal,
+    select,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, Insert, insert
 
 
 def among(column_: Column[Any], values: Iterable[object]) -> ColumnElement[bool]:
@@ -27,3 +39,24 @@ def rows_of(name: str, like: Iterable[Column[Any]], rows: Iterable[tuple[Any, ..
         *(column(like_.name, like_.type) for like_ in columns), name=name
     )
     return table.render_derived()
+
+
+def inserted(
+    table: Table,
+    rows: Sequence[Mapping[str, Any]],
+    made: Mapping[str, Callable[[ColumnElement[Any]], ColumnElement[Any]]],
+) -> Insert:
+    """An insert of rows with the same columns; ``made`` says what is made of those that are handed
+    in as texts."""
+    names = list(rows[0])
+    like = [Column(name, Text) if name in made else table.c[name] for name in names]
+    given = rows_of("given", like, (tuple(row.values()) for row in rows))
+    values = [made[name](given.c[name]) if name in made else given.c[name] for name in names]
+    return insert(table).from_select(names, select(*values))
+
+
+def list_in(json: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The texts of a JSON list."""
+    # A table of its own, so that it is that of this row alone.
+    texts = func.jsonb_array_elements_text(cast(json, JSONB)).column_valued("text")
+    return func.array(select(texts).scalar_subquery())

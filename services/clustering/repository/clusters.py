@@ -28,6 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.rpc.filtering import Condition
 from libs.rpc.paging import Page, PageRequest
+from services.clustering.algorithms.hero import SAMPLE
 from services.clustering.domain.cluster import (
     Cluster,
     ClusterState,
@@ -44,7 +45,7 @@ from services.clustering.domain.generation import GenerationState
 from services.clustering.domain.item import ItemState
 from services.clustering.domain.scene import Candidate
 from services.clustering.ports.clusters import MemberPage
-from services.clustering.repository.arrays import among
+from services.clustering.repository.arrays import among, rows_of
 from services.clustering.repository.items import LIVE, standing, to_item
 from services.clustering.tables import (
     cluster_pillars,
@@ -157,8 +158,17 @@ class ClusterRepository:
         self, cluster_ids: Sequence[str], names: Sequence[str] = ()
     ) -> Sequence[Candidate]:
         open_here = members.c.until.is_(None)
+        given = rows_of("given", [members.c.cluster_id], ((id,) for id in cluster_ids))
+        central = (
+            select(members.c.item)
+            .where(members.c.cluster_id == given.c.cluster_id, open_here)
+            .order_by(PLACE, members.c.item)
+            # As many would be left if each of the others were taken out.
+            .limit(SAMPLE + len(names))
+            .lateral("central")
+        )
         asked = union(
-            select(members.c.item).where(among(members.c.cluster_id, cluster_ids), open_here),
+            select(central.c.item).select_from(given.join(central, true())),
             select(func.unnest(literal(list(names), ARRAY(Text)))),
         ).subquery()
         vetoes = (

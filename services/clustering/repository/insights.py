@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, Text, and_, any_, func, literal, or_, select
+from sqlalchemy import Text, and_, any_, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -120,17 +120,17 @@ def _between(first: str, last: str) -> list[str]:
     return [f"{head}/{UUID(int=start + number * step)}" for number in range(_PLACES)]
 
 
-def _ranked(cluster_ids: Collection[str]) -> Select[Any]:
+def _ranked(cluster_ids: Collection[str]) -> Any:
     """The members of clusters with their places and how many there are."""
-    own = {"partition_by": members.c.cluster_id}
+    own = members.c.cluster_id
     order = (members.c.similarity.desc().nulls_last(), members.c.item)
     return select(
         members.c.cluster_id,
         members.c.item,
         members.c.similarity,
         members.c.duplicate_of,
-        func.row_number().over(**own, order_by=order).label("place"),
-        func.count().over(**own).label("members"),
+        func.row_number().over(partition_by=own, order_by=order).label("place"),
+        func.count().over(partition_by=own).label("members"),
     ).where(among(members.c.cluster_id, cluster_ids), members.c.until.is_(None))
 
 

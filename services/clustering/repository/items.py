@@ -1,5 +1,6 @@
 """Items in PostgreSQL."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -24,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.clustering.domain.facts import Usage, prose_of
 from services.clustering.domain.generation import FED, GenerationState
 from services.clustering.domain.item import Item, ItemKey, ItemState, Modality
-from services.clustering.repository.arrays import among, rows_of
+from services.clustering.repository.arrays import among, inserted, list_in, rows_of
 from services.clustering.tables import collections, item_posts, item_vectors, items, near_pairs
 
 LIVE = items.c.state == "live"
@@ -49,8 +50,7 @@ class ItemRepository:
         if not new:
             return set()
         added = (
-            insert(items)
-            .values([_item_row(item) for item in new])
+            inserted(items, [_item_row(item) for item in new], _MADE)
             .on_conflict_do_nothing()
             .returning(items.c.name, items.c.scope)
             .cte("added")
@@ -217,7 +217,7 @@ class ItemRepository:
             .values(
                 words=list(item.words),
                 words_time=item.words_time,
-                prose=written(item.words),
+                prose=indexed(prose_of(item.words)),
                 pillar=item.pillar,
                 tags=list(item.tags),
                 archived=item.archived,
@@ -360,14 +360,13 @@ def standing(collection: str | None) -> Select[Any]:
     ).select_from(items.outerjoin(item_vectors, here))
 
 
-def written(words: Sequence[str], more: str = "") -> Any:
-    """The words and ``more`` as they are, and what English makes of them."""
-    return indexed(f"{prose_of(words)} {more}")
-
-
 def indexed(prose: Any) -> Any:
     """A text as it is, and what English makes of it."""
     return func.to_tsvector("simple", prose).op("||")(func.to_tsvector("english", prose))
+
+
+# What is made of columns that go in as texts.
+_MADE = {"words": list_in, "tags": list_in, "prose": indexed}
 
 
 def _item_row(item: Item) -> dict[str, object]:
@@ -376,14 +375,14 @@ def _item_row(item: Item) -> dict[str, object]:
         "point_id": item.point_id,
         "scope": item.scope,
         "blob_key": item.blob_key,
-        "words": list(item.words),
+        "words": json.dumps(item.words),
         "words_time": item.words_time,
         "pixels": item.pixels,
         "quality": item.quality,
         "create_time": item.create_time,
-        "prose": written(item.words, item.prose),
+        "prose": f"{prose_of(item.words)} {item.prose}",
         "pillar": item.pillar,
-        "tags": list(item.tags),
+        "tags": json.dumps(item.tags),
         "described": item.described,
         "taken_time": item.taken_time,
         "sharpness": item.sharpness,

@@ -43,24 +43,33 @@ class QueueRepository:
         )
         return bool(found.scalar_one())
 
-    async def enrol_strays(self, limit: int) -> int:
-        here = and_(
-            item_vectors.c.item == items.c.name, item_vectors.c.collection == collections.c.name
-        )
-        strays = (
-            select(collections.c.name, items.c.name, items.c.scope)
-            .join_from(collections, items, collections.c.modality == kind_of(items.c.scope))
-            .where(collections.c.state.in_(FED), LIVE, ~exists().where(here))
+    async def enrol_strays(self, after: str, limit: int) -> tuple[str | None, int]:
+        some = (
+            select(items.c.name, items.c.scope)
+            .where(LIVE, items.c.name > after)
             .order_by(items.c.name)
             .limit(limit)
+            .cte("some")
         )
-        added = await self._connection.execute(
+        here = and_(
+            item_vectors.c.item == some.c.name, item_vectors.c.collection == collections.c.name
+        )
+        strays = (
+            select(collections.c.name, some.c.name, some.c.scope)
+            .join_from(some, collections, collections.c.modality == kind_of(some.c.scope))
+            .where(collections.c.state.in_(FED), ~exists().where(here))
+        )
+        added = (
             insert(item_vectors)
             .from_select(["collection", "item", "scope"], strays)
             .on_conflict_do_nothing()
             .returning(item_vectors.c.item)
+            .cte("added")
         )
-        return len(added.all())
+        last = select(func.max(some.c.name)).scalar_subquery()
+        count = select(func.count()).select_from(added).scalar_subquery()
+        found = (await self._connection.execute(select(last, count))).one()
+        return found[0], found[1]
 
     async def take(
         self,

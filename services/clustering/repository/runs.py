@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, literal, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, delete, func, literal, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -13,6 +13,7 @@ from libs.rpc.filtering import Condition
 from libs.rpc.paging import Page, PageRequest
 from services.clustering.domain.run import (
     ACTIVE,
+    ENDED,
     Algorithm,
     Mode,
     Run,
@@ -54,6 +55,13 @@ class RunRepository:
             row = row or await self._active(run.scope)
             if row is not None:
                 return to_run(row)
+
+    async def forget(self, before: datetime, limit: int) -> int:
+        old = (
+            select(runs.c.id).where(runs.c.state.in_(ENDED), runs.c.end_time < before).limit(limit)
+        )
+        done = await self._connection.execute(delete(runs).where(runs.c.id.in_(old)))
+        return done.rowcount
 
     async def _active(self, scope: str) -> Row[Any] | None:
         found = await self._connection.execute(

@@ -13,10 +13,11 @@ from services.clustering.events import OutboxAnnouncements
 from services.clustering.repository.clusters import ClusterRepository
 from services.clustering.repository.collections import CollectionRepository
 from services.clustering.repository.comparisons import ComparisonRepository
-from services.clustering.repository.due import DueRepository
 from services.clustering.repository.departures import DepartureRepository
+from services.clustering.repository.due import DueRepository
 from services.clustering.repository.edits import EditRepository
 from services.clustering.repository.generations import GenerationRepository
+from services.clustering.repository.history import HistoryRepository
 from services.clustering.repository.insights import InsightRepository
 from services.clustering.repository.items import ItemRepository
 from services.clustering.repository.leavers import LeaverRepository
@@ -33,6 +34,7 @@ from services.clustering.repository.shards import PlacementRepository, ShardRepo
 from services.clustering.repository.summaries import SummaryRepository
 from services.clustering.repository.texts import TextRepository
 from services.clustering.repository.versions import VersionRepository
+from services.clustering.repository.waiting import WaitingRepository
 from services.clustering.repository.words import WordRepository
 from services.clustering.tables import support
 
@@ -45,6 +47,7 @@ class ClusteringTransaction(Transaction):
         self.texts = TextRepository(connection)
         self.leavers = LeaverRepository(connection)
         self.queue = QueueRepository(connection)
+        self.waiting = WaitingRepository(connection)
         self.pairs = PairRepository(connection)
         self.collections = CollectionRepository(connection)
         self.generations = GenerationRepository(connection)
@@ -56,6 +59,7 @@ class ClusteringTransaction(Transaction):
         self.placements = PlacementRepository(connection, lambda: self.connection)
         self.clusters = ClusterRepository(connection)
         self.versions = VersionRepository(connection)
+        self.history = HistoryRepository(connection)
         self.people = PeopleRepository(connection)
         self.departures = DepartureRepository(connection)
         self.edits = EditRepository(connection)

@@ -22,7 +22,7 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.dialects.postgresql import JSONB, Insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.rpc.filtering import Condition
@@ -32,7 +32,7 @@ from services.clustering.domain.item import ItemState
 from services.clustering.domain.reading import text_to_embed
 from services.clustering.domain.text import StoredText, TextState
 from services.clustering.ports.texts import ExternalKey
-from services.clustering.repository.arrays import among, rows_of
+from services.clustering.repository.arrays import among, inserted, list_in, rows_of
 from services.clustering.repository.items import LIVE, indexed
 from services.clustering.tables import collections, item_vectors, items, members, texts
 
@@ -76,11 +76,9 @@ class TextRepository:
         if not new:
             return set()
         # In one order everywhere, so that no two wait for each other.
-        rows = [
-            _row(text) for text in sorted(new, key=lambda text: (text.source, text.external_id))
-        ]
+        ordered = sorted(new, key=lambda text: (text.source, text.external_id))
         added = await self._connection.execute(
-            insert(texts).values(rows).on_conflict_do_nothing().returning(texts.c.item)
+            _inserted(ordered).on_conflict_do_nothing().returning(texts.c.item)
         )
         return {row.item for row in added}
 
@@ -103,12 +101,14 @@ class TextRepository:
     async def save(self, changed: Sequence[StoredText]) -> None:
         if not changed:
             return
-        statement = insert(texts).values([_row(text) for text in changed])
-        await self._connection.execute(
+        statement = _inserted(changed)
+        stored = (
             statement.on_conflict_do_update(
                 index_elements=["item"],
                 set_={name: statement.excluded[name] for name in _WRITTEN},
             )
+            .returning(texts.c.item)
+            .cte("stored")
         )
         given = rows_of(
             "given",
@@ -122,10 +122,11 @@ class TextRepository:
             update(items)
             .where(items.c.name == given.c.name)
             .values(
-                words=_array(given.c.words),
+                words=list_in(given.c.words),
                 words_time=given.c.words_time,
                 prose=indexed(given.c.prose),
             )
+            .add_cte(stored)
         )
 
     async def many(self, names: Sequence[str], *, lock: bool = False) -> dict[str, StoredText]:
@@ -223,13 +224,13 @@ def _where(condition: Condition) -> ColumnElement[bool]:
     return column.is_distinct_from(condition.value)
 
 
-def _array(words: ColumnElement[Any]) -> ColumnElement[Any]:
-    """The texts of a JSON list."""
-    return func.array(select(func.jsonb_array_elements_text(cast(words, JSONB))).scalar_subquery())
-
-
 def _moment(text: object) -> datetime:
     return datetime.fromisoformat(str(text)).astimezone(UTC)
+
+
+def _inserted(rows: Sequence[StoredText]) -> Insert:
+    json_of = {"metadata": lambda column: cast(column, JSONB)}
+    return inserted(texts, [_row(text) for text in rows], json_of)
 
 
 def _row(text: StoredText) -> dict[str, object]:
@@ -241,7 +242,7 @@ def _row(text: StoredText) -> dict[str, object]:
         "title": text.title,
         "body": text.body,
         "url": text.url,
-        "metadata": dict(text.metadata),
+        "metadata": json.dumps(dict(text.metadata)),
         "repository": text.repository,
         "text_hash": text.text_hash,
         "truncated": text.truncated,

@@ -114,7 +114,7 @@ class VersionRepository:
             select(versions).where(versions.c.scope == scope, versions.c.version == version)
         )
         row = found.one_or_none()
-        return _version(row) if row else None
+        return to_version(row) if row else None
 
     async def newest(self, scope: str) -> Version | None:
         found = await self._connection.execute(
@@ -124,7 +124,14 @@ class VersionRepository:
             .limit(1)
         )
         row = found.one_or_none()
-        return _version(row) if row else None
+        return to_version(row) if row else None
+
+    async def pin(self, scope: str, version: int, *, pinned: bool) -> None:
+        await self._connection.execute(
+            update(versions)
+            .where(versions.c.scope == scope, versions.c.version == version)
+            .values(pinned=pinned)
+        )
 
     async def outdated(self, before: datetime) -> Pruned:
         await self._connection.execute(_TAKE_TIME)
@@ -241,7 +248,8 @@ def _hero_row(hero: Hero | None) -> dict[str, Any]:
     }
 
 
-def _version(row: Row[Any]) -> Version:
+def to_version(row: Row[Any]) -> Version:
+    """A version from its row."""
     diff = row.diff
     return Version(
         scope=row.scope,

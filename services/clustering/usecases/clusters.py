@@ -55,6 +55,19 @@ async def list_clusters(
         return version, _of_version(version, found)
 
 
+async def stamp_of(store: Store, scope: str, page: PageRequest, version: int | None) -> str:
+    """Changes when what a page of ``list_clusters`` shows does: with another version, when items of
+    it are deleted, and when something is written about a cluster of the scope."""
+    async with store.read() as tx:
+        state = await tx.clusters.scope(scope)
+        written = await tx.summaries.stamp(scope)
+    version, _ = _continued(page, version)
+    shown = state.version if version is None else version
+    digests = int(written.timestamp() * 1e6) if written else 0
+    # A new version may retire, delete or assign clusters that an older one shows as they are now.
+    return f"{shown}.{state.version}.{state.erasures}.{digests}"
+
+
 async def list_members(
     store: Store, name: str, page: PageRequest, version: int | None = None
 ) -> MemberPage:

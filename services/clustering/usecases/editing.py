@@ -168,7 +168,8 @@ class Editing:
         lacking = [id for id in sorted(self.touched) if id in again or self._lacks_hero(id)]
         if not lacking:
             return
-        found = await self.tx.clusters.candidates(lacking, [*self._moves])
+        pinned = {self.clusters[id].pinned_hero for id in lacking} - {""}
+        found = await self.tx.clusters.candidates(lacking, [*pinned.union(self._moves)])
         for id in lacking:
             cluster = self.clusters[id]
             hero = self._chosen(cluster, found, None if id in again else cluster.hero)

@@ -324,7 +324,9 @@ def _homes(
 ) -> tuple[dict[str, Cluster], dict[int, str], dict[str, str]]:
     """The clusters that have the groups, by id; the id of that of each group; that of each key."""
     taken = {title.casefold() for title in basis.curation.titles}
-    heirs, homes, ids = {}, {}, {}
+    heirs: dict[str, Cluster] = {}
+    homes: dict[int, str] = {}
+    ids: dict[str, str] = {}
     for group, key in enumerate(basis.carried.keys):
         known = basis.known.get(key) or Cluster(uuid7(), scope, key, "", now, now)
         heir = basis.curation.heir(known)

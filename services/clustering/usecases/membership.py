@@ -65,7 +65,8 @@ async def leave(tx: Transaction, gone: Sequence[Leaver], now: datetime) -> None:
                 )
         await tx.departures.add(departures)
         if lost:
-            candidates = await tx.clusters.candidates([cluster.id for cluster in lost])
+            pinned = [cluster.pinned_hero for cluster in lost if cluster.pinned_hero]
+            candidates = await tx.clusters.candidates([cluster.id for cluster in lost], pinned)
             for cluster in lost:
                 members = [each for each in candidates if each.cluster_id == cluster.id]
                 hero = choose_hero(

@@ -14,6 +14,7 @@ from services.clustering.algorithms.titles import (
     name_groups,
 )
 from services.clustering.algorithms.words import words_of_text
+from services.clustering.domain.item import modality_of
 from services.clustering.domain.words import labels_of
 from services.clustering.ports import Transaction
 
@@ -29,6 +30,11 @@ class Sample:
     size: int
     title: str
     items: Sequence[str]
+
+
+def noun_of(scope: str) -> str:
+    """What the items of a scope are called in a title."""
+    return modality_of(scope).value
 
 
 async def due_names(tx: Transaction, changed: Mapping[str, int]) -> set[str]:

@@ -8,7 +8,7 @@ from services.clustering.ports import Store
 from services.clustering.usecases.members import join_cluster
 
 # So many rows a statement: each has its time.
-_STRAYS = 5000
+_STRAYS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,12 @@ async def note_items(store: Store, arrivals: Sequence[Arrival]) -> None:
 async def note_strays(store: Store) -> int:
     """Has items wait for their vectors that came into the tables by other ways; answers how many.
     Safe to repeat."""
-    found = 0
+    found, after = 0, ""
     while True:
         async with store.begin() as tx:
-            added = await tx.queue.enrol_strays(_STRAYS)
+            last, added = await tx.queue.enrol_strays(after, _STRAYS)
             await tx.commit()
         found += added
-        if added < _STRAYS:
+        if last is None:
             return found
+        after = last

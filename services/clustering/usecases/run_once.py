@@ -1,21 +1,26 @@
 """One clustering run, from its row to the new version. Knows nothing of Celery."""
 
+import contextlib
 import logging
 from dataclasses import replace
 
 from libs.errors import ColonnadeError, Conflict, DeadlineExceeded, Internal, Unavailable
 from libs.lease import LeaseLost, kept
-from services.clustering.domain.item import modality_of
+from services.clustering.domain.item import Collection, modality_of
 from services.clustering.domain.regrouping import with_wishes
 from services.clustering.domain.run import Run, Stats
 from services.clustering.domain.stats import stats_unchanged
+from services.clustering.ports.intake import Standing
 from services.clustering.usecases.attempt import Attempt, Cancelled, Worker
-from services.clustering.usecases.grouping import Unchanged, group_items
+from services.clustering.usecases.grouping import Grouping
+from services.clustering.usecases.large import regroup_large
 from services.clustering.usecases.shadow import shadow_report
-from services.clustering.usecases.versions import write_version
+from services.clustering.usecases.versions import Outdated, write_version
 
 log = logging.getLogger(__name__)
 
+# How often people may change the scope while a run is at work on it.
+_TRIES = 5
 _PASSING = (Unavailable, DeadlineExceeded, Conflict)
 
 
@@ -69,22 +74,37 @@ async def _run(worker: Worker, attempt: Attempt) -> Run:
     worker = replace(worker, params=with_wishes(worker.params, attempt.run.params))
     await attempt.enter("read")
     async with worker.store.read() as tx:
-        remembered = await tx.clusters.scope(scope)
         collection = await tx.collections.active(modality_of(scope))
-        # A scope without any vectors may still have clusters to take the last ones out of.
-        if collection is not None and not remembered.collection:
-            there = await tx.items.has_vectors(scope, collection.name)
-            collection = collection if there else None
-        missing = await tx.items.count_missing(scope, collection.name if collection else "")
+        missing = 0 if collection else await tx.items.count_missing(scope, "")
     if collection is None:
         return await attempt.find_nothing_new(Stats(missing=missing, noop=True))
-    found = await group_items(worker, attempt, remembered, collection)
-    missing += found.missing
-    if isinstance(found, Unchanged):
-        stats = stats_unchanged(found.state, found.clusters, found.clustered, missing)
-        return await attempt.find_nothing_new(stats)
-    remembered = replace(remembered, collection=collection.name)
-    run = await write_version(worker, attempt, remembered, replace(found, missing=missing))
-    if run.version and remembered.state_key:
-        await worker.snapshots.forget(remembered.state_key)
-    return run
+    grouping = Grouping(worker, attempt, collection)
+    for _ in range(_TRIES):
+        async with worker.store.read() as tx:
+            seen = await tx.clusters.scope(scope)
+            # A scope without any vectors may still have clusters to take the last ones out of.
+            there = bool(seen.collection) or await tx.items.has_vectors(scope, collection.name)
+        draft = await grouping.draft(seen) if there else 0
+        if isinstance(draft, int):
+            stats = await _unchanged(worker, scope, collection, draft)
+            return await attempt.find_nothing_new(stats)
+        if draft is None:
+            missing = (await _standing(worker, scope, collection)).missing
+            return await regroup_large(worker, attempt, collection, missing)
+        with contextlib.suppress(Outdated):
+            return await write_version(worker, attempt, draft)
+    raise Conflict("people change the clusters faster than a run can follow; it is tried again")
+
+
+async def _unchanged(worker: Worker, scope: str, collection: Collection, missing: int) -> Stats:
+    """The statistics of a run that found everything as the version before had left it."""
+    async with worker.store.read() as tx:
+        newest = await tx.versions.newest(scope)
+    standing = await _standing(worker, scope, collection)
+    missing += standing.missing
+    return stats_unchanged(newest, missing=missing, quarantined=standing.quarantined)
+
+
+async def _standing(worker: Worker, scope: str, collection: Collection) -> Standing:
+    async with worker.store.read() as tx:
+        return await tx.waiting.standing(scope, collection.name)

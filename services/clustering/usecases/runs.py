@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from libs.clock import Clock
 from libs.errors import AlreadyExists, NotFound
@@ -16,6 +17,7 @@ from services.clustering.ports import Store, Transaction
 
 RUN_TASK = "clustering.run"
 QUEUE = "clustering"
+_FORGOTTEN_AT_ONCE = 1000
 
 
 def run_name(scope: str, run_id: str) -> str:
@@ -99,3 +101,14 @@ async def _existing(tx: Transaction, name: str, *, lock: bool = False) -> Run:
     if run is None:
         raise NotFound("clustering run", name)
     return run
+
+
+async def forget_runs(store: Store, clock: Clock, older: timedelta) -> None:
+    """Forgets runs that ended longer ago than that."""
+    before = clock.now() - older
+    while True:
+        async with store.begin() as tx:
+            forgotten = await tx.runs.forget(before, _FORGOTTEN_AT_ONCE)
+            await tx.commit()
+        if not forgotten:
+            return

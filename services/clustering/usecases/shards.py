@@ -382,11 +382,10 @@ class _LargeFit:
         return ids[lowest(ranks_of_ids(ids, self._params.seed), size)]
 
     async def _fit(self, sampled: Ids) -> tuple[Epoch, Model]:
-        vectors = await self._vectors(sampled)
-        return await self._worker.pool.run(self._first_model, vectors)
+        units = await self._units(sampled)
+        return await self._worker.pool.run(self._first_model, units)
 
-    def _first_model(self, vectors: Matrix) -> tuple[Epoch, Model]:
-        units = units_of(vectors)
+    def _first_model(self, units: Matrix) -> tuple[Epoch, Model]:
         epoch = fit_epoch(units, self._params.dimensions, self._params.seed)
         rows = epoch.transform(units)
         pairs = Null(epoch.null_mean, epoch.null_sd)
@@ -411,19 +410,19 @@ class _LargeFit:
         if not found.outside:
             return None
         await self._attempt.enter("fit", len(found.sample))
-        vectors = await self._vectors(found.sample)
+        units = await self._units(found.sample)
 
         def look() -> Model | None:
-            rows = epoch.transform(units_of(vectors))
-            return further_model(model, rows, self._params, found.outside)
+            return further_model(model, epoch.transform(units), self._params, found.outside)
 
         return await self._worker.pool.run(look)
 
-    async def _vectors(self, ids: Ids) -> Matrix:
+    async def _units(self, ids: Ids) -> Matrix:
+        """The unit vectors of these points, those that are there."""
         rows = np.empty((len(ids), self._collection.dimension), dtype=np.float32)
         filled = 0
         async for there, vectors in _fetched(self._worker, self._collection.name, ids):
-            rows[filled : filled + len(there)] = vectors
+            rows[filled : filled + len(there)] = units_of(vectors)
             filled += len(there)
         return rows[:filled]
 
@@ -539,5 +538,5 @@ class _LargeFit:
             duplicates=sum(sizes.values()) - found,
             missing=max(self._total - found, 0),
             pool_ids=tuple(texts_of(pool)),
-            pool=await self._vectors(pool),
+            pool=await self._units(pool),
         )

@@ -38,10 +38,10 @@ from services.clustering.domain.item import Item, Modality, modality_of
 from services.clustering.domain.words import excerpt_of, labels_of
 from services.clustering.ports import Store, Transaction, Vectors
 from services.clustering.ports.naming import DueSummary, NotWritten, Summariser
+from services.clustering.usecases.naming import noun_of
 
 log = logging.getLogger(__name__)
 
-_NOUNS = {Modality.PHOTOS: "photos", Modality.TEXTS: "texts"}
 _TERMS = 5
 _BATCH = 20
 _BATCHES = 25
@@ -171,7 +171,7 @@ async def _written(clerk: Clerk, due: DueSummary, facts: _Facts) -> tuple[Digest
     """The digest as it is to be, and how often in a row the model failed by now."""
     modality = modality_of(due.scope)
     writer = clerk.writers.get(modality)
-    subject = await _subject(clerk, facts, _NOUNS[modality])
+    subject = await _subject(clerk, facts, noun_of(due.scope))
     hash = subject.hash(writer.name if writer else _TEMPLATE)
     before = due.digest
     if hash == before.hash and not before.error_message:

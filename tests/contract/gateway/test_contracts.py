@@ -30,6 +30,7 @@ ROUTES = Path(__file__).with_name("routes.txt")
 
 EXTRA_PATHS = media_paths() | webhook_paths()
 
+
 def test_the_routes_are_those_that_were_reviewed() -> None:
     accepted = ROUTES.read_text().splitlines()
     assert route_lines() == accepted, (

@@ -66,7 +66,7 @@ class Items(ItemServiceServicer):
 
 @pytest.fixture
 def items() -> Items:
-    return Items()
+    return Items()  # type: ignore[abstract]
 
 
 @pytest.fixture

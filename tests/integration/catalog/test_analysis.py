@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from colonnade.catalog.v1 import catalog_service_pb2 as pb
 from colonnade.catalog.v1 import photo_pb2
+from colonnade.events.v1 import event_pb2
 
 from libs.aio import BlockingPool
 from libs.errors import InvalidArgument, NotFound, Unavailable
@@ -281,6 +282,13 @@ async def test_a_caption_fails_alone_and_is_filled_by_a_retry(lib: Library) -> N
     await work(lib, painter)
     shown = (await measures(lib, name))["caption"]
     assert (shown.state, shown.text) == (READY, "Waves under a blue sky.")
+    told = await lib.rows(
+        "SELECT payload FROM catalog.outbox WHERE subject = :s AND type = 'photo.updated'"
+        " ORDER BY id",
+        s=name,
+    )
+    last = event_pb2.PhotoUpdated.FromString(bytes(told[-1].payload))
+    assert list(last.texts) == ["Waves under a blue sky."]
     assert not shown.HasField("error")
     thumbnail = await lib.blobs.get(thumbnail_key((await stored(lib, name)).picture))
     assert painter.seen == [thumbnail]

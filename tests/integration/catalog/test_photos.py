@@ -219,7 +219,9 @@ async def test_update_changes_texts_tags_and_rights(lib: Library) -> None:
     ((payload,),) = await lib.rows(
         "SELECT payload FROM catalog.outbox WHERE subject = :s AND type = 'photo.updated'", s=name
     )
-    assert list(event_pb2.PhotoUpdated.FromString(bytes(payload)).tags) == ["b", "a"]
+    told = event_pb2.PhotoUpdated.FromString(bytes(payload))
+    assert list(told.tags) == ["b", "a"]
+    assert list(told.texts) == ["Now", "kept"]
     cleared = await update(lib, name, "*")
     assert (list(cleared.tags), cleared.caption, cleared.HasField("rights")) == ([], "", False)
     assert cleared.pillar == pillar

@@ -103,6 +103,7 @@ async def test_the_event_tells_what_the_others_need(lib: Library) -> None:
     ready = photo_pb2.PhotoMeasure.STATE_READY
     values = [measure.value for measure in photo.analysis.measures if measure.state == ready]
     assert event.quality == pytest.approx(sum(values) / len(values))
+    assert sorted(event.measures.values()) == pytest.approx(sorted(values))
     with Image.open(io.BytesIO(await lib.blobs.get(event.thumbnail_key))) as thumbnail:
         assert (thumbnail.format, thumbnail.size) == ("JPEG", (300, 200))
 

@@ -18,7 +18,7 @@ from libs.vectors.qdrant import QdrantIndex
 from services.clustering.domain.generation import GenerationState
 from services.clustering.repository.store import PostgresStore
 from services.clustering.usecases.comparing import hash_missing
-from services.clustering.usecases.embedding import Arrival, embed_into, enrol_all
+from services.clustering.usecases.embedding import embed_items, enrol_all
 from tests.support.clustering.fakes import MemoryQueue
 from tests.support.clustering.gallery import Gallery, members
 from tests.support.clustering.generations import served, shortened
@@ -244,8 +244,7 @@ async def test_what_was_reviewed_never_comes_back(
     await _activate(store, other)
     async with store.read() as tx:
         items = await tx.items.many([first, second, third, fourth])
-    arrivals = [Arrival(item, last_try=True) for item in items.values()]
-    assert await embed_into(store, index, gallery.embedder, other, arrivals) == {}
+    assert await embed_items(store, index, gallery.embedder, other, [*items.values()]) == {}
     assert len(await rows(database, "SELECT * FROM near_pairs WHERE collection = :n", n=other.name))
     await still_reviewed()
 
@@ -279,7 +278,7 @@ async def test_what_only_a_new_model_brings_near_is_compared_after_the_switch(
 async def _activate(store: PostgresStore, collection: Any) -> None:
     async with store.begin() as tx:
         assert await tx.generations.add(uuid7(), collection, GenerationState.ACTIVE, 2)
-        await enrol_all(tx, collection.name)
+        await enrol_all(tx, collection)
         await tx.commit()
 
 

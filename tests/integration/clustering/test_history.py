@@ -94,7 +94,7 @@ async def test_every_change_is_a_version_of_its_own_and_told(
         await act()
         was[number] = await seen(store, studio.scope)
         assert was[number] != was[number - 1]
-        assert {version: await seen(store, studio.scope, version) for version in was} == was
+    assert {version: await seen(store, studio.scope, version) for version in was} == was
     log = await made(database)
     assert [version for version, _, _ in log] == [*range(1, 16)]
     assert [kind for _, kind, _ in log] == ["run", *["edit"] * 14]

@@ -39,6 +39,7 @@ async def shell(
     address = f"unix:{tmp_path / 'clustering.sock'}"
     await server.start([address])
     monkeypatch.setattr(output.out, "width", WIDTH)
+    monkeypatch.setattr(output.err, "width", WIDTH)
 
     async def run(*words: str, code: int = 0) -> str:
         environment = {"COLONNADE_PEERS__CLUSTERING": address}
@@ -72,7 +73,7 @@ async def test_people_and_programs_see_what_was_found(shell: Shell, desk, studio
     assert "  1. " in told and "  4. " not in told
     chosen = json.loads(await shell("heroes", mixed.name, "--json"))
     assert len(chosen["heroes"]) == 5
-    assert "not found" in (await shell("analyze", nobody(desk.scope).name, code=1)).lower()
+    assert "not found" in await shell("analyze", nobody(desk.scope).name, code=1)
 
 
 def test_a_digest_is_shown_with_its_issue(capsys: pytest.CaptureFixture[str]) -> None:

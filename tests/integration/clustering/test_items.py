@@ -634,3 +634,26 @@ async def test_members_of_a_cluster_come_with_what_is_written_in_them(
     assert first.skipped_count == 0
     assert (closed.skipped_count, len(closed.members)) == (1, 3)
     assert dict(closed.source_counts) == {"github": 4, "sentry": 1}
+
+
+async def test_a_request_takes_few_statements_however_many_items(
+    items: ItemServiceStub, desk: Desk
+) -> None:
+    with statements() as sent:
+        results = await batch(items, *(issue(number) for number in range(100)))
+    assert len(sent) <= 2
+    await desk.embed(Modality.TEXTS)
+    name = results[0].item
+    for most, call in (
+        (1, lambda: get(items, name)),
+        (1, lambda: listed(items)),
+        (2, lambda: batch(items, *(issue(number) for number in range(100)))),
+        (5, lambda: batch(items, *(issue(number, "new") for number in range(100)))),
+        (4, lambda: items.CloseItem(api.CloseItemRequest(name=name))),
+        (4, lambda: items.ReopenItem(api.ReopenItemRequest(name=name))),
+        (4, lambda: items.DeleteItem(api.DeleteItemRequest(name=name))),
+        (1, lambda: items.RetryItems(api.RetryItemsRequest(parent=P))),
+    ):
+        with statements() as sent:
+            await call()
+        assert len(sent) <= most, sent

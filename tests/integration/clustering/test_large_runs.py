@@ -2,24 +2,23 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from libs.blobs.objects import ObjectBlobs
 from libs.db.engine import Database
 from libs.vectors.qdrant import QdrantIndex
 from services.clustering.algorithms.memory import Memory
 from services.clustering.domain.cluster import Cluster
-from services.clustering.domain.run import Run, RunState
+from services.clustering.domain.run import Mode, Run, RunState
 from services.clustering.repository.store import PostgresStore
 from services.clustering.usecases.attempt import Worker
 from services.clustering.usecases.curating import update_cluster
-from services.clustering.usecases.large import regroup_large
 from services.clustering.usecases.runs import cancel_run, run_name
 from tests.integration.clustering.test_shards import (
     COPIES,
     ITEMS,
     LARGE,
     Scope,
-    begin,
     in_memory,
     large,
     left_behind,
@@ -27,14 +26,16 @@ from tests.integration.clustering.test_shards import (
 )
 from tests.support.clock import FakeClock
 from tests.support.clustering.bulk import name_of
-from tests.support.clustering.runs import NO_KEY
+from tests.support.clustering.fakes import MemoryQueue
+from tests.support.clustering.faults import Hook
+from tests.support.clustering.runs import NO_KEY, ask, cluster
 from tests.support.clustering.tables import change, rows, told
 
 __all__ = ["large", "scope"]
 
 
 async def regroup(worker: Worker, scope: str) -> Run:
-    return await regroup_large(worker, await begin(worker, scope), LARGE, 0)
+    return await cluster(worker, scope, Mode.REFIT)
 
 
 async def shown(store: PostgresStore, scope: str) -> dict[str, Cluster]:
@@ -58,8 +59,8 @@ async def members_of(database: Database, scope: str) -> dict[str, str]:
 
 def groups(places: Mapping[str, str]) -> set[frozenset[str]]:
     found: dict[str, set[str]] = {}
-    for item, cluster in places.items():
-        found.setdefault(cluster, set()).add(item)
+    for item, id in places.items():
+        found.setdefault(id, set()).add(item)
     return {frozenset(items) for items in found.values()}
 
 
@@ -76,11 +77,11 @@ async def test_a_large_run_makes_the_version_that_a_small_one_would(
     assert groups(places) == expected(scope)
     clusters = await shown(store, scope.name)
     assert clusters.keys() == set(places.values())
-    for id, cluster in clusters.items():
+    for id, shown_as in clusters.items():
         count = sum(place == id for place in places.values())
-        assert (cluster.member_count, cluster.version) == (count, 1)
-        assert cluster.hero is not None and places[cluster.hero.item] == id
-        assert cluster.title and 0 < cluster.cohesion < 1
+        assert (shown_as.member_count, shown_as.version) == (count, 1)
+        assert shown_as.hero is not None and places[shown_as.hero.item] == id
+        assert shown_as.title and 0 < shown_as.cohesion < 1
     assert len({cluster.title.casefold() for cluster in clusters.values()}) == len(clusters)
     stats = run.stats
     assert (stats.items, stats.duplicates, stats.refit) == (ITEMS, len(COPIES), True)
@@ -158,7 +159,11 @@ async def test_what_people_decided_stands(
     places = await members_of(database, scope.name)
     first, second, third, fourth = sorted(clusters, key=lambda c: -c.member_count)[:4]
     moved, refused, hero = (
-        next(item for item, id in places.items() if id == each.id and each.hero.item != item)
+        next(
+            item
+            for item, id in places.items()
+            if id == each.id and each.hero is not None and each.hero.item != item
+        )
         for each in (first, second, third)
     )
     for statement, values in (
@@ -187,8 +192,8 @@ async def test_what_people_decided_stands(
     assert after[moved] == second.id and refused not in after
     found = await shown(store, scope.name)
     assert found[third.id].title == "Ours"
-    assert found[third.id].hero is not None
-    assert (found[third.id].hero.item, found[third.id].hero.pinned) == (hero, True)
+    chosen = found[third.id].hero
+    assert chosen is not None and (chosen.item, chosen.pinned) == (hero, True)
     assert fourth.id not in set(after.values())
     were_there = {item for item, id in places.items() if id == fourth.id}
     assert {after[item] for item in were_there} == {first.id}
@@ -209,7 +214,8 @@ async def test_changes_while_a_large_run_works_are_kept(
             store, clock, name, "Ours", lambda each: replace(each, title="Ours"), "", NO_KEY
         )
 
-    watched = replace(large, snapshots=AfterDescribing(large.snapshots, meanwhile))
+    after: Any = AfterDescribing(large.snapshots, meanwhile)
+    watched = replace(large, snapshots=after)
     run = await regroup(watched, scope.name)
     assert (run.state, run.version) == (RunState.SUCCEEDED, 3), "the second one is the edit"
     assert gone not in await members_of(database, scope.name)
@@ -219,31 +225,47 @@ async def test_changes_while_a_large_run_works_are_kept(
 class AfterDescribing:
     """Snapshots; before the memory of the version is stored, something happens."""
 
-    def __init__(self, snapshots: object, hook: object) -> None:
+    def __init__(self, snapshots: Any, hook: Hook) -> None:
         self._snapshots = snapshots
         self._hook = hook
 
-    def __getattr__(self, name: str) -> object:
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._snapshots, name)
 
     async def save(self, key: str, data: bytes) -> None:
         if "/shards/" not in key:
-            await self._hook()  # type: ignore[operator]
-        await self._snapshots.save(key, data)  # type: ignore[attr-defined]
+            await self._hook()
+        await self._snapshots.save(key, data)
 
 
 async def test_cancelling_at_the_very_end_writes_nothing(
     scope: Scope, large: Worker, store: PostgresStore, database: Database, blobs: ObjectBlobs
 ) -> None:
-    attempt = await begin(large, scope.name)
+    asked = await ask(store, scope.name, Mode.REFIT)
 
     async def meanwhile() -> None:
-        await cancel_run(store, run_name(scope.name, attempt.run.id), NO_KEY)
+        await cancel_run(store, run_name(scope.name, asked.id), NO_KEY)
 
-    watched = replace(large, snapshots=AfterDescribing(large.snapshots, meanwhile))
-    run = await regroup_large(watched, attempt, LARGE, 0)
+    after: Any = AfterDescribing(large.snapshots, meanwhile)
+    watched = replace(large, snapshots=after)
+    run = await cluster(watched, scope.name, Mode.REFIT)
     assert (run.state, run.version) == (RunState.CANCELLED, 0)
     assert await members_of(database, scope.name) == {}
     assert await left_behind(database, blobs) == (0, 0, 0)
     assert await rows(database, "SELECT FROM staged_members") == []
     assert await told(database, "clusters.updated") == []
+
+
+async def test_only_what_does_not_fit_goes_in_shards(
+    scope: Scope, large: Worker, database: Database, queue: MemoryQueue
+) -> None:
+    roomy = replace(large, sharding=replace(large.sharding, direct_limit=ITEMS))
+    await cluster(roomy, scope.name)
+    assert queue.sent == []
+    assert (await cluster(large, scope.name)).stats.noop
+    assert queue.sent == [], "there is a memory to go on with"
+    places = groups(await members_of(database, scope.name))
+    run = await regroup(large, scope.name)
+    assert queue.sent
+    assert (run.stats.born, run.stats.retired) == (0, 0)
+    assert groups(await members_of(database, scope.name)) == places

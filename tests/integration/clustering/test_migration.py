@@ -88,3 +88,102 @@ def test_what_is_there_becomes_the_active_generation_and_back(engine: Engine) ->
         ("f", "deleted", "", ""),
     ]
     assert said(engine, "SELECT first, second FROM near_pairs") == [("a", "b")]
+
+
+_CLUSTERS = """
+INSERT INTO collections (name, model, revision, fingerprint, dimension, scene_threshold,
+                         duplicate_threshold, create_time, id, state)
+VALUES ('c', 'models/m', 'r1', 'f1', 4, 0.5, 0.9, now(), gen_random_uuid(), 'active');
+INSERT INTO items (name, point_id, scope, blob_key, words, words_time, pixels, create_time)
+SELECT name, gen_random_uuid(), 's', 'k', '{}', now(), 1, now()
+FROM unnest(ARRAY['w', 'x', 'y', 'z']) AS name;
+INSERT INTO item_vectors (collection, item, state, scene)
+SELECT 'c', name, 'ready', name FROM items;
+INSERT INTO scopes (scope, version, state_key, next_key, collection)
+VALUES ('s', 5, 'memory', 4, 'c'), ('empty', 3, '', 1, '');
+INSERT INTO runs (id, scope, mode, state, version, stats, create_time, end_time)
+VALUES ('00000000-0000-0000-0000-000000000004', 's', 'auto', 'succeeded', 4,
+        '{"items": 4, "duplicates": 1}', '2026-01-04', '2026-01-04');
+INSERT INTO clusters (id, scope, key, title, state, origin, merged_into, merge_pinned, create_time,
+                      update_time)
+VALUES ('00000000-0000-0000-0000-00000000000a', 's', 'a', 'A', 'active', 'found', '', false,
+        now(), now()),
+       ('00000000-0000-0000-0000-00000000000b', 's', 'b', 'B', 'retired', 'found', '', false,
+        now(), now()),
+       ('00000000-0000-0000-0000-00000000000d', 's', 'd', 'D', 'retired', 'found', 'x', true,
+        now(), now()),
+       ('00000000-0000-0000-0000-00000000000e', 'new', 'e', 'E', 'active', 'curated', '', false,
+        now(), now());
+INSERT INTO cluster_versions (cluster_id, version, scope, member_count, cohesion, hero_item)
+VALUES ('00000000-0000-0000-0000-00000000000a', 3, 's', 2, 0.5, 'w'),
+       ('00000000-0000-0000-0000-00000000000a', 4, 's', 2, 0.5, 'w'),
+       ('00000000-0000-0000-0000-00000000000a', 5, 's', 3, 0.5, 'w'),
+       ('00000000-0000-0000-0000-00000000000b', 3, 's', 1, 0.9, 'y'),
+       ('00000000-0000-0000-0000-00000000000d', 4, 's', 1, 0.9, 'y'),
+       ('00000000-0000-0000-0000-00000000000d', 5, 's', 0, 0, ''),
+       ('00000000-0000-0000-0000-00000000000e', 0, 'new', 1, 0, '');
+INSERT INTO members (scope, version, item, cluster_id, similarity, position, duplicate_of, locked)
+VALUES ('s', 3, 'w', '00000000-0000-0000-0000-00000000000a', 0.9, 1, '', false),
+       ('s', 4, 'w', '00000000-0000-0000-0000-00000000000a', 0.9, 1, '', false),
+       ('s', 5, 'w', '00000000-0000-0000-0000-00000000000a', 0.9, 1, '', false),
+       ('s', 3, 'x', '00000000-0000-0000-0000-00000000000a', 0.8, 2, '', false),
+       ('s', 4, 'x', '00000000-0000-0000-0000-00000000000a', 0.8, 2, '', false),
+       ('s', 5, 'x', '00000000-0000-0000-0000-00000000000a', 0.8, 2, '', true),
+       ('s', 3, 'y', '00000000-0000-0000-0000-00000000000b', 0.9, 1, '', false),
+       ('s', 4, 'y', '00000000-0000-0000-0000-00000000000d', 0.9, 1, 'w', false),
+       ('s', 5, 'y', '00000000-0000-0000-0000-00000000000a', NULL, 3, 'w', false),
+       ('new', 0, 'z', '00000000-0000-0000-0000-00000000000e', NULL, 1, '', true);
+"""
+_MEMBERS = """
+SELECT scope, version, item, right(cluster_id::text, 1), similarity, position, duplicate_of, locked
+FROM members ORDER BY scope, version, item
+"""
+_VERSIONS = """
+SELECT scope, version, right(cluster_id::text, 1), member_count, cohesion, hero_item
+FROM cluster_versions ORDER BY scope, version, cluster_id
+"""
+
+
+def test_what_is_equal_in_versions_becomes_one_row_and_back(engine: Engine) -> None:
+    upgrade(url_of(engine), "clustering", MIGRATIONS, "0005")
+    with engine.begin() as connection:
+        connection.execute(text("SET LOCAL search_path = clustering"))
+        for statement in _CLUSTERS.split(";\n"):
+            connection.exec_driver_sql(statement)
+    before = said(engine, _MEMBERS), said(engine, _VERSIONS)
+    upgrade(url_of(engine), "clustering", MIGRATIONS, "0006")
+    shown = "SELECT item, since, until, right(cluster_id::text, 1), similarity, locked FROM members"
+    assert said(engine, f"{shown} WHERE scope = 's' ORDER BY 1, 2") == [
+        ("w", 3, None, "a", 0.9, False),
+        ("x", 3, 5, "a", 0.8, False),
+        ("x", 5, None, "a", 0.8, True),
+        ("y", 3, 4, "b", 0.9, False),
+        ("y", 4, 5, "d", 0.9, False),
+        ("y", 5, None, "a", None, False),
+    ]
+    assert said(engine, f"{shown} WHERE scope = 'new'") == [("z", 0, None, "e", None, True)]
+    heads = """
+        SELECT right(cluster_id::text, 1), since, until, title, state, merge_pinned, member_count
+        FROM cluster_versions ORDER BY 1, 2
+    """
+    assert said(engine, heads) == [
+        ("a", 3, 5, "A", "active", False, 2),
+        ("a", 5, None, "A", "active", False, 3),
+        ("b", 3, 4, "B", "active", False, 1),
+        ("d", 4, 5, "D", "active", False, 1),
+        ("d", 5, None, "D", "retired", True, 0),
+        ("e", 0, None, "E", "active", False, 1),
+    ]
+    log = "SELECT scope, version, kind, items, duplicates, clustered, state_key FROM versions"
+    assert said(engine, f"{log} ORDER BY 1, 2") == [
+        ("empty", 3, "edit", 0, 0, 0, ""),
+        ("new", 0, "edit", 0, 0, 1, ""),
+        ("s", 3, "edit", 0, 0, 3, ""),
+        ("s", 4, "run", 4, 1, 3, ""),
+        ("s", 5, "edit", 0, 0, 3, "memory"),
+    ]
+    grouped = "SELECT item FROM item_vectors WHERE grouped ORDER BY 1"
+    assert said(engine, grouped) == [("w",), ("y",)], "who is held may have been seen by no run"
+    downgrade(url_of(engine), "clustering", MIGRATIONS, "0005")
+    assert (said(engine, _MEMBERS), said(engine, _VERSIONS)) == before
+    upgrade(url_of(engine), "clustering", MIGRATIONS)

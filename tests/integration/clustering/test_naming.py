@@ -4,9 +4,11 @@ import pytest
 
 from libs.ids import uuid7
 from services.clustering.algorithms.titles import Background, Named
+from services.clustering.domain.run import Mode
 from services.clustering.ports.naming import Naming
 from services.clustering.usecases.naming import Sample, due_names, make_names, settle_names
 from tests.support.clustering.photos import subject
+from tests.support.clustering.runs import cluster
 
 
 @pytest.fixture
@@ -80,3 +82,29 @@ async def test_items_that_are_gone_have_no_words(store, desk, photos):
         mug = photos["mug"][0]
         words = await tx.namings.words([mug, f"{desk.scope}/photos/{uuid7()}"])
         assert words == {mug: ("tag:studio", "tag:mug")}
+
+
+async def test_a_run_names_what_is_new_and_leaves_other_titles_alone(desk, worker, store, studio):
+    await desk.arrive(subject(0, 8), tags=("mug", "kitchen"))
+    await desk.arrive(subject(1, 8), tags=("boat", "harbour"))
+    await cluster(worker, desk.scope)
+    before = await studio.list()
+    # One fits in and says something else; a whole new subject comes.
+    await desk.arrive(subject(0, 1, seed=5), tags=("teapot",))
+    await desk.arrive(subject(2, 8), tags=("tree",))
+    await cluster(worker, desk.scope)
+    after = await studio.list()
+    assert set(before) == {"Mug kitchen", "Boat harbour"}
+    assert set(after) == {*before, "Tree photos"}
+    assert {after[title].name for title in before} == {c.name for c in before.values()}
+
+
+async def test_people_name_clusters_better(desk, worker, studio):
+    await desk.arrive(subject(0, 8), tags=("mug",))
+    await desk.arrive(subject(1, 8), tags=("boat",))
+    await cluster(worker, desk.scope)
+    await studio.update((await studio.list())["Mug photos"], "title", title="Boat PHOTOS 2")
+    await desk.arrive(subject(2, 8), tags=("tree",))
+    run = await cluster(worker, desk.scope, Mode.REFIT)
+    assert run.stats.clusters == 3
+    assert set(await studio.list()) == {"Boat photos", "Boat PHOTOS 2", "Tree photos"}

@@ -50,7 +50,8 @@ from services.clustering.usecases.runs import cancel_run, create_run, run_name
 from tests.support.clock import NOON, FakeClock
 from tests.support.clustering.desk import Desk
 from tests.support.clustering.fakes import MemoryQueue
-from tests.support.clustering.runs import NO_KEY, ask, look
+from tests.support.clustering.photos import created, subject
+from tests.support.clustering.runs import NO_KEY, ask, cluster, look
 from tests.support.clustering.tables import change, expire, rows
 from tests.support.rpc import serve
 
@@ -141,6 +142,31 @@ async def test_all_that_is_known_of_a_run_is_kept(
     same = ("mode", "algorithm", "params", "filter", "shadow", "trigger")
     assert [getattr(kept, name) for name in same] == [getattr(asked, name) for name in same]
     assert kept == await look(store, asked)
+
+
+async def test_a_filter_leaves_the_others_waiting(
+    store: PostgresStore, desk: Desk, worker: Worker
+) -> None:
+    # So many that two more are no reason to group everything anew.
+    await desk.arrive([vector for number in range(3) for vector in subject(number, 20)])
+    await cluster(worker, desk.scope)
+    early, late = (desk.photo(vector) for vector in subject(0, 2, seed=5))
+    await desk.deliver(created(early, time=NOON - timedelta(hours=2)))
+    await desk.deliver(created(late, time=NOON - timedelta(minutes=10)))
+    chosen = RunFilter(since=NOON - timedelta(hours=1))
+    first = await cluster(worker, desk.scope, filter=chosen)
+    assert await placed(store, desk.scope, early, late) == {late}
+    second = await cluster(worker, desk.scope)
+    assert (first.version, second.version) == (2, 3)
+    assert await placed(store, desk.scope, early, late) == {early, late}
+
+
+async def placed(store: PostgresStore, scope: str, *photos: str) -> set[str]:
+    """Which of these photos are in a cluster."""
+    async with store.read() as tx:
+        state = await tx.clusters.scope(scope)
+        named = await tx.clusters.member_sets(scope, state.version)
+    return {name for members in named.values() for name in members} & {*photos}
 
 
 async def test_wrong_wishes_name_their_fields(stub: ClusteringServiceStub) -> None:

@@ -17,6 +17,7 @@ from libs.errors import FailedPrecondition
 from services.embedding import minilm
 from services.embedding.cache import ResultCache
 from services.embedding.card_file import read_card
+from services.embedding.fairness import Lane, Turn
 from services.embedding.model import EmbedderOptions, Workshop
 from services.embedding.opened import OpenedModel, open_model
 from services.embedding.registry import NGRAMS, Listed
@@ -298,3 +299,15 @@ async def test_the_installed_network_gives_its_published_vectors(tmp_path: Path)
     assert found[1].embedding.vector[:3] == pytest.approx(
         [0.0864386, 0.1027627, 0.0053946], abs=1e-6
     )
+
+
+async def test_a_short_text_of_a_person_has_the_vector_that_it_has_in_bulk() -> None:
+    listed, text = Listed(NGRAMS.id, NGRAMS), "a quiet street in the evening"
+    found = []
+    for lane in Lane:
+        with closing(Workshop(1, ResultCache(0))) as workshop:
+            async with open_model(listed, EmbedderOptions(threads=1), workshop) as model:
+                assert model.texts is not None
+                found.append(await model.texts.embed_text(text, Turn(lane)))
+    one, other = (each.embedding.vector for each in found)
+    assert np.array_equal(one, other)

@@ -94,6 +94,14 @@ class Stream:
             return self._fitted(self.engine, everything, rejected, self.previous())
         matrix = np.stack([given[item] for item in fresh]) if fresh else np.empty((0, 1))
         step = self.engine.step(left.memory, fresh, matrix, shifts)
+        left_alone = [
+            Shift(item, left.vectors[item], "")
+            for item, key in left.places.items()
+            if key in step.retired and item not in left.duplicates
+        ]
+        memory = step.memory
+        if left_alone:
+            memory = self.engine.step(memory, [], np.empty((0, 1)), left_alone).memory
         places = {
             item: step.merged.get(key, key)
             for item, key in left.places.items()
@@ -107,7 +115,7 @@ class Stream:
             vectors=left.vectors | given,
             places=places,
             duplicates=duplicates,
-            memory=step.memory,
+            memory=memory,
             rejected=rejected,
             refit_due=step.refit,
         )

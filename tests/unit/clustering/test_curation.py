@@ -33,7 +33,7 @@ from services.clustering.domain.words import words_of
 from tests.support.clustering.photos import NOON
 
 SCOPE = "personas/nora"
-STATE = Engine().fit([], np.empty((0, 1), np.float32)).state
+MEMORY = Engine().fit([], np.empty((0, 1), np.float32)).memory
 
 
 def item(name: str) -> Item:
@@ -68,8 +68,7 @@ def found(groups: Mapping[str, str], outside: str = "") -> Clustering:
         duplicates={},
         rejected=(),
         diff=Diff(),
-        refit=None,
-        state=STATE,
+        memory=MEMORY,
     )
 
 

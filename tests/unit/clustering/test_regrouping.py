@@ -28,10 +28,10 @@ def test_every_algorithm_of_the_contract_groups(algorithm):
     assert {item for each in found.groups for item in each.members} <= set(SAMPLE.ids)
 
 
-def test_texts_join_nearest_groups_more_easily_than_photos():
-    vectors = np.array([[1, 0], [0.8, 0.6]], dtype=np.float32)
+def test_photos_join_nearest_groups_more_easily_than_texts():
+    vectors = np.array([[1, 0], [0.6, 0.8]], dtype=np.float32)
     few = Params(min_size=2)
-    for texts, groups in ((True, 1), (False, 0)):
+    for texts, groups in ((True, 0), (False, 1)):
         found = group_anew(
             Algorithm.NEAREST, RunParams(), ["a", "b"], vectors, NOTHING, few, texts=texts
         )

@@ -10,14 +10,16 @@ from services.clustering.algorithms.clustering import Clustering
 from services.clustering.algorithms.engine import Engine
 from services.clustering.algorithms.params import Params
 from services.clustering.domain.cluster import Cluster, Hero, Member, VersionedCluster
+from services.clustering.domain.history import Diff, Version, VersionKind
 from services.clustering.domain.item import Item, ItemState
-from services.clustering.domain.stats import stats_of, stats_unchanged
+from services.clustering.domain.run import Stats
+from services.clustering.domain.stats import drift_between, stats_of, stats_unchanged
 from services.clustering.domain.version import (
     Earlier,
     choose_hero,
     cohesion_of,
     describe,
-    merged_keys,
+    diff_of,
 )
 from services.clustering.domain.words import words_of
 from tests.support.clustering.photos import NOON, Vector, subject
@@ -61,7 +63,6 @@ def test_each_group_becomes_a_cluster_with_its_members(found: tuple[VersionedClu
     shoes, bread = found
     assert (shoes.cluster.member_count, bread.cluster.member_count) == (7, 5)
     assert {member.item for member in bread.members} == {f"bread {n}" for n in range(5)}
-    assert "hoe" in shoes.cluster.title and "read" in bread.cluster.title
     for entry in found:
         assert [member.position for member in entry.members] == list(
             range(1, len(entry.members) + 1)
@@ -129,10 +130,24 @@ def cluster(key: str, *names: str) -> VersionedCluster:
     return VersionedCluster(Cluster(uuid7(), SCOPE, key, key, NOON, NOON), members)
 
 
-def test_a_key_that_ended_names_the_one_that_took_most_of_it() -> None:
+def test_the_difference_tells_what_became_of_each_cluster() -> None:
     before = {"g1": ("a", "b", "c"), "g2": ("d", "e", "f"), "g3": ("x", "y", "z")}
-    after = [cluster("g1", "a", "b", "c", "d", "e")]
-    assert merged_keys(before, after) == {"g2": "g1"}
+    shown = [cluster(key).cluster for key in before]
+    kept = VersionedCluster(shown[0], cluster("g1", "a", "b", "c", "d", "e").members)
+    born = cluster("g4", "q")
+    diff = diff_of(before, [kept, born], shown)
+    assert diff.merged == {shown[1].id: shown[0].id}
+    assert {*diff.retired} == {shown[1].id, shown[2].id}
+    assert diff.born == (born.cluster.id,)
+    assert diff.split == {}
+
+
+def test_drift_is_what_a_refit_moves() -> None:
+    before = {"g1": ("a", "b", "c"), "g2": ("d", "e", "f")}
+    assert drift_between(before, before) == 0
+    assert drift_between({}, before) == 0
+    assert drift_between(before, {"g1": tuple("abcdef")}) > 0.5
+    assert 0 < drift_between(before, {"g1": ("a", "b"), "g2": ("c", "d", "e", "f")}) < 1
 
 
 def test_statistics_count_what_is_different() -> None:
@@ -151,12 +166,30 @@ def test_statistics_count_what_is_different() -> None:
     assert stats_of(clustering, items, found, {}, refit=False).born == 2
 
 
-def test_statistics_of_no_change_are_those_of_what_is_remembered() -> None:
-    clustering, items = shoes_and_bread()
-    found = describe(SCOPE, clustering, items, NOTHING, NOON)
-    stats = stats_of(clustering, items, found, {}, refit=False)
-    unchanged = stats_unchanged(clustering.state, 2, 12, missing=3)
-    assert unchanged.noop and unchanged.missing == 3
-    assert (unchanged.born, unchanged.updated, unchanged.retired) == (0, 0, 0)
-    for name in ("items", "clustered", "unclustered", "clusters", "duplicates"):
-        assert getattr(unchanged, name) == getattr(stats, name)
+def test_statistics_of_no_change_are_those_of_the_newest_version() -> None:
+    newest = Version(
+        SCOPE,
+        3,
+        VersionKind.RUN,
+        "",
+        NOON,
+        False,
+        12,
+        10,
+        2,
+        duplicates=1,
+        diff=Diff(),
+        state_key="",
+    )
+    stats = stats_unchanged(newest, missing=3, quarantined=1)
+    assert stats == Stats(
+        items=12,
+        clustered=10,
+        unclustered=2,
+        clusters=2,
+        duplicates=1,
+        missing=3,
+        quarantined=1,
+        noop=True,
+    )
+    assert stats_unchanged(None, missing=0, quarantined=0) == Stats(noop=True)

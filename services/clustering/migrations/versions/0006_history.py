@@ -64,8 +64,13 @@ _FOLD_CLUSTERS = """
             AND lag(hero_item) OVER life = hero_item
             AND lag(hero_score) OVER life = hero_score
             AND lag(hero_parts) OVER life = hero_parts
+            AND lag(places) OVER life IS NOT DISTINCT FROM places
         ) IS NOT TRUE AS changed
         FROM clustering.cluster_versions
+        LEFT JOIN (
+            SELECT cluster_id, version, md5(string_agg(item, ' ' ORDER BY item)) AS places
+            FROM clustering.members GROUP BY cluster_id, version
+        ) AS inside USING (cluster_id, version)
         WINDOW life AS (PARTITION BY cluster_id ORDER BY version)
     ), numbered AS (
         SELECT *, sum(changed::int) OVER (PARTITION BY cluster_id ORDER BY version) AS number
@@ -81,7 +86,8 @@ _FOLD_CLUSTERS = """
 # What was written on a cluster in earlier versions is not known; it is taken to be what it is now.
 _ADOPT = (
     """
-    INSERT INTO clustering.versions (scope, version, kind, create_time, clusters, clustered, items, duplicates)
+    INSERT INTO clustering.versions
+        (scope, version, kind, create_time, clusters, clustered, items, duplicates)
     SELECT k.scope, k.version, CASE WHEN r.id IS NULL THEN 'edit' ELSE 'run' END,
         coalesce(r.end_time, now()),
         (SELECT count(*) FROM clustering.cluster_versions AS v
@@ -92,7 +98,8 @@ _ADOPT = (
     FROM kept_versions AS k
     LEFT JOIN LATERAL (
         SELECT * FROM clustering.runs AS r
-        WHERE r.scope = k.scope AND r.version = k.version AND r.version > 0 AND r.state = 'succeeded'
+        WHERE r.scope = k.scope AND r.version = k.version AND r.version > 0
+            AND r.state = 'succeeded'
         ORDER BY r.create_time DESC LIMIT 1
     ) AS r ON true
     """,

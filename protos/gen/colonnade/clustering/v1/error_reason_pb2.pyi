@@ -70,6 +70,8 @@ class _ClusteringErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[
     """The algorithm cannot group so many items; metadata `items`, `most`."""
     CLUSTERING_ERROR_REASON_CLUSTER_EMPTY: _ClusteringErrorReason.ValueType  # 50
     """The cluster has no members with vectors to look at."""
+    CLUSTERING_ERROR_REASON_VERSION_PRUNED: _ClusteringErrorReason.ValueType  # 60
+    """The version is not kept any more."""
 
 class ClusteringErrorReason(_ClusteringErrorReason, metaclass=_ClusteringErrorReasonEnumTypeWrapper):
     """Lists the reasons that errors of the clustering service carry in `google.rpc.ErrorInfo.reason`,
@@ -124,4 +126,6 @@ CLUSTERING_ERROR_REASON_TOO_MANY_ITEMS: ClusteringErrorReason.ValueType  # 41
 """The algorithm cannot group so many items; metadata `items`, `most`."""
 CLUSTERING_ERROR_REASON_CLUSTER_EMPTY: ClusteringErrorReason.ValueType  # 50
 """The cluster has no members with vectors to look at."""
+CLUSTERING_ERROR_REASON_VERSION_PRUNED: ClusteringErrorReason.ValueType  # 60
+"""The version is not kept any more."""
 Global___ClusteringErrorReason: _TypeAlias = ClusteringErrorReason  # noqa: Y015
