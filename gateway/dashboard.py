@@ -10,7 +10,7 @@ from gateway.static import FOR_GOOD, PAGES, digest, static_route
 
 _FOLDER = PAGES / "dashboard"
 # The page finds out by itself which of its views an address means; see its routes.js.
-_PATHS = ("/", "/health", "/personas/{path:path}")
+_PATHS = ("/", "/health", "/personas/{path:path}", "/projects/{path:path}")
 
 
 def dashboard_routes() -> list[Route]:

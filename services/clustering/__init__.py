@@ -12,10 +12,11 @@ is a row of ``item_vectors``; which one is active is the state of one row of ``c
 switch changes two rows whatever the number of photos. An answer is made of one generation from
 beginning to end.
 
-Every change of clusters is a version of its scope: what a run found, each edit of people, each undo.
-A row of ``members`` or ``cluster_versions`` holds from one version until another, so a version costs
-what is other in it, and each one that is kept can be read as it was. ``usecases/history.py`` is the
-only way in; it needs the lock of the scope and tells of the version. What makes people's decisions
-last lies beside that: locked members, refusals, pins, merges, curated clusters. What is deleted goes
-from every version, and waits in ``departures`` for the next run to take it out of its memory.
+Every change of clusters is a version of its scope: what a run found, each edit of people, each
+undo. A row of ``members`` or ``cluster_versions`` holds from one version until another, so a
+version costs what is other in it, and each one that is kept can be read as it was.
+``usecases/history.py`` is the only way in; it needs the lock of the scope and tells of the version.
+What makes people's decisions last lies beside that: locked members, refusals, pins, merges, curated
+clusters. What is deleted goes from every version, and waits in ``departures`` for the next run to
+take it out of its memory.
 """

@@ -131,7 +131,7 @@ def _item(message: PhotoCreated, event: Event) -> Item:
 
 
 def _measured(message: PhotoCreated | PhotoUpdated, name: str) -> float | None:
-    return message.measures[name] if name in message.measures else None
+    return message.measures.get(name)
 
 
 def _key(photo: str) -> ItemKey:

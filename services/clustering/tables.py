@@ -246,6 +246,7 @@ item_vectors = Table(
         "item",
         postgresql_where=text("state = 'ready' AND NOT grouped"),
     ),
+    Index("ix_item_vectors_standing", "scope", "collection", "state", "grouped"),
 )
 
 # The posts that use an item, for knowing how it is used when one of them changes.
@@ -493,6 +494,11 @@ members = Table(
     Index("ix_members_since", "scope", "since"),
     Index("ix_members_until", "scope", text("coalesce(until, 2147483647)")),
     Index("ix_members_locked", "scope", postgresql_where=text("locked")),
+    Index(
+        "ix_members_copies",
+        "scope",
+        postgresql_where=text("until IS NULL AND duplicate_of <> ''"),
+    ),
 )
 
 # The members of a version that is too large to be written from memory.

@@ -86,7 +86,10 @@ async def outside(
 ) -> AsyncIterator[Outside]:
     """The outside, with one pool of connections to providers, closed at the end."""
     async with HttpClient(
-        user_agent=USER_AGENT, total=settings.submit_timeout, guard=refuse_private
+        user_agent=USER_AGENT,
+        total=settings.submit_timeout,
+        write_open_for=settings.breaker_pause,
+        guard=refuse_private,
     ) as http:
         yield Outside(
             SqlStore(database, clock),

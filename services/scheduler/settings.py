@@ -20,6 +20,9 @@ class SchedulerSettings(Part):
     submit_timeout: float = Field(30.0, gt=0)
     """Seconds that one call to a provider may take; after twice that its worker counts as dead."""
 
+    breaker_pause: float = Field(3600.0, gt=0)
+    """Seconds for which a provider is left alone that did not answer five calls in a row."""
+
     tick_every: float = Field(2.0, gt=0)
     """Seconds between two looks for something to do."""
 

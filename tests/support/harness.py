@@ -87,6 +87,11 @@ class Part:
         assert pid is not None, f"{self.name} does not run:\n{self.tail()}"
         return pid
 
+    @property
+    def is_running(self) -> bool:
+        """Whether its process is there."""
+        return self._child is not None and self._child.pid is not None
+
     def start(self) -> None:
         """Starts it; does not wait for anything."""
         self.log.parent.mkdir(parents=True, exist_ok=True)

@@ -2,10 +2,12 @@
 
 import { all, api, key, whenChanged, whenKeyIsNeeded } from "./api.js";
 import { channelsView } from "./channels.js";
-import { clusterView, clustersView } from "./clusters.js";
+import { clusterView } from "./cluster.js";
+import { clustersView } from "./clusters.js";
 import { duplicatesView } from "./duplicates.js";
 import { Zone } from "./format.js";
 import { watchHealth, healthView } from "./health.js";
+import { historyView } from "./history.js";
 import { h, fill } from "./html.js";
 import { inboxView } from "./inbox.js";
 import { empty, field, form, heading, open, problem } from "./parts.js";
@@ -28,6 +30,7 @@ const VIEWS = {
   duplicates: duplicatesView,
   clusters: clustersView,
   cluster: clusterView,
+  history: historyView,
   runs: runsView,
   run: runView,
   vote: voteView,
@@ -39,7 +42,7 @@ const SECTIONS = [
   ["clusters", "Clusters"], ["runs", "Runs"], ["posts", "Posts"], ["channels", "Channels"],
 ];
 // The section that stands for a view of one thing.
-const WITHIN = { pillar: "persona", photo: "library", cluster: "clusters", run: "runs", vote: "runs" };
+const WITHIN = { pillar: "persona", photo: "library", cluster: "clusters", history: "clusters", run: "runs", vote: "runs" };
 const KEPT = 6;
 
 const main = document.getElementById("main");
@@ -88,11 +91,15 @@ async function show({ restore = false, stay = false } = {}) {
 async function render(found, signal) {
   if (!found) return [heading("Nothing here"), empty(`There is no page at ${location.pathname}.`)];
   const query = new URLSearchParams(location.search);
-  const { persona: id } = found.ids;
+  const { persona: id, project } = found.ids;
   const context = { ids: found.ids, query, signal, name: location.pathname.slice(1), reload: () => show({ stay: true }), go };
   if (id) {
     Object.assign(context, await about(`personas/${id}`, signal));
     fill(document.getElementById("who"), h("a", { href: to("persona", context.persona.name) }, context.persona.displayName));
+  }
+  if (project) {
+    Object.assign(context, { zone: new Zone(Intl.DateTimeFormat().resolvedOptions().timeZone), pillars: new Map() });
+    fill(document.getElementById("who"), h("a", { href: to("clusters", `projects/${project}`) }, project));
   }
   return VIEWS[found.view](context);
 }
@@ -111,12 +118,12 @@ async function about(name, signal) {
 }
 
 function showSections(found) {
-  const id = found?.ids.persona;
+  const { persona: id, project } = found?.ids ?? {};
   const here = WITHIN[found?.view] ?? found?.view;
   fill(document.getElementById("sections"), id && SECTIONS.map(([view, text]) =>
     h("a", { href: to(view, `personas/${id}`), "aria-current": view === here && "page" }, text)));
   document.querySelector("#sections [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
-  if (!id) fill(document.getElementById("who"));
+  if (!id && !project) fill(document.getElementById("who"));
   document.getElementById("health").toggleAttribute("aria-current", found?.view === "health");
 }
 

@@ -1,7 +1,7 @@
 // How values are written: words of enums, numbers, and times in a persona's time zone.
 
 const LANGUAGE = "en-GB";
-const KINDS = /^(JOB_STATE|STATE|STATUS|PRIORITY|USAGE|REASON|ORIGIN|PROVIDER)_/;
+const KINDS = /^(JOB_STATE|STATE|STATUS|PRIORITY|USAGE|REASON|ORIGIN|PROVIDER|KIND|QUALITY|TRIGGER)_/;
 
 // STATE_NEEDS_REVIEW as "needs review".
 export function word(value) {

@@ -1,9 +1,9 @@
 // All personas, with what their libraries hold.
 
-import { api } from "./api.js";
-import { bytes, count, number } from "./format.js";
+import { all, api } from "./api.js";
+import { bytes, count, lastPart, number } from "./format.js";
 import { h } from "./html.js";
-import { badge, empty, endless, field, form, heading, link, thumbnail } from "./parts.js";
+import { badge, empty, endless, field, form, heading, later, link, section, thumbnail } from "./parts.js";
 import { to } from "./routes.js";
 
 export async function personasView({ signal, go }) {
@@ -22,7 +22,16 @@ export async function personasView({ signal, go }) {
     heading("Personas"),
     list.element,
     h("details.section", { open: !list.items.length }, h("summary", "New persona"), creation(go)),
+    later(() => all("/v1/clusterScopes", {}, "clusterScopes"), projects),
   ];
+}
+
+// Projects are there as soon as they have texts.
+function projects(scopes) {
+  const found = scopes.filter(({ scope }) => scope.startsWith("projects/"));
+  return found.length > 0 && section("Projects", h("ul.rows", found.map(({ scope, itemCount, clusterCount, waitingCount }) => h("li",
+    link("clusters", scope, lastPart(scope)), " ",
+    h("span.soft", `${count(itemCount, "text")} in ${count(clusterCount, "cluster")}`, waitingCount > 0 && `, ${number(waitingCount)} waiting`)))));
 }
 
 function card({ persona, stats }) {

@@ -11,6 +11,7 @@ const PATTERNS = {
   duplicates: "/personas/:persona/duplicates",
   clusters: "/personas/:persona/clusters",
   cluster: "/personas/:persona/clusters/:cluster",
+  history: "/personas/:persona/clusterVersions",
   runs: "/personas/:persona/runs",
   run: "/personas/:persona/runs/:run",
   vote: "/personas/:persona/runs/:run/vote",
@@ -18,10 +19,14 @@ const PATTERNS = {
   channels: "/personas/:persona/channels",
 };
 
+// Views that projects have too, at the same place below their names.
+const SHARED = new Set(["clusters", "cluster", "history"]);
+
 // The address of a view; `name` is the resource that it is about, such as personas/nora/photos/1.
 export function to(view, name = "", query = {}) {
   const ids = idsOf(name);
-  const path = PATTERNS[view].replace(/:(\w+)/g, (_, id) => encodeURIComponent(ids[id]));
+  const pattern = ids.project ? ofProject(PATTERNS[view]) : PATTERNS[view];
+  const path = pattern.replace(/:(\w+)/g, (_, id) => encodeURIComponent(ids[id]));
   const search = new URLSearchParams(Object.entries(query).filter(([, value]) => value));
   return search.size ? `${path}?${search}` : path;
 }
@@ -29,10 +34,16 @@ export function to(view, name = "", query = {}) {
 // The view that an address means, with its ids; null if there is none.
 export function viewOf(path) {
   for (const [view, pattern] of Object.entries(PATTERNS)) {
-    const found = path.replace(/(.)\/$/, "$1").match(new RegExp(`^${pattern.replace(/:(\w+)/g, "(?<$1>[^/]+)")}$`));
-    if (found) return { view, ids: found.groups ?? {} };
+    for (const each of SHARED.has(view) ? [pattern, ofProject(pattern)] : [pattern]) {
+      const found = path.replace(/(.)\/$/, "$1").match(new RegExp(`^${each.replace(/:(\w+)/g, "(?<$1>[^/]+)")}$`));
+      if (found) return { view, ids: found.groups ?? {} };
+    }
   }
   return null;
+}
+
+function ofProject(pattern) {
+  return pattern.replace("/personas/:persona", "/projects/:project");
 }
 
 function idsOf(name) {

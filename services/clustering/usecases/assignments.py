@@ -56,9 +56,7 @@ async def assign_pillar(
         return assignment
 
 
-async def unassign_pillar(
-    store: Store, name: str, pillar: str, request: RequestKey
-) -> None:
+async def unassign_pillar(store: Store, name: str, pillar: str, request: RequestKey) -> None:
     """Takes an assignment back.
 
     Raises NotFound, InvalidArgument for a pillar of another persona.

@@ -3,12 +3,13 @@
 Field names are Buffer's own, so that a record can be answered as it is. Times are wire strings.
 """
 
-import json
 import os
 import secrets
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from tests.support.buffer.clock import StandInClock
 from tests.support.buffer.rates import RateWindows
@@ -140,8 +141,8 @@ class Store:
         if self._path is None:
             return
         temporary = self._path.with_suffix(".new")
-        with temporary.open("w") as file:
-            json.dump(asdict(self.state), file, indent=1)
+        with temporary.open("wb") as file:
+            file.write(orjson.dumps(self.state))
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(self._path)
@@ -160,7 +161,7 @@ class Store:
 
 
 def _read(path: Path) -> State:
-    raw = json.loads(path.read_text())
+    raw = orjson.loads(path.read_bytes())
     return State(
         channels={key: Channel(**value) for key, value in raw["channels"].items()},
         posts={key: Post(**value) for key, value in raw["posts"].items()},

@@ -29,7 +29,9 @@ from services.clustering.domain.run import (
 from tests.support.clock import NOON
 
 RUN = Run("id", "personas/nora", Mode.REFIT, NOON, done=3, total=7, phase="fit", attempt=2)
-CLUSTER = Cluster("c1", "personas/nora", "g1", "Shoes", NOON, NOON, row_version=3, version=2, since=2)
+CLUSTER = Cluster(
+    "c1", "personas/nora", "g1", "Shoes", NOON, NOON, row_version=3, version=2, since=2
+)
 
 
 @pytest.mark.parametrize("state", RunState)

@@ -1,5 +1,7 @@
 """Texts of any caller, and items that are closed."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
@@ -51,7 +53,7 @@ def upgrade() -> None:
     )
     listed = ["scope", "create_time", "item"]
     op.create_index("ix_texts_scope_create_time_item", "texts", listed, schema=SCHEMA)
-    told = ["scope", sa.text("coalesce(source_time, create_time)"), "item"]
+    told: list[Any] = ["scope", sa.text("coalesce(source_time, create_time)"), "item"]
     op.create_index("ix_texts_scope_source_time_item", "texts", told, schema=SCHEMA)
     op.create_table(
         "leavers",

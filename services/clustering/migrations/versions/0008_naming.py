@@ -15,6 +15,8 @@ MEASURES = ("sharpness", "exposure")
 def upgrade() -> None:
     """Adds the tables; every cluster is summarised in the background, and the catalog is asked for
     the measures of the photos that are there."""
+    # Statements over all items may take longer than others are allowed to.
+    op.execute("SET LOCAL statement_timeout = 0")
     for name in MEASURES:
         op.add_column("items", sa.Column(name, sa.Float(), nullable=True), schema=SCHEMA)
     op.execute(f"UPDATE {SCHEMA}.items SET described = false WHERE scope LIKE 'personas/%'")

@@ -38,8 +38,6 @@ def upgrade() -> None:
         f"UPDATE {SCHEMA}.item_vectors AS v SET scope = i.scope FROM {SCHEMA}.items AS i"
         " WHERE i.name = v.item"
     )
-    # What people wrote about photos was not told before; the catalog is asked for it.
-    op.execute(f"UPDATE {SCHEMA}.items SET described = false WHERE scope LIKE 'personas/%'")
     op.drop_index("ix_item_vectors_ungrouped", "item_vectors", schema=SCHEMA)
     _index("ix_item_vectors_ungrouped", ["collection", "scope", "item"], _UNGROUPED)
     _index("ix_item_vectors_waiting", ["collection", "scope", "arrival"], _PENDING)

@@ -72,6 +72,10 @@ class _ClusteringErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[
     """The cluster has no members with vectors to look at."""
     CLUSTERING_ERROR_REASON_VERSION_PRUNED: _ClusteringErrorReason.ValueType  # 60
     """The version is not kept any more."""
+    CLUSTERING_ERROR_REASON_SHARD_FAILED: _ClusteringErrorReason.ValueType  # 70
+    """A part of a large run failed again and again; the log of the service tells why."""
+    CLUSTERING_ERROR_REASON_SHARDS_LOST: _ClusteringErrorReason.ValueType  # 71
+    """What the parts of a large run have to go by is lost; it begins anew."""
 
 class ClusteringErrorReason(_ClusteringErrorReason, metaclass=_ClusteringErrorReasonEnumTypeWrapper):
     """Lists the reasons that errors of the clustering service carry in `google.rpc.ErrorInfo.reason`,
@@ -128,4 +132,8 @@ CLUSTERING_ERROR_REASON_CLUSTER_EMPTY: ClusteringErrorReason.ValueType  # 50
 """The cluster has no members with vectors to look at."""
 CLUSTERING_ERROR_REASON_VERSION_PRUNED: ClusteringErrorReason.ValueType  # 60
 """The version is not kept any more."""
+CLUSTERING_ERROR_REASON_SHARD_FAILED: ClusteringErrorReason.ValueType  # 70
+"""A part of a large run failed again and again; the log of the service tells why."""
+CLUSTERING_ERROR_REASON_SHARDS_LOST: ClusteringErrorReason.ValueType  # 71
+"""What the parts of a large run have to go by is lost; it begins anew."""
 Global___ClusteringErrorReason: _TypeAlias = ClusteringErrorReason  # noqa: Y015
