@@ -1,4 +1,7 @@
-"""``make soak``: memory of the embedding service stays flat over thousands of mixed images."""
+"""``make soak``: memory of the embedding service stays flat over thousands of mixed images.
+
+``make soak ARGS=publishing`` kills what publishes instead; see ``tests.soak.publishing``.
+"""
 
 import argparse
 import asyncio
@@ -16,6 +19,7 @@ from PIL import Image
 
 from tests.bench.embeddings import open_channel
 from tests.bench.processes import resident_bytes, service
+from tests.soak import publishing
 from tests.support.pictures import meadow, waves
 
 SIDES = (64, 200, 512, 800, 1600, 3000, 4500)
@@ -27,11 +31,19 @@ SAMPLES = 20
 
 
 def main() -> None:
-    """Exits with 1 if memory has grown by more than a tenth since the warm-up."""
+    """Runs what is asked for; see ``python -m tests.soak --help``."""
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", add_help=False)
+    parser.add_argument("what", nargs="?", choices=("memory", "publishing"), default="memory")
+    asked, others = parser.parse_known_args()
+    sys.exit(publishing.main(others) if asked.what == "publishing" else _memory(others))
+
+
+def _memory(arguments: Sequence[str]) -> int:
+    """1 if memory has grown by more than a tenth since the warm-up."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument("--warm-up", type=int, default=2_000, help="of these images")
-    asked = parser.parse_args()
+    asked = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="colonnade-soak-") as folder:
         sizes = _measure(Path(folder), asked.images, asked.warm_up)
     warm, last = median(sizes[: len(sizes) // 4]), median(sizes[-(len(sizes) // 4) :])
@@ -41,7 +53,7 @@ def main() -> None:
         f"at the end {last / 2**20:.0f} MiB, at most {max(sizes) / 2**20:.0f} MiB: "
         f"{growth:.2f} times (at most {GROWTH})"
     )
-    sys.exit(0 if growth <= GROWTH else 1)
+    return 0 if growth <= GROWTH else 1
 
 
 def _measure(data: Path, images: int, warm_up: int) -> list[int]:

@@ -1,10 +1,11 @@
 """A thousand posts while workers, beat, Redis, PostgreSQL and the provider are killed at random.
 
-Run: ``python -m tests.soak.publishing [--posts N] [--minutes M] [--workers W] [--seed S]``. All runs
-on loopback in processes of its own, which are killed with ``kill -9`` and started again. Besides,
-calls of the provider go wrong. When the last post was due all that is killed comes back, and it
-waits until every post is resolved or escalated. Then it compares the database with the provider,
-prints a report in Markdown, and ends with 1 if a post is there twice, is lost, or is left open.
+Run: ``python -m tests.soak.publishing [--posts N] [--minutes M] [--workers W] [--seed S]``. All
+runs on loopback in processes of its own, which are killed with ``kill -9`` and started again.
+Besides, calls of the provider go wrong. When the last post was due all that is killed comes back,
+and it waits until every post is resolved or escalated. Then it compares the database with the
+provider, prints a report in Markdown, and ends with 1 if a post is there twice, is lost, or is left
+open.
 """
 
 import argparse
@@ -242,7 +243,8 @@ def report(suite: PublishingSuite, asked: argparse.Namespace, story: Story) -> b
     verdict, listed = compared(suite)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     pace = ", ".join(f"`{name}` {value}" for name, value in PACE.items())
-    arguments = shlex.join(f"--{name}={value}" for name, value in vars(asked).items())
+    told = {name: value for name, value in vars(asked).items() if name != "data"}
+    arguments = shlex.join(f"--{name}={value}" for name, value in told.items())
     print(f"`python -m tests.soak.publishing {arguments}`\n")
     print(f"{os.cpu_count()} cores, {memory:.0f} GiB, Python {platform.python_version()}; {pace}\n")
     print(
@@ -257,7 +259,7 @@ def report(suite: PublishingSuite, asked: argparse.Namespace, story: Story) -> b
     for row in read(suite, _STATES):
         print(f"| {' | '.join(map(str, row))} |")
     print()
-    _table("call", "times", dict((outcome or "open", n) for outcome, n in read(suite, _CALLS)))
+    _table("call", "times", {outcome or "open": n for outcome, n in read(suite, _CALLS)})
     _table("post at the provider", "posts", Counter(post.status for post in listed))
     ((lags,),) = read(suite, _LAGS)
     ((doubts, cleared, seconds),) = read(suite, _DOUBTS)
@@ -301,22 +303,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=10.0, help="over which they are due")
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--data", type=Path, help="an empty folder that is kept, with all logs")
     asked = parser.parse_args(arguments)
-    story = Story()
     with tempfile.TemporaryDirectory(prefix="colonnade-soak-") as folder:
-        data = Path(folder)
+        data = asked.data or Path(folder)
+        data.mkdir(parents=True, exist_ok=True)
         data.chmod(0o755)  # PostgreSQL may run as another user
-        with PublishingSuite(data, asked.workers) as suite:
-            quotas = dict.fromkeys(("900", "86400", "2592000"), 10**9)
-            suite.provider.change(quotas=quotas, publishSeconds=0.5)
-            last = asyncio.run(fill(suite, asked.posts, asked.minutes))
-            started = time.monotonic()
-            Chaos(suite, random.Random(asked.seed), story).run(last)
-            suite.provider.calm()
-            story.disturbed = time.monotonic() - started
-            settle(suite)
-            story.settled = time.monotonic() - started - story.disturbed
-            return 0 if report(suite, asked, story) else 1
+        with PublishingSuite(data.absolute(), asked.workers) as suite:
+            return 0 if _survives(suite, asked) else 1
+
+
+def _survives(suite: PublishingSuite, asked: argparse.Namespace) -> bool:
+    quotas = dict.fromkeys(("900", "86400", "2592000"), 10**9)
+    suite.provider.change(quotas=quotas, publishSeconds=0.5)
+    last = asyncio.run(fill(suite, asked.posts, asked.minutes))
+    story, started = Story(), time.monotonic()
+    Chaos(suite, random.Random(asked.seed), story).run(last)
+    suite.provider.calm()
+    story.disturbed = time.monotonic() - started
+    settle(suite)
+    story.settled = time.monotonic() - started - story.disturbed
+    return report(suite, asked, story)
 
 
 if __name__ == "__main__":
