@@ -129,14 +129,15 @@ async def run_clustering(
             if active is None:
                 raise
             note(f"{active} is active already; watching that one")
-            run = await _watched(suite, active, progress)
+            run = await watch_run(suite, active, progress)
             if _does(run, wanted):
                 return run
         else:
-            return await _watched(suite, run.name, progress)
+            return await watch_run(suite, run.name, progress)
 
 
-async def _watched(suite: Suite, name: str, progress: Progress) -> ClusteringRun:
+async def watch_run(suite: Suite, name: str, progress: Progress = unheard) -> ClusteringRun:
+    """A run at its end; ``progress`` hears of each change on the way."""
     run = ClusteringRun()
     while run.state not in _ENDED:
         request = clustering.WatchClusteringRunRequest(name=name)

@@ -1,43 +1,62 @@
 """``colonnade clusters``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from textwrap import fill
 from typing import Annotated
 
 import typer
 from colonnade.clustering.v1 import clustering_service_pb2 as clustering
 from colonnade.clustering.v1.cluster_edit_pb2 import ClusterEdit
-from colonnade.clustering.v1.cluster_pb2 import Cluster, ClusterMember, ClusterMemberResult
+from colonnade.clustering.v1.cluster_pb2 import Cluster, ClusterMember
 from rich.markup import escape
 
-from cli import cluster_insight, cluster_runs
+from cli import (
+    cluster_backfill,
+    cluster_history,
+    cluster_insight,
+    cluster_members,
+    cluster_runs,
+    cluster_sheet,
+)
+from cli.cluster_members import ClusterArgument, ItemsArgument, item_name
 from cli.connection import Suite
 from cli.names import below, scope_name
-from cli.output import JsonOption, err, last_part, line, print_json, table, when, word
-from cli.run import FAILED, with_suite
+from cli.output import JsonOption, last_part, line, print_json, table, when, word
+from cli.run import with_suite
 
 app = typer.Typer(help="Groups of similar items.", no_args_is_help=True)
 
-ClusterArgument = Annotated[str, typer.Argument(help="Its name, personas/…/clusters/…")]
-ItemsArgument = Annotated[list[str], typer.Argument(help="Photos, by name or id.")]
-Results = Sequence[ClusterMemberResult]
-
-_AT_ONCE = 200
 _ID_WIDTH = 36
 app.command()(cluster_runs.run)
 app.command()(cluster_runs.runs)
 app.command()(cluster_insight.analyze)
 app.command()(cluster_insight.heroes)
+for working in (
+    cluster_members.add,
+    cluster_members.remove,
+    cluster_members.lock,
+    cluster_members.unlock,
+    cluster_history.history,
+    cluster_history.diff,
+    cluster_history.restore,
+    cluster_history.pin,
+    cluster_history.unpin,
+    cluster_history.scopes,
+    cluster_backfill.backfill,
+    cluster_sheet.sheet,
+):
+    app.command()(working)
 
 
 @app.command("list")
 def list_clusters(
     scope: str,
     filter: Annotated[str, typer.Option(help='Such as state = "DRAFT".')] = "",
+    version: Annotated[int, typer.Option(help="As they were in this version.", min=0)] = 0,
     json: JsonOption = False,
 ) -> None:
     """Lists the clusters of a scope, largest first; archived ones only if the filter asks."""
-    clusters = with_suite(lambda suite: all_clusters(suite, scope_name(scope), filter))
+    clusters = with_suite(lambda suite: all_clusters(suite, scope_name(scope), filter, version))
     print_json(clusters) if json else show_clusters(clusters)
 
 
@@ -66,14 +85,16 @@ def kind_of(cluster: Cluster) -> str:
     return origin if active else f"{origin}, {word(Cluster.State, cluster.state)}"
 
 
-async def all_clusters(suite: Suite, scope: str, filter: str = "") -> list[Cluster]:
-    """Every cluster of a scope that the filter lets through, page by page."""
+async def all_clusters(
+    suite: Suite, scope: str, filter: str = "", version: int = 0
+) -> list[Cluster]:
+    """Every cluster of a scope that the filter lets through; 0 is the newest version."""
     found: list[Cluster] = []
     token = ""
     while True:
         page = await suite.clustering.ListClusters(
             clustering.ListClustersRequest(
-                parent=scope, page_size=200, page_token=token, filter=filter
+                parent=scope, page_size=200, page_token=token, filter=filter, version=version
             )
         )
         found.extend(page.clusters)
@@ -175,36 +196,6 @@ def delete(cluster: ClusterArgument) -> None:
 
 
 @app.command()
-def add(cluster: ClusterArgument, items: ItemsArgument, json: JsonOption = False) -> None:
-    """Puts photos into a cluster and keeps them there. They leave the one that they were in."""
-    names = [_item(cluster, item) for item in items]
-
-    async def work(suite: Suite) -> Results:
-        results: list[ClusterMemberResult] = []
-        for some in _chunks(names):
-            request = clustering.AddClusterMembersRequest(name=cluster, items=some)
-            results.extend((await suite.clustering.AddClusterMembers(request)).results)
-        return results
-
-    _show_results(with_suite(work), "added", json)
-
-
-@app.command()
-def remove(cluster: ClusterArgument, items: ItemsArgument, json: JsonOption = False) -> None:
-    """Takes photos out of a cluster; no run puts them back."""
-    names = [_item(cluster, item) for item in items]
-
-    async def work(suite: Suite) -> Results:
-        results: list[ClusterMemberResult] = []
-        for some in _chunks(names):
-            request = clustering.RemoveClusterMembersRequest(name=cluster, items=some)
-            results.extend((await suite.clustering.RemoveClusterMembers(request)).results)
-        return results
-
-    _show_results(with_suite(work), "removed", json)
-
-
-@app.command()
 def merge(
     cluster: ClusterArgument,
     sources: Annotated[list[str], typer.Argument(help="Clusters that become part of it.")],
@@ -224,7 +215,7 @@ def split(
     json: JsonOption = False,
 ) -> None:
     """Makes a curated cluster of some members of a cluster."""
-    names = [_item(cluster, item) for item in items]
+    names = [item_name(cluster, item) for item in items]
     request = clustering.SplitClusterRequest(name=cluster, title=title, items=names)
     done = with_suite(lambda suite: suite.clustering.SplitCluster(request))
     _answer(done.cluster, json, done.edit)
@@ -237,7 +228,7 @@ def pin_hero(
     json: JsonOption = False,
 ) -> None:
     """Chooses the photo that stands for a cluster."""
-    name = _item(cluster, item) if item else ""
+    name = item_name(cluster, item) if item else ""
     request = clustering.SetClusterHeroRequest(name=cluster, item=name)
     done = with_suite(lambda suite: suite.clustering.SetClusterHero(request))
     _answer(done.cluster, json, done.edit)
@@ -252,7 +243,7 @@ def veto_hero(
 ) -> None:
     """Says that a photo must not stand for a cluster."""
     request = clustering.VetoClusterHeroRequest(
-        name=cluster, item=_item(cluster, item), allow=allow
+        name=cluster, item=item_name(cluster, item), allow=allow
     )
     done = with_suite(lambda suite: suite.clustering.VetoClusterHero(request))
     _answer(done.cluster, json, done.edit)
@@ -347,30 +338,6 @@ def _answer(cluster: Cluster, json: bool, edit: ClusterEdit | None = None) -> No
     if edit is not None and edit.name:
         line(f"Undo it with [bold]colonnade clusters undo {edit.name}[/bold]")
     return None
-
-
-def _show_results(results: Results, done: str, json: bool) -> None:
-    """How many items were changed and what was wrong with the others; fails if there are such."""
-    failed = [result for result in results if result.status.code]
-    if json:
-        print_json(results)
-    else:
-        line(f"{done} {len(results) - len(failed)} of {len(results)}")
-        for result in failed:
-            err.print(f"[red]{escape(last_part(result.item))}[/red]: {result.status.message}")
-    if failed:
-        raise typer.Exit(FAILED)
-
-
-def _chunks(items: Sequence[str]) -> list[Sequence[str]]:
-    """Each item once, as many at a time as one request takes."""
-    unique = list(dict.fromkeys(items))
-    return [unique[start : start + _AT_ONCE] for start in range(0, len(unique), _AT_ONCE)]
-
-
-def _item(cluster: str, text: str) -> str:
-    """The name of a photo of the cluster's persona from its id, or from itself."""
-    return below(_scope_of(cluster), "photos", text)
 
 
 def _pillar(cluster: str, text: str) -> str:

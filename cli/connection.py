@@ -15,6 +15,7 @@ from colonnade.clustering.v1.generation_service_pb2_grpc import GenerationServic
 from colonnade.clustering.v1.insight_service_pb2_grpc import InsightServiceStub
 from colonnade.clustering.v1.item_service_pb2_grpc import ItemServiceStub
 from colonnade.clustering.v1.search_service_pb2_grpc import SearchServiceStub
+from colonnade.clustering.v1.version_service_pb2_grpc import ClusterVersionServiceStub
 from colonnade.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
 from colonnade.scheduler.v1.caption_service_pb2_grpc import CaptionServiceStub
 from colonnade.scheduler.v1.planner_service_pb2_grpc import PlannerServiceStub
@@ -60,6 +61,7 @@ class Suite:
     generations: GenerationServiceStub
     items: ItemServiceStub
     insight: InsightServiceStub
+    versions: ClusterVersionServiceStub
     scheduler: SchedulerServiceStub
     planner: PlannerServiceStub
     captions: CaptionServiceStub
@@ -85,6 +87,7 @@ async def connect(target: Target | None = None) -> AsyncIterator[Suite]:
             peers.stub(GenerationServiceStub, "clustering"),
             peers.stub(ItemServiceStub, "clustering"),
             peers.stub(InsightServiceStub, "clustering"),
+            peers.stub(ClusterVersionServiceStub, "clustering"),
             peers.stub(SchedulerServiceStub, "scheduler"),
             peers.stub(PlannerServiceStub, "scheduler"),
             peers.stub(CaptionServiceStub, "scheduler"),

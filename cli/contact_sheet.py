@@ -22,25 +22,31 @@ _TEXT = 44
 _GAP = 12
 _ACROSS = 6
 _AT_ONCE = 8
-_BACKGROUND = "#f4f2ee"
-_INK = "#2b2926"
+BACKGROUND = "#f4f2ee"
+INK = "#2b2926"
 _COLOURS = {"duplicate": "#b3402e", "variant": "#8a6d1d", "burst": "#2e6f8e"}
 
 
 async def write_sheet(suite: Suite, sets: Sequence[DuplicateSet], file: Path) -> None:
     """Writes a picture of the sets to ``file``, whose ending says in which format."""
-    photos = [photo for each in sets for photo in _shown(each)]
+    pictures = await read_thumbnails(suite, [p for each in sets for p in _shown(each)], _CELL)
+    await asyncio.to_thread(_draw(sets, pictures).save, file)
+
+
+async def read_thumbnails(suite: Suite, photos: Sequence[str], size: int) -> dict[str, Image.Image]:
+    """Small pictures of the photos, by name, at most ``size`` pixels wide and high; a grey one
+    where a photo cannot be read."""
     turn = asyncio.Semaphore(_AT_ONCE)
 
     async def read(photo: str) -> Image.Image:
         async with turn:
-            return await _thumbnail(suite, photo)
+            return await _thumbnail(suite, photo, size)
 
     pictures = await asyncio.gather(*(read(photo) for photo in photos))
-    await asyncio.to_thread(_draw(sets, dict(zip(photos, pictures, strict=True))).save, file)
+    return dict(zip(photos, pictures, strict=True))
 
 
-async def _thumbnail(suite: Suite, photo: str) -> Image.Image:
+async def _thumbnail(suite: Suite, photo: str, size: int) -> Image.Image:
     request = catalog.ReadPhotoMediaRequest(
         name=photo, rendition=catalog.ReadPhotoMediaRequest.RENDITION_THUMBNAIL
     )
@@ -48,10 +54,10 @@ async def _thumbnail(suite: Suite, photo: str) -> Image.Image:
     try:
         async for part in suite.catalog.ReadPhotoMedia(request):
             data += part.chunk
-        image = await asyncio.to_thread(open_upright, bytes(data), ImageLimits(), (_CELL, _CELL))
+        image = await asyncio.to_thread(open_upright, bytes(data), ImageLimits(), (size, size))
     except ColonnadeError:
-        return Image.new("RGB", (_CELL, _CELL), "#cccccc")
-    image.thumbnail((_CELL, _CELL))
+        return Image.new("RGB", (size, size), "#cccccc")
+    image.thumbnail((size, size))
     return image
 
 
@@ -64,7 +70,7 @@ def _draw(sets: Sequence[DuplicateSet], pictures: dict[str, Image.Image]) -> Ima
     rows = places[-1][0] + 1 if places else 1
     row_height = _CELL + _TEXT + 2 * _GAP
     width = _ACROSS * (_CELL + _GAP) + _GAP
-    sheet = Image.new("RGB", (width, rows * row_height + _GAP), _BACKGROUND)
+    sheet = Image.new("RGB", (width, rows * row_height + _GAP), BACKGROUND)
     draw = ImageDraw.Draw(sheet)
     for each, (row, column) in zip(sets, places, strict=True):
         for number, photo in enumerate(_shown(each)):
@@ -75,7 +81,7 @@ def _draw(sets: Sequence[DuplicateSet], pictures: dict[str, Image.Image]) -> Ima
             sheet.paste(picture, (x, y))
             if number == 0:
                 box = (x - 3, y - 3, x + picture.width + 2, y + picture.height + 2)
-                draw.rectangle(box, outline=_INK, width=3)
+                draw.rectangle(box, outline=INK, width=3)
             for count, (text, colour) in enumerate(_texts(each, number)):
                 draw.text((left, top + _CELL + 6 + 20 * count), text, colour, font_size=15)
     return sheet
@@ -99,12 +105,12 @@ def _texts(found: DuplicateSet, number: int) -> list[tuple[str, str]]:
     if number == 0:
         reason = word(DuplicateSet.Reason, found.keeper_reason)
         size = f"{found.keeper.pixels / 1e6:.2f} megapixels"
-        return [(f"keep ({reason})", _INK), (size, _INK)]
+        return [(f"keep ({reason})", INK), (size, INK)]
     verdict = word(DuplicateVerdict, found.verdict)
     left_out = len(found.others) + 1 - _ACROSS
     more = f" … and {left_out} more" if number == _ACROSS - 1 and left_out > 0 else ""
     known = _known(found.others[number - 1].evidence)
-    return [(verdict + more, _COLOURS[verdict]), (known, _INK)]
+    return [(verdict + more, _COLOURS[verdict]), (known, INK)]
 
 
 def _known(evidence: DuplicateEvidence) -> str:

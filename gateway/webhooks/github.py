@@ -1,5 +1,6 @@
 """What GitHub tells of issues, their comments and discussions.
 
+Ids and titles must be there; what only decorates is left out where it is not as it should be.
 https://docs.github.com/webhooks/webhook-events-and-payloads
 """
 
@@ -33,22 +34,24 @@ def _discussion(payload: Payload) -> list[Item]:
 
 def _thread(payload: Payload, thread: Payload, kind: str) -> Item:
     """An issue or a discussion, as it is after the event."""
-    gone = payload.text("action") in _GONE
+    gone = payload.told("action") in _GONE
     return make_item(
         source=SOURCE,
         external_id=f"{kind}:{thread.required('id')}",
         title=thread.required("title"),
-        body=thread.text("body"),
-        url=thread.text("html_url"),
+        body=thread.told("body"),
+        url=thread.told("html_url"),
         repository=_repository(payload),
         metadata={
             "kind": kind,
-            "number": thread.text("number"),
+            "number": thread.told("number"),
             "author": _author(thread),
-            "labels": ", ".join(label.text("name") for label in thread.list("labels")),
+            "labels": ", ".join(
+                filter(None, (label.told("name") for label in thread.parts("labels")))
+            ),
         },
-        source_time=thread.time("created_at"),
-        closed=gone or thread.text("state") == "closed",
+        source_time=thread.told_time("created_at"),
+        closed=gone or thread.told("state") == "closed",
     )
 
 
@@ -62,15 +65,15 @@ def _comment(payload: Payload) -> list[Item]:
             external_id=f"comment:{comment.required('id')}",
             title=issue.text("title"),
             body=comment.required("body"),
-            url=comment.text("html_url"),
+            url=comment.told("html_url"),
             repository=_repository(payload),
             metadata={
                 "kind": "comment",
-                "number": issue.text("number"),
+                "number": issue.told("number"),
                 "author": _author(comment),
             },
-            source_time=comment.time("created_at"),
-            closed=payload.text("action") in _GONE,
+            source_time=comment.told_time("created_at"),
+            closed=payload.told("action") in _GONE,
         )
     ]
 
@@ -83,9 +86,9 @@ _READERS: Mapping[str, Callable[[Payload], list[Item]]] = {
 
 
 def _repository(payload: Payload) -> str:
-    return payload.inner("repository").text("full_name") if "repository" in payload else ""
+    return payload.part("repository").told("full_name")
 
 
 def _author(thread: Payload) -> str:
     """Empty for one whose account is gone."""
-    return thread.inner("user").text("login") if "user" in thread else ""
+    return thread.part("user").told("login")

@@ -78,6 +78,29 @@ class Payload:
             raise InvalidArgument.of(self.path(name), "is missing")
         return found
 
+    def part(self, name: str) -> "Payload":
+        """The object at ``name``, one without fields where there is none."""
+        value = self._value.get(name)
+        return Payload(value if isinstance(value, dict) else {}, self.path(name))
+
+    def parts(self, name: str) -> "Sequence[Payload]":
+        """The objects of the list at ``name``; what is something else is left out."""
+        values = self._value.get(name)
+        listed = values if isinstance(values, list) else []
+        return [Payload(value, self.path(name)) for value in listed if isinstance(value, dict)]
+
+    def told(self, name: str) -> str:
+        """The text at ``name``, or a number as a text; empty where it is something else."""
+        value = self._value.get(name)
+        return self.text(name) if isinstance(value, str | int | float) else ""
+
+    def told_time(self, name: str) -> datetime | None:
+        """The moment at ``name``; None where there is none that can be read."""
+        try:
+            return self.time(name)
+        except InvalidArgument:
+            return None
+
     def flag(self, name: str) -> bool | None:
         """Whether, or None where it is missing. Raises InvalidArgument."""
         value = self._value.get(name)
@@ -86,7 +109,7 @@ class Payload:
         return value
 
     def time(self, name: str) -> datetime | None:
-        """The moment at ``name``: a text of ISO 8601 or seconds since 1970. Raises
+        """The moment at ``name`` in UTC: a text of ISO 8601 or seconds since 1970. Raises
         InvalidArgument."""
         value = self._value.get(name)
         try:
@@ -95,7 +118,10 @@ class Payload:
                     return None
                 case str():
                     moment = datetime.fromisoformat(value)
-                    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+                    # In UTC it may be in a year that there is not.
+                    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+                case bool():
+                    pass
                 case int() | float():
                     return datetime.fromtimestamp(value, UTC)
         except (ValueError, OverflowError, OSError):
@@ -115,16 +141,19 @@ def make_item(
     source_time: datetime | None = None,
     closed: bool | None = None,
 ) -> Item:
-    """An item; what is longer than an item takes is cut, so that no sender is refused for it."""
+    """An item; what is longer than an item takes is cut and U+0000 left out, so that no sender is
+    refused for it."""
     item = Item(
         source=source,
-        external_id=external_id,
-        title=title[:_LONGEST_TITLE],
-        body=body,
-        url=url if len(url) <= _LONGEST_URL else "",
-        repository=repository,
+        external_id=_clean(external_id),
+        title=_clean(title)[:_LONGEST_TITLE],
+        body=_clean(body),
+        url=_clean(url) if len(url) <= _LONGEST_URL else "",
+        repository=_clean(repository),
         metadata={
-            name: value[:_LONGEST_VALUE] for name, value in (metadata or {}).items() if value
+            _clean(name): _clean(value)[:_LONGEST_VALUE]
+            for name, value in (metadata or {}).items()
+            if value
         },
     )
     if source_time is not None:
@@ -132,3 +161,8 @@ def make_item(
     if closed is not None:
         item.closed = closed
     return item
+
+
+def _clean(text: str) -> str:
+    """Without the character that no database keeps."""
+    return text.replace("\0", "")

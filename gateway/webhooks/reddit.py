@@ -33,7 +33,7 @@ def _thing(thing: Payload) -> Item:
     if kind not in (_COMMENT, _POST):
         raise InvalidArgument.of(thing.path("kind"), f"is t1 or t3, not {kind!r}")
     written = data.text("body" if kind == _COMMENT else "selftext")
-    link = data.text("permalink")
+    link = data.told("permalink")
     return make_item(
         source=SOURCE,
         external_id=data.text("name") or f"{kind}_{data.required('id')}",
@@ -42,10 +42,10 @@ def _thing(thing: Payload) -> Item:
         url=f"{_SITE}{link}" if link.startswith("/") else link,
         metadata={
             "kind": "comment" if kind == _COMMENT else "post",
-            "subreddit": data.text("subreddit"),
-            "author": data.text("author"),
-            "flair": data.text("link_flair_text"),
+            "subreddit": data.told("subreddit"),
+            "author": data.told("author"),
+            "flair": data.told("link_flair_text"),
         },
-        source_time=data.time("created_utc"),
+        source_time=data.told_time("created_utc"),
         closed=written in _REMOVED or "removed_by_category" in data,
     )

@@ -89,15 +89,16 @@ class Webhooks:
         return Response(orjson.dumps({"results": results}), media_type=_JSON)
 
     def _secret(self, project: str, source: str) -> SecretStr:
-        secret = self._secrets.get(f"{project}/{source}") or self._secrets.get(source)
-        if secret is None or not is_user_id(project):
+        own = f"{project}/{source}"
+        name = own if own in self._secrets else source
+        if name not in self._secrets or not is_user_id(project):
             raise NotFound(
                 "webhook",
                 f"projects/{project}/webhooks/{source}",
                 f"there is no secret for webhooks of {source!r}; set gateway.webhooks",
                 reason="WEBHOOK_UNKNOWN",
             )
-        return secret
+        return self._secrets[name]
 
     async def _forward(
         self, project: str, source: str, delivery: str, items: list[Item]

@@ -1,5 +1,6 @@
 """What Sentry tells of issues, and the alerts that its rules raise.
 
+Ids and titles must be there; what only decorates is left out where it is not as it should be.
 https://docs.sentry.io/organization/integrations/integration-platform/webhooks/
 """
 
@@ -29,57 +30,54 @@ def items_of(resource: str, payload: Payload) -> list[Item]:
 
 
 def _issue(issue: Payload) -> Item:
-    meta = issue.inner("metadata") if "metadata" in issue else Payload({})
+    meta = issue.part("metadata")
     lines = [
-        issue.text("culprit"),
-        ": ".join(part for part in (meta.text("type"), meta.text("value")) if part),
-        " ".join(part for part in (meta.text("filename"), meta.text("function")) if part),
+        issue.told("culprit"),
+        ": ".join(part for part in (meta.told("type"), meta.told("value")) if part),
+        " ".join(part for part in (meta.told("filename"), meta.told("function")) if part),
     ]
     return make_item(
         source=SOURCE,
         external_id=f"issue:{issue.required('id')}",
         title=issue.required("title"),
         body="\n".join(line for line in lines if line),
-        url=issue.text("web_url") or issue.text("permalink"),
+        url=issue.told("web_url") or issue.told("permalink"),
         metadata={
             "kind": "issue",
-            "short_id": issue.text("shortId"),
-            "level": issue.text("level"),
-            "project": issue.inner("project").text("slug") if "project" in issue else "",
+            "short_id": issue.told("shortId"),
+            "level": issue.told("level"),
+            "project": issue.part("project").told("slug"),
         },
-        source_time=issue.time("firstSeen"),
-        closed=(issue.text("status") or _OPEN) != _OPEN,
+        source_time=issue.told_time("firstSeen"),
+        closed=(issue.told("status") or _OPEN) != _OPEN,
     )
 
 
 def _event(data: Payload, name: str) -> Item:
     """An event counts as the issue that it belongs to, which is open, as it happened again."""
     event = data.inner(name)
-    lines = [event.text("culprit"), event.text("message"), *_exceptions(event)]
+    lines = [event.told("culprit"), event.told("message"), *_exceptions(event)]
     return make_item(
         source=SOURCE,
         external_id=f"issue:{event.required('issue_id')}",
         title=event.required("title"),
         body="\n".join(dict.fromkeys(line for line in lines if line)),
-        url=event.text("web_url"),
+        url=event.told("web_url"),
         metadata={
             "kind": "issue",
-            "level": event.text("level"),
-            "platform": event.text("platform"),
-            "environment": event.text("environment"),
-            "rule": data.text("triggered_rule"),
+            "level": event.told("level"),
+            "platform": event.told("platform"),
+            "environment": event.told("environment"),
+            "rule": data.told("triggered_rule"),
         },
-        source_time=event.time("datetime"),
+        source_time=event.told_time("datetime"),
         closed=False,
     )
 
 
 def _exceptions(event: Payload) -> Iterator[str]:
-    if "exception" not in event:
-        return
-    for exception in event.inner("exception").list("values"):
-        yield f"{exception.text('type')}: {exception.text('value')}".strip(": ")
-        if "stacktrace" not in exception:
-            continue
-        for frame in exception.inner("stacktrace").list("frames")[-_FRAMES:]:
-            yield f"{frame.text('filename')} in {frame.text('function')}".strip()
+    for exception in event.part("exception").parts("values"):
+        yield f"{exception.told('type')}: {exception.told('value')}".strip(": ")
+        for frame in exception.part("stacktrace").parts("frames")[-_FRAMES:]:
+            named = frame.told("filename"), frame.told("function")
+            yield " in ".join(part for part in named if part)

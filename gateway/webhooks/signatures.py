@@ -1,7 +1,6 @@
 """Whether a webhook comes from who it says: the schemes of the senders, over the bytes as sent."""
 
 import base64
-import binascii
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
@@ -42,13 +41,26 @@ def of_anybody(headers: Headers, body: bytes, secret: str, now: datetime) -> str
     id, timestamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
     _require_recent(timestamp, now)
     signed = b".".join((id.encode(), timestamp.encode(), body))
-    digest = hmac.digest(_key(secret), signed, "sha256")
+    digest = hmac.digest(key_of(secret), signed, "sha256")
     wanted = _VERSION + base64.b64encode(digest).decode()
     given = headers["webhook-signature"].split()
     # A sender that changes its secret sends several.
     if not any(_same(each, wanted) for each in given):
         raise _refused("its signature is not one of this secret")
     return id
+
+
+def key_of(secret: str) -> bytes:
+    """The bytes of a secret: what base64 says behind ``whsec_``, else the text itself.
+
+    Raises ValueError if there is no base64 behind ``whsec_``.
+    """
+    if not secret.startswith(_STANDARD_SECRET):
+        return secret.encode()
+    try:
+        return base64.b64decode(secret.removeprefix(_STANDARD_SECRET), validate=True)
+    except ValueError:
+        raise ValueError(f"there is no base64 behind {_STANDARD_SECRET}") from None
 
 
 def _require(given: str, wanted: str) -> None:
@@ -61,7 +73,7 @@ def _require(given: str, wanted: str) -> None:
 def _require_recent(timestamp: str, now: datetime) -> None:
     try:
         age = now.timestamp() - int(timestamp)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise _refused("webhook-timestamp holds no seconds since 1970") from None
     if abs(age) > WINDOW.total_seconds():
         raise _refused(f"it was signed more than {WINDOW.seconds // 60} minutes from now")
@@ -73,16 +85,6 @@ def _same(given: str, wanted: str) -> bool:
 
 def _hexdigest(secret: str, body: bytes) -> str:
     return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-
-
-def _key(secret: str) -> bytes:
-    """The bytes of a secret: what base64 says behind ``whsec_``, else the text itself."""
-    if not secret.startswith(_STANDARD_SECRET):
-        return secret.encode()
-    try:
-        return base64.b64decode(secret.removeprefix(_STANDARD_SECRET), validate=True)
-    except binascii.Error:
-        return secret.encode()
 
 
 def _refused(why: str) -> Unauthenticated:

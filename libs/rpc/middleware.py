@@ -1,7 +1,7 @@
 """Turns one async context manager into a server interceptor for all four shapes of call."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Any, TypeAlias
 
 import grpc
@@ -50,13 +50,13 @@ class Middleware(grpc.aio.ServerInterceptor):
     def _wrap_streaming(self, method: str, handler: Any) -> Handler:
         inner = handler.stream_stream if handler.request_streaming else handler.unary_stream
 
-        async def serve(
-            request: Any, context: grpc.aio.ServicerContext[Any, Any]
-        ) -> AsyncIterator[Any]:
+        # Written, not yielded: a generator whose caller goes away is ended later, by another task.
+        async def serve(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
             async with self._around(method, context):
                 checked = self._checked(request, handler.request_streaming)
-                async for response in inner(checked, context):
-                    yield response
+                async with aclosing(inner(checked, context)) as responses:
+                    async for response in responses:
+                        await context.write(response)
 
         make = (
             grpc.stream_stream_rpc_method_handler

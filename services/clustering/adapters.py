@@ -73,11 +73,13 @@ class BlobSnapshots:
     async def save(self, key: str, data: bytes) -> None:
         await self._blobs.put(key, data)
 
-    async def forget(self, key: str) -> None:
+    async def forget(self, key: str) -> bool:
         try:
             await self._blobs.delete(key)
         except Unavailable as error:
             log.warning("%s stays behind: %s", key, error)
+            return False
+        return True
 
     async def forget_all(self, folder: str) -> None:
         try:

@@ -1,6 +1,7 @@
 """Texts between the domain and the contract."""
 
-from datetime import UTC
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from uuid import UUID
 
 from colonnade.clustering.v1 import cluster_pb2
@@ -24,9 +25,8 @@ _FIELDS: dict[str, Kind] = {
 _ORDERS = ("create_time", "source_time")
 
 
-def draft_of(message: cluster_pb2.Item) -> Draft:
-    """What a caller sent."""
-    told = message.HasField("source_time")
+def draft_of(message: cluster_pb2.Item, where: str) -> Draft:
+    """What a caller sent. Raises InvalidArgument on a field below ``where``."""
     return Draft(
         source=message.source,
         external_id=message.external_id,
@@ -35,9 +35,14 @@ def draft_of(message: cluster_pb2.Item) -> Draft:
         url=message.url,
         metadata=dict(message.metadata),
         repository=message.repository,
-        source_time=message.source_time.ToDatetime(UTC) if told else None,
+        source_time=_source_time(message, where),
         closed=message.closed if message.HasField("closed") else None,
     )
+
+
+def drafts_of(messages: Sequence[cluster_pb2.Item]) -> list[Draft | InvalidArgument]:
+    """What a caller sent, or what is wrong with it, one for each."""
+    return [_draft_or_error(message, f"items[{n}]") for n, message in enumerate(messages)]
 
 
 def item_message(text: StoredText) -> cluster_pb2.Item:
@@ -86,6 +91,24 @@ def item_conditions(text: str) -> list[Condition]:
 def item_order(text: str) -> tuple[str, bool]:
     """The field to sort by and whether the latest come first. Raises InvalidArgument."""
     return parse_order(text, _ORDERS, "create_time desc")
+
+
+def _draft_or_error(message: cluster_pb2.Item, where: str) -> Draft | InvalidArgument:
+    try:
+        return draft_of(message, where)
+    except InvalidArgument as error:
+        return error
+
+
+def _source_time(message: cluster_pb2.Item, where: str) -> datetime | None:
+    if not message.HasField("source_time"):
+        return None
+    try:
+        return message.source_time.ToDatetime(UTC)
+    except (ValueError, OverflowError):
+        raise InvalidArgument.of(
+            f"{where}.source_time", "a time of the years 1 to 9999, such as 2026-03-04T09:15:00Z"
+        ) from None
 
 
 def _checked(condition: Condition) -> Condition:

@@ -40,7 +40,7 @@ from services.clustering.usecases.filling import (
     waiting_generations,
 )
 from services.clustering.usecases.following import follow_default
-from services.clustering.usecases.history import prune_history
+from services.clustering.usecases.history import forget_staged, prune_history
 from services.clustering.usecases.leaving import LEAVE_TASK, leave_clusters
 from services.clustering.usecases.noting import note_strays
 from services.clustering.usecases.run_once import run_clustering_once, waiting_runs
@@ -123,6 +123,7 @@ async def open(app: App[Settings]) -> AsyncIterator[None]:
 
     async def tidy() -> None:
         await forget_left_shards(worker)
+        await forget_staged(store)
         await prune(database, support)
         await forget_edits(store, app.clock)
         older = timedelta(days=settings.keep_version_days)

@@ -15,8 +15,6 @@ from redis.exceptions import RedisError
 
 log = logging.getLogger(__name__)
 
-# A cache that takes longer than the database is of no use.
-_PATIENCE = 0.25
 _SPREAD = 0.1
 
 
@@ -28,13 +26,22 @@ class PageCache:
     """Remembers answers for about ``ttl`` seconds; 0 remembers nothing.
 
     Of several calls for one key at once, one makes the answer and all get it. With ``owned`` the
-    client is closed with it.
+    client is closed with it. After ``patience`` seconds Redis is not waited for: a cache that takes
+    longer than the database is of no use.
     """
 
     def __init__(
-        self, redis: Redis, prefix: str, ttl: float, results: Counter, *, owned: bool = False
+        self,
+        redis: Redis,
+        prefix: str,
+        ttl: float,
+        results: Counter,
+        *,
+        owned: bool = False,
+        patience: float = 0.25,
     ) -> None:
         self._owned = owned
+        self._patience = patience
         self._redis = redis
         self._prefix = prefix
         self._ttl = ttl
@@ -74,7 +81,7 @@ class PageCache:
 
     async def _get(self, key: str) -> bytes | None:
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(self._patience):
                 known = await self._redis.get(self._prefix + key)
         except (RedisError, OSError, TimeoutError) as error:
             self._results.labels("error").inc()
@@ -87,7 +94,7 @@ class PageCache:
         # Spread, so that what was stored together does not go together.
         ttl = self._ttl * random.uniform(1 - _SPREAD, 1 + _SPREAD)
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(self._patience):
                 await self._redis.set(self._prefix + key, value, px=max(int(ttl * 1000), 1))
         except (RedisError, OSError, TimeoutError) as error:
             log.debug("the cache did not take it: %r", error)

@@ -431,10 +431,11 @@ versions = Table(
     Column("clusters", Integer, nullable=False, server_default="0"),
     Column("duplicates", Integer, nullable=False, server_default="0"),
     Column("diff", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
-    # Where the engine's memory of it lies.
+    # Where the engine's memory of it lies, until that of a later one is stored.
     Column("state_key", Text, nullable=False, server_default=""),
     CheckConstraint("kind IN ('run', 'edit', 'undo', 'rollback')", name="kind"),
     Index("ix_versions_create_time", "create_time", postgresql_where=text("NOT pinned")),
+    Index("ix_versions_remembered", "scope", postgresql_where=text("state_key <> ''")),
 )
 
 # A row shows a cluster from the version ``since`` until the one before ``until``, or still.
@@ -679,7 +680,7 @@ summaries = Table(
     Column("error_message", Text, nullable=False, server_default=""),
     # Of what it was written from.
     Column("hash", Text, nullable=False, server_default=""),
-    # How often in a row the language model failed.
+    # How often in a row it could not be looked at, or the language model failed.
     Column("failures", Integer, nullable=False, server_default="0"),
     # When it is to be looked at; never, while nothing changed.
     _time("due_time", nullable=True),
@@ -688,7 +689,14 @@ summaries = Table(
     CheckConstraint("state IN ('pending', 'ok', 'fallback')", name="state"),
     CheckConstraint("source IN ('', 'model', 'template')", name="source"),
     Index("ix_summaries_due", "due_time", postgresql_where=text("due_time IS NOT NULL")),
-    Index("ix_summaries_scope_update_time", "scope", "update_time"),
+)
+
+# How often what ``summaries`` shows of a scope was changed.
+digest_counts = Table(
+    "digest_counts",
+    metadata,
+    Column("scope", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
 )
 
 # Up to which version of each scope changed clusters are known to ``summaries``.

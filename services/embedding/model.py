@@ -48,6 +48,9 @@ Decoded = tuple[Floats, bytes | None]
 
 _log = logging.getLogger(__name__)
 
+MODEL_FAILED = "MODEL_NOT_READY"
+"""The reason where the runtime failed."""
+
 # More batches at once cost memory but compute no faster: they share the cores.
 _MAX_WORKERS = 4
 # A success this recent shows as much as another inference would.
@@ -271,7 +274,7 @@ class Embedder:
                 if isinstance(found, Embedding):
                     return found
                 tensor, bits = found
-            return self._embedding(await self._inferred(tensor, turn), bits)
+            return self._embedding(await self._inferred_or_blamed(tensor, turn), bits)
 
     async def _opened(self, blob: Blob, region: Region, turn: Turn) -> Decoded | Embedding:
         """What is stored, decoded; or its embedding, if the same bytes came under another name."""
@@ -293,6 +296,23 @@ class Embedder:
                 turn, hashed_tensor_of_region, data, region, rules, limits, cost=cost
             )
 
+    async def _inferred_or_blamed(self, tensor: Floats, turn: Turn) -> Floats:
+        """Where the model fails on this image but works on another one, it is the image's fault:
+        raises ``FailedPrecondition`` then, as trying again would never end."""
+        try:
+            return await self._inferred(tensor, turn)
+        except Unavailable as error:
+            if error.reason != MODEL_FAILED or not await self._works(turn):
+                raise
+            raise self._unusable() from error
+
+    async def _works(self, turn: Turn) -> bool:
+        try:
+            self._embedding(await self._inferred(self._test_tensor(), turn))
+        except ColonnadeError:
+            return False
+        return True
+
     async def _inferred(self, tensor: Floats, turn: Turn) -> Floats:
         try:
             return await self._batcher.submit(tensor, turn)
@@ -301,18 +321,12 @@ class Embedder:
         except Exception as error:  # the runtime's exceptions have no common public base
             _log.exception("the model %s failed", self.card.id)
             self._proven_at = -_PROOF_SECONDS
-            raise Unavailable(
-                f"the model {self.card.id} failed; try again", reason="MODEL_NOT_READY"
-            ) from error
+            raise model_failed(self.card.id) from error
 
     def _embedding(self, row: Floats, perceptual_hash: bytes | None = None) -> Embedding:
         length = float(np.linalg.norm(row.astype(np.float64)))
         if row.shape != (self.card.dimension,) or not np.isfinite(length) or length == 0.0:
-            raise FailedPrecondition(
-                f"the model {self.card.id} gives no usable vector for this image",
-                reason="UNUSABLE_VECTOR",
-                metadata={"model": self.card.id},
-            )
+            raise self._unusable()
         self._proven_at = time.monotonic()
         vector = (row / length).astype(np.float32)
         vector.setflags(write=False)  # it may be given to others too
@@ -326,6 +340,13 @@ class Embedder:
             perceptual_hash=perceptual_hash,
         )
 
+    def _unusable(self) -> FailedPrecondition:
+        return FailedPrecondition(
+            f"the model {self.card.id} gives no usable vector for this image",
+            reason="UNUSABLE_VECTOR",
+            metadata={"model": self.card.id},
+        )
+
     def _test_tensor(self) -> Floats:
         """A smooth ramp of black to white, normalised as any picture."""
         rules = self.card.preprocessing
@@ -336,6 +357,11 @@ class Embedder:
             for mean, std in zip(rules.mean, rules.std, strict=True)
         ]
         return np.stack(planes).astype(np.float32)
+
+
+def model_failed(id: str) -> Unavailable:
+    """What is told of a model whose runtime raised something."""
+    return Unavailable(f"the model {id} failed; try again", reason=MODEL_FAILED)
 
 
 def _window(limits: BatchLimits) -> int:

@@ -15,7 +15,15 @@ from libs.errors import ColonnadeError, FailedPrecondition, Unavailable
 from services.embedding.batcher import Batcher, BatchReport, lane_pools
 from services.embedding.card import ModelCard
 from services.embedding.fairness import Lane, Turn
-from services.embedding.model import EmbedderOptions, Embedding, Workshop, cores, layout
+from services.embedding.model import (
+    MODEL_FAILED,
+    EmbedderOptions,
+    Embedding,
+    Workshop,
+    cores,
+    layout,
+    model_failed,
+)
 from services.embedding.repository import StoredText
 from services.embedding.session import Floats
 from services.embedding.text_session import NgramSession, OnnxTextSession, TextSession
@@ -24,6 +32,8 @@ _log = logging.getLogger(__name__)
 
 # A text of this many characters takes about as long to read as what is the same for all texts.
 _CHARACTERS_A_TURN = 2000
+# Whether a model works at all is tried with this.
+_TRIAL = "A dog on the beach."
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +132,7 @@ class TextEmbedder:
             else:
                 read = self._session.read
                 tokens, truncated = await self._reading.run(turn, read, text, cost=cost)
-                row = await self._inferred(tokens, turn)
+                row = await self._inferred_or_blamed(tokens, turn)
         return TextEmbedding(self._embedding(row), truncated)
 
     async def embed_texts(
@@ -144,6 +154,24 @@ class TextEmbedder:
             tasks = {place: group.create_task(result(texts[place])) for place in order}
         return [tasks[place].result() for place in range(len(texts))]
 
+    async def _inferred_or_blamed(self, tokens: Any, turn: Turn) -> Floats:
+        """Where the model fails on this text but works on another one, it is the text's fault:
+        raises ``FailedPrecondition`` then, as trying again would never end."""
+        try:
+            return await self._inferred(tokens, turn)
+        except Unavailable as error:
+            if error.reason != MODEL_FAILED or not await self._works(turn):
+                raise
+            raise self._unusable() from error
+
+    async def _works(self, turn: Turn) -> bool:
+        try:
+            tokens, _ = await self._reading.run(turn, self._session.read, _TRIAL, cost=1.0)
+            await self._inferred(tokens, turn)
+        except ColonnadeError:
+            return False
+        return True
+
     async def _inferred(self, tokens: Any, turn: Turn) -> Floats:
         try:
             return await self._batcher.submit(tokens, turn)
@@ -151,18 +179,12 @@ class TextEmbedder:
             raise
         except Exception as error:  # the runtime's exceptions have no common public base
             _log.exception("the model %s failed", self.card.id)
-            raise Unavailable(
-                f"the model {self.card.id} failed; try again", reason="MODEL_NOT_READY"
-            ) from error
+            raise model_failed(self.card.id) from error
 
     def _embedding(self, row: Floats) -> Embedding:
         length = float(np.linalg.norm(row.astype(np.float64)))
         if not np.isfinite(length) or length == 0.0:
-            raise FailedPrecondition(
-                f"the model {self.card.id} finds nothing in this text that it can compare",
-                reason="UNUSABLE_VECTOR",
-                metadata={"model": self.card.id},
-            )
+            raise self._unusable()
         return Embedding(
             vector=(row / length).astype(np.float32),
             model=self.card.id,
@@ -170,4 +192,11 @@ class TextEmbedder:
             dimension=self.card.dimension,
             fingerprint=self.card.fingerprint,
             provider=self.provider,
+        )
+
+    def _unusable(self) -> FailedPrecondition:
+        return FailedPrecondition(
+            f"the model {self.card.id} finds nothing in this text that it can compare",
+            reason="UNUSABLE_VECTOR",
+            metadata={"model": self.card.id},
         )

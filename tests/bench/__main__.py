@@ -16,6 +16,7 @@ from tests.bench import (
     lists,
     mixed,
     planning,
+    publishing_speed,
     reads,
     search,
     starts,
@@ -32,6 +33,7 @@ BENCHES: Mapping[str, Callable[[Path], Sequence[Row | Fact]]] = {
     "items": items.measure,
     "lists": lists.measure,
     "planning": planning.measure,
+    "publishing": publishing_speed.measure,
     "search": search.measure,
     "starts": starts.measure,
 }

@@ -31,11 +31,9 @@ SAMPLES = 20
 
 
 def main() -> None:
-    """Runs what is asked for; see ``python -m tests.soak --help``."""
-    parser = argparse.ArgumentParser(prog="python -m tests.soak", add_help=False)
-    parser.add_argument("what", nargs="?", choices=("memory", "publishing"), default="memory")
-    asked, others = parser.parse_known_args()
-    sys.exit(publishing.main(others) if asked.what == "publishing" else _memory(others))
+    """Runs ``publishing`` if it is the first argument, else the one of the memory."""
+    first, others = sys.argv[1:2], sys.argv[2:]
+    sys.exit(publishing.main(others) if first == ["publishing"] else _memory(sys.argv[1:]))
 
 
 def _memory(arguments: Sequence[str]) -> int:

@@ -54,6 +54,8 @@ FAULTS: Final[tuple[dict[str, Any], ...]] = (
     {"kind": "gateway_error", "status": 504, "processed": False},
     {"kind": "errors", "processed": False},
     {"kind": "errors", "processed": True},
+    # Kills hit calls that take their time; the second delay is longer than we wait.
+    {"kind": "delay", "seconds": 3.0},
     {"kind": "delay", "seconds": 8.0},
     {"kind": "rate_limit", "seconds": 3.0},
     {"kind": "duplicate"},
@@ -177,8 +179,9 @@ class Chaos:
 
 def _name(fault: dict[str, Any]) -> str:
     done = {True: ", done", False: ", not done"}.get(fault.get("processed", ""), "")
-    status = f" {fault['status']}" if "status" in fault else ""
-    return f"{fault.get('operation', 'createPost')}: {fault['kind']}{status}{done}"
+    how = f" {fault['status']}" if "status" in fault else ""
+    how += f" {fault['seconds']:g} s" if "seconds" in fault else ""
+    return f"{fault.get('operation', 'createPost')}: {fault['kind']}{how}{done}"
 
 
 async def fill(suite: PublishingSuite, posts: int, minutes: float) -> datetime:
@@ -266,7 +269,8 @@ def report(suite: PublishingSuite, asked: argparse.Namespace, story: Story) -> b
     print(f"From the time that was asked for to being out: {_spread(lags)}.")
     print(f"{doubts} lost answers, {cleared} of them cleared up: {_spread(seconds)}.")
     if suite.ended:
-        print(f"Ended by themselves and were started again: {dict(suite.ended)}.")
+        ended = ", ".join(f"{name} ({times})" for name, times in suite.ended.items())
+        print(f"Ended by themselves (without a database they do not start): {ended}.")
     for name, found in _broken(verdict).items():
         if found:
             print(f"\n{name}: {', '.join(found[:20])}", file=sys.stderr)
@@ -306,10 +310,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, help="an empty folder that is kept, with all logs")
     asked = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="colonnade-soak-") as folder:
-        data = asked.data or Path(folder)
+        outer = asked.data or Path(folder)
+        # A folder of its own tells what was started here from whoever only names ``--data``.
+        data = outer.absolute() / "suite"
         data.mkdir(parents=True, exist_ok=True)
-        data.chmod(0o755)  # PostgreSQL may run as another user
-        with PublishingSuite(data.absolute(), asked.workers) as suite:
+        outer.chmod(0o755)  # PostgreSQL may run as another user
+        with PublishingSuite(data, asked.workers) as suite:
             return 0 if _survives(suite, asked) else 1
 
 

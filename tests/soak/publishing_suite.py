@@ -108,7 +108,8 @@ class PublishingSuite:
     def __init__(self, data: Path, workers: int) -> None:
         self.data = data
         self.provider = StandIn(data)
-        self.postgres = PostgresServer(data / "postgres")
+        # Each worker may open forty connections.
+        self.postgres = PostgresServer(data / "postgres", settings={"max_connections": "250"})
         self.redis = RedisServer(data / "redis")
         self._vectors = QdrantServer(data / "vectors")
         self._stack = ExitStack()

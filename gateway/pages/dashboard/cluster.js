@@ -3,7 +3,7 @@
 import { all, api } from "./api.js";
 import { scopeOf, sources, titleOf } from "./clusters.js";
 import { edits } from "./edits.js";
-import { count, lastPart, number, word } from "./format.js";
+import { count, lastPart, likeness, number, word } from "./format.js";
 import { h } from "./html.js";
 import { clusterForm, members, splitting } from "./members.js";
 import { badge, button, confirmed, empty, field, form, heading, later, link, notify, open, options, section, thumbnail } from "./parts.js";
@@ -25,11 +25,11 @@ export async function clusterView(context) {
       version ? [badge(`as of version ${version}`), link("cluster", name, "As it is now")] : null,
     ]),
     cluster.mergedInto && h("p", "Its members are in ", link("cluster", cluster.mergedInto, "another cluster"), " now."),
-    about(cluster, texts, signal),
-    version ? list : h("div.columns.cluster",
+    about(cluster, texts, version, signal),
+    version ? list : h("div.columns.long",
       h("div", list),
       h("div",
-        section("Quality", later(() => analysis(name, signal), (found) => quality(found, cluster, texts, context))),
+        cluster.memberCount > 0 && section("Quality", later(() => analysis(name, signal), (found) => quality(found, cluster, texts, context))),
         section("Change it",
           h("details.section", h("summary", "Name and describe"), naming(cluster, reload)),
           h("div.actions", archiving(cluster, reload), button("Merge others into it…", () => merging(name, reload)),
@@ -41,12 +41,13 @@ export async function clusterView(context) {
   ];
 }
 
-function about({ name, summary, digest }, texts, signal) {
-  const text = summary || digest?.summary;
-  const issue = digest?.issueTitle;
+// What was written about a cluster is about its members of now.
+function about({ name, summary, digest }, texts, version, signal) {
+  const text = summary || (!version && digest?.summary);
+  const issue = !version && digest?.issueTitle;
   return [
     text && h("p", text),
-    texts && later(() => api.get("/v1/{parent=personas/*/clusters/*}/members", { parent: name, pageSize: 1 }, { signal }),
+    texts && later(() => api.get("/v1/{parent=personas/*/clusters/*}/members", { parent: name, pageSize: 1, version }, { signal }),
       ({ sourceCounts }) => sources(sourceCounts)),
     issue && h("details.section", h("summary", `An issue about it${digest.repository ? ` for ${digest.repository}` : ""}`),
       h("h3", issue), h("p.body", digest.issueBody)),
@@ -68,14 +69,14 @@ function quality(found, cluster, texts, { go, reload }) {
     reload();
   };
   return [
-    h("p", badge(word(found.quality)), ` cohesion ${number(found.cohesion, 2)}`,
+    h("p", badge(word(found.quality)), ` cohesion ${likeness(found.cohesion)}`,
       found.examinedCount < found.memberCount && h("span.soft", `, by ${number(found.examinedCount)} of ${count(found.memberCount, "member")}`)),
     outliers.length > 0 && [h("p.reason", `${count(outliers.length, "member")} may not belong here:`), row(outliers.map(({ item }) => item)),
-      h("p.actions", button("Take them out", takeOut, "button.small"))],
-    split && [h("p.reason", `It may be two groups: ${count(split.items.length, "member")} at ${number(split.cohesion, 2)}, the rest at ${number(split.restCohesion, 2)}.`),
+      h("p.actions", button(outliers.length === 1 ? "Take it out" : "Take them out", takeOut, "button.small"))],
+    split && [h("p.reason", `It may be two groups: ${count(split.items.length, "member")} at ${likeness(split.cohesion)}, the rest at ${likeness(split.restCohesion)}.`),
       row(split.items), h("p.actions", button("Split them off…", () => splitting(name, split.items.slice(0, 200), go), "button.small"))],
     similarClusters.length > 0 && [h("p.reason", "Nearest clusters:"), h("ul.rows", similarClusters.map((near) => h("li.split",
-      h("span", link("cluster", near.cluster, titleOf(near)), h("span.soft", ` ${number(near.likeness, 2)}`)),
+      h("span", link("cluster", near.cluster, titleOf(near)), h("span.soft", ` ${likeness(near.likeness)}`)),
       near.mergeSuggested && button("Merge it in", () => merge(name, near.cluster, reload), "button.small"))))],
   ];
 }

@@ -4,13 +4,13 @@
 // same for projects.
 
 import { api } from "./api.js";
-import { count, lastPart, number, word } from "./format.js";
+import { count, lastPart, likeness, number, word } from "./format.js";
 import { grouping } from "./grouping.js";
 import { h, fill } from "./html.js";
 import { badge, button, choice, empty, endless, field, form, heading, later, link, nearScreen, open, options, problem, thumbnail } from "./parts.js";
 import { to } from "./routes.js";
 
-const MORE = 4;
+const SHEETS = [4, 2, 1, 0];
 const ORDERS = [["", "largest first"], ["recent", "changed last first"]];
 const SHOWN = [["", "in use"], ["archived", "archived"], ["retired", "no longer found"]];
 
@@ -50,12 +50,14 @@ export function titleOf(cluster) {
   return cluster.title || "without a title";
 }
 
-function clusterCard(cluster, texts, version) {
-  const summary = cluster.summary || cluster.digest?.summary;
+function clusterCard({ digest: written, ...cluster }, texts, version) {
+  // What was written about a cluster is about its members of now.
+  const digest = version ? null : written;
+  const summary = cluster.summary || digest?.summary;
   return h(
     "li.card",
-    h("a.cover", { href: to("cluster", cluster.name, { version }) }, !texts && sheet(cluster), h("h2", titleOf(cluster))),
-    h("p.soft", count(cluster.memberCount, texts ? "text" : "photo"), cluster.cohesion > 0 && `, cohesion ${number(cluster.cohesion, 2)}`,
+    h("a.cover", { href: to("cluster", cluster.name, { version }) }, !texts && sheet(cluster, digest), h("h2", titleOf(cluster))),
+    h("p.soft", count(cluster.memberCount, texts ? "text" : "photo"), cluster.cohesion > 0 && `, cohesion ${likeness(cluster.cohesion)}`,
       cluster.origin === "ORIGIN_CURATED" && [" ", badge("curated")], cluster.state !== "STATE_ACTIVE" && [" ", badge(word(cluster.state))]),
     summary && h("p", summary),
     texts && cluster.memberCount > 0 && beginning(cluster, version),
@@ -63,11 +65,13 @@ function clusterCard(cluster, texts, version) {
 }
 
 // The hero, and others that were chosen to tell of the cluster.
-function sheet({ title, hero, digest }) {
+function sheet({ title, hero }, digest) {
   if (!hero?.item) return h("span.none", "no photo");
-  const others = (digest?.representatives ?? []).filter((item) => item !== hero.item).slice(0, MORE);
-  return h("div.sheet", { class: others.length ? "" : "single" }, thumbnail(hero.item, `the photo that stands for ${title}`),
-    others.map((item) => thumbnail(item)));
+  const others = (digest?.representatives ?? []).filter((item) => item !== hero.item);
+  // Those that leave no hole.
+  const shown = others.slice(0, SHEETS.find((amount) => amount <= others.length));
+  return h("div.sheet", { class: `with-${shown.length}` }, thumbnail(hero.item, `the photo that stands for ${title}`),
+    shown.map((item) => thumbnail(item)));
 }
 
 // Where the texts of a cluster come from, and what the most central ones are called.
@@ -76,7 +80,7 @@ function beginning({ name }, version) {
   nearScreen(element, async () => {
     try {
       const page = await api.get("/v1/{parent=personas/*/clusters/*}/members", { parent: name, pageSize: 3, version });
-      fill(element, sources(page.sourceCounts), h("ul.rows.soft", page.members.map(({ title, excerpt }) => h("li", title || excerpt.slice(0, 80)))));
+      fill(element, sources(page.sourceCounts), h("ul.openings", page.members.map(({ title, excerpt }) => h("li", title || excerpt.slice(0, 80)))));
     } catch (error) {
       fill(element, problem(error));
     }

@@ -20,6 +20,11 @@ export function percent(share) {
   return `${number(share * 100)} %`;
 }
 
+// How alike things are, with two digits: 0.90, and never -0.00.
+export function likeness(value) {
+  return (Math.round(100 * value) / 100 || 0).toFixed(2);
+}
+
 export function count(amount, one, many = `${one}s`) {
   return `${number(amount)} ${amount === 1 ? one : many}`;
 }

@@ -22,16 +22,18 @@ export async function grouping({ zone, signal, reload }, scope) {
     const { state, text } = outcomeOf(run, zone);
     fill(line, badge(state), " ", text, h("span.soft", waiting ? ` ${count(waiting, "item")} waiting to be grouped.` : " Nothing is waiting."));
   };
+  let active = "";
+  const stop = button("Stop", () => api.call("/v1/{name=personas/*/clusteringRuns/*}:cancel", { name: active }));
   const follow = async (name) => {
+    active = name;
     for (const each of starts) each.disabled = true;
     let run;
     try {
       await api.watch("/v1/{name=personas/*/clusteringRuns/*}:watch", { name }, (message) => {
         run = message.clusteringRun;
-        if (isActive(run)) {
-          fill(line, badge("running"), " ", run.progress?.phase || word(run.state), amount(run.progress));
-          fill(track, bar(run.progress), stop);
-        }
+        if (!isActive(run)) return;
+        fill(line, badge("running"), " ", run.progress?.phase || word(run.state), amount(run.progress));
+        fill(track, bar(run.progress), stop);
       }, { signal });
     } finally {
       fill(track);
@@ -42,22 +44,16 @@ export async function grouping({ zone, signal, reload }, scope) {
     // What else is shown meanwhile is left alone.
     if (element.isConnected) reload();
   };
-  const stop = button("Stop", () => api.call("/v1/{name=personas/*/clusteringRuns/*}:cancel", { name: active }));
-  let active = "";
   const start = (mode) => async () => {
     if (mode === "MODE_REFIT" && !await confirmed("Group everything anew?",
       "Items may change their clusters. What people named, locked, merged or chose stays, and the history keeps how it was.", "Group anew")) return;
-    active = await runOf(scope, mode);
-    await follow(active);
+    await follow(await runOf(scope, mode));
   };
   const starts = [button("Group now", start("MODE_AUTO"), "button.primary"), button("Everything anew…", start("MODE_REFIT"))];
   const current = runs.find(isActive);
   show(runs.find((run) => !isActive(run)));
   element.append(h("div.actions", starts, link("history", scope, "History")));
-  if (current) {
-    active = current.name;
-    follow(active).catch((error) => error.name !== "AbortError" && notify(error.message, true));
-  }
+  if (current) follow(current.name).catch((error) => error.name !== "AbortError" && notify(error.message, true));
   return element;
 }
 

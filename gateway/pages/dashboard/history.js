@@ -20,7 +20,7 @@ export async function historyView(context) {
   }, (version) => row(version, scope, zone, reload), empty("There is no version yet. The first run makes one:", "colonnade clusters run --help"));
   return [
     heading("History", link("clusters", scope, "Clusters")),
-    h("div.columns",
+    h("div.columns.long",
       section("Versions", list.element),
       h("div",
         section("Compare", comparing(scope, context.query, signal)),

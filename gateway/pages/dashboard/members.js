@@ -1,7 +1,7 @@
 // The members of a cluster, and what people do with some of them at once.
 
 import { all, api } from "./api.js";
-import { count, lastPart, number } from "./format.js";
+import { count, lastPart, likeness, number } from "./format.js";
 import { h, fill } from "./html.js";
 import {
   badge, button, busy, empty, endless, field, form, notify, open, options, problem, tellResults, thumbnail,
@@ -44,7 +44,7 @@ function tile(member, { hero }, box) {
     "li.tile", { class: isHero ? "keep" : "" },
     h("a", { href: to("photo", member.item) }, thumbnail(member.item, isHero ? "the hero of the cluster" : `member ${member.position}`)),
     box,
-    h("span.quality", { title: "cosine to the middle of the cluster" }, likeness(member)),
+    h("span.quality", { title: "cosine to the middle of the cluster" }, nearness(member)),
     h("p", isHero && badge(hero.pinned ? "chosen hero" : "hero"), marks(member)),
   );
 }
@@ -58,12 +58,12 @@ function textRow(member, box, signal) {
   }), { once: true });
   return h("li", box, h("div",
     h("p", h("strong", member.title || "without a title"), " ", member.source && h("span.tag", member.source), " ", marks(member),
-      h("span.soft", { title: "cosine to the middle of the cluster" }, ` ${likeness(member)}`)),
+      h("span.soft", { title: "cosine to the middle of the cluster" }, ` ${nearness(member)}`)),
     h("p.soft", member.excerpt), whole));
 }
 
-function likeness({ similarity }) {
-  return similarity ? number(similarity, 2) : "new";
+function nearness({ similarity }) {
+  return similarity ? likeness(similarity) : "new";
 }
 
 function marks(member) {

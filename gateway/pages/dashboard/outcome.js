@@ -16,13 +16,13 @@ export function outcomeOf(run, zone) {
   const at = zone.moment(run.endTime);
   if (run.state === "JOB_STATE_SUCCEEDED") {
     const { noop, items } = run.stats;
-    return noop ? { state: "nothing new", text: `succeeded at ${at}, ${count(items, "item")}, nothing had changed` }
-      : { state: "ok", text: `succeeded at ${at}, ${count(items, "item")}` };
+    return noop ? { state: "nothing new", text: `succeeded at ${at}, ${count(items, "item")}, nothing had changed.` }
+      : { state: "ok", text: `succeeded at ${at}, ${count(items, "item")}.` };
   }
   const { message, details = [] } = run.error ?? {};
   const reason = details.find((detail) => detail.reason)?.reason;
   const why = [reason, message].filter(Boolean).join(": ");
-  return { state: word(run.state), text: `${word(run.state)} at ${at}${why && `: ${why}`}` };
+  return { state: word(run.state), text: `${word(run.state)} at ${at}${why && `: ${why}`}.` };
 }
 
 // What changed in a version or a run, such as "2 new, 1 merged"; empty where nothing did.

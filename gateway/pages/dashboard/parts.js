@@ -53,10 +53,11 @@ export function link(view, name, text, query) {
 }
 
 const TONES = {
-  ready: "good", posted: "good", completed: "good", connected: "good", succeeded: "good", active: "good", winner: "good",
+  ready: "good", posted: "good", completed: "good", connected: "good", succeeded: "good", active: "good", winner: "good", ok: "good", tight: "good",
   low: "warn", minimal: "soft", critical: "bad", exhausted: "bad", failed: "bad", missed: "bad", "needs review": "bad",
   "needs attention": "bad", "not ready": "bad", unknown: "warn", waiting: "warn", paused: "warn", "awaiting image": "warn", "retry wait": "warn",
-  pending: "warn", review: "warn", rejected: "soft", cancelled: "soft", archived: "soft", scheduled: "info", running: "info",
+  pending: "warn", review: "warn", loose: "warn", rejected: "soft", cancelled: "soft", archived: "soft", retired: "soft",
+  "never run": "soft", "nothing new": "soft", scheduled: "info", running: "info",
 };
 
 export function badge(text) {

@@ -69,7 +69,7 @@ export async function pillarView(context) {
   const [pillar, report, clusters] = await Promise.all([
     api.get("/v1/{name=personas/*/pillars/*}", { name }, { signal }),
     api.ask("/v1/{parent=personas/*}:previewGaps", { parent: persona.name }, {}, { signal }),
-    all("/v1/{parent=personas/*/clusters/*}/pillars", { parent: `${persona.name}/clusters/-`, pillar: name }, "clusterPillars"),
+    all("/v1/{parent=personas/*}/clusters", { parent: persona.name, filter: `pillar = "${name}"` }, "clusters"),
   ]);
   const gap = report.current.pillars.find((each) => each.pillar === name);
   const advice = report.current.recommendations.find((each) => each.pillar === name);
@@ -80,8 +80,7 @@ export async function pillarView(context) {
     heading(pillar.displayName, [h("span.soft", `${pillar.weight} % of ${persona.displayName}’s posts`), gap && supplyState(gap)]),
     gap && [supplyBar(gap), supplyFacts(gap, zone, report.current.horizonDays)],
     advice && h("p.reason", advice.explanation),
-    clusters.length > 0 && h("ul.chips", clusters.map(({ cluster, primary }) =>
-      h("li", link("cluster", cluster, primary ? "its first cluster" : "a cluster of it")))),
+    clusters.length > 0 && h("ul.chips", { "aria-label": "Its clusters" }, clusters.map((cluster) => h("li", link("cluster", cluster.name, cluster.title)))),
     h("nav.tabs", { "aria-label": "Pillar" }, tabs.map(([id, text]) =>
       h("a", { href: to("pillar", name, id === "photos" ? {} : { show: id }), "aria-current": id === tab && "page" }, text))),
     tab === "photos" && [

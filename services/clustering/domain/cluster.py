@@ -129,9 +129,9 @@ class ScopeState:
     """What is remembered of a scope between runs.
 
     ``state_key`` is where the engine's memory lies, ``memory_version`` the version whose members it
-    knows, ``next_key`` the number of the next key. ``erasures`` counts the deletions that took
-    items out of versions that there were already: a version shows the same for as long as it
-    does not grow.
+    knows, ``next_key`` the number of the next key. ``erasures`` counts the deletions of items,
+    which take them out of versions that there were already: a version shows the same for as long
+    as it does not grow.
     """
 
     scope: str

@@ -143,8 +143,8 @@ def repository_of(named: Iterable[str]) -> str:
 
 
 def pause_after(failures: int) -> timedelta:
-    """How long a language model is left alone that failed so often in a row: a minute, then twice
-    as long each time, six hours at most."""
+    """How long a cluster is left alone after so many failures in a row, of the language model or of
+    something else: a minute, then twice as long each time, six hours at most."""
     doubled: timedelta = _FIRST_PAUSE * 2 ** min(max(failures - 1, 0), 20)
     return min(doubled, _LONGEST_PAUSE)
 

@@ -128,9 +128,9 @@ class Moved:
 class Departure:
     """An item that was deleted since the last run.
 
-    ``cluster_id`` is where it was, None for in no cluster; ``vector`` what the memory has of it in
-    ``collection``, None where the index did not have it; ``weight`` how much it counts there, 0 for
-    a copy of another item.
+    ``cluster_id`` is where the memory has it, None for in no cluster; ``vector`` what it has of it
+    in ``collection``, None where the index did not have it; ``weight`` how much it counts there, 0
+    for a copy of another item.
     """
 
     scope: str
@@ -144,17 +144,15 @@ class Departure:
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """How many rows a pruning removed, or would remove, and the memories that nobody needs then."""
+    """How many rows a pruning removed, or would remove."""
 
     versions: int = 0
     members: int = 0
     clusters: int = 0
-    state_keys: tuple[str, ...] = ()
 
     def __add__(self, other: "Pruned") -> "Pruned":
         return Pruned(
             self.versions + other.versions,
             self.members + other.members,
             self.clusters + other.clusters,
-            (*self.state_keys, *other.state_keys),
         )

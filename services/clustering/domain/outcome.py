@@ -46,6 +46,10 @@ class Outcome:
     merged: Mapping[str, str]
     corrections: tuple[Shift, ...]
 
+    def leaves(self, item: str, cluster_id: str) -> bool:
+        """Whether an item is elsewhere than in a cluster from now on."""
+        return item in self.changes and self.changes[item].cluster_id != cluster_id
+
     def joined(self, cluster_id: str) -> list[Member]:
         """The members that a cluster got."""
         return [
@@ -68,6 +72,7 @@ def outcome_of(found: Found, scope: str, now: datetime) -> Outcome:
     ended = {clusters[key].id for key in (*step.merged, *step.retired) if key in clusters} - kept
     touched = {key for key in step.touched if key in clusters}
     touched |= {key for key in (*step.merged, *step.retired) if key in clusters}
+    touched |= _left(changes, found.places, clusters)
     return Outcome(
         changes=changes,
         clusters={
@@ -112,6 +117,19 @@ def _close(
                 corrections.append(Shift(ids[place.item], vector, before, after))
     kept |= {clusters[key].id for key in step.retired if key in clusters and clusters[key].curated}
     return kept
+
+
+def _left(
+    changes: Mapping[str, Change], places: Mapping[str, Place], clusters: Mapping[str, Cluster]
+) -> set[str]:
+    """The keys of known clusters that items leave, counted by the engine or not."""
+    keys = {cluster.id: key for key, cluster in clusters.items()}
+    left = {
+        places[name].cluster_id
+        for name, change in changes.items()
+        if name in places and places[name].cluster_id != change.cluster_id
+    }
+    return {keys[id] for id in left if id in keys}
 
 
 def _moved(place: Place, cluster_id: str | None) -> Change:

@@ -66,6 +66,20 @@ class Placed:
     similarity: float
 
 
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A point that a large fit looked at: its group, -1 for none, and its item, '' if that is gone.
+
+    A ``copy`` does not count in the group. One whose original is gone by now is ``freed``.
+    """
+
+    point_id: str
+    item: str
+    group: int
+    copy: bool
+    freed: bool
+
+
 def folder_of(scope: str, run_id: str) -> str:
     """Where the blobs of the shards of a run lie."""
     return f"clustering/{scope}/shards/{run_id}"

@@ -1,6 +1,6 @@
 """Clusters and their versions, as the use cases see them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -84,13 +84,19 @@ class Versions(Protocol):
     async def unstage(self, run_id: str) -> None:
         """Forgets what was staged for a run."""
 
+    async def left_staged(self) -> list[str]:
+        """The ids of runs that ended or are gone and for which something is staged."""
+
+    async def unstage_some(self, run_id: str, limit: int) -> int:
+        """Forgets so much of what was staged for a run at most; answers how much."""
+
     async def moved(self, scope: str, after: int) -> list[Moved]:
         """The items that the memory has and that count in other clusters since a version."""
 
-    async def drop(self, scope: str, items: Sequence[str]) -> tuple[list[Place], list[Cluster]]:
-        """Takes items out of every version; answers where they were at last, and the clusters that
-        lack a hero now. Their copies are copies no more, and wait for a run. In earlier versions,
-        the most central one of the rest follows a hero."""
+    async def drop(self, scope: str, items: Sequence[str]) -> list[Cluster]:
+        """Takes items out of every version; answers the clusters that lack a hero now. Their copies
+        are copies no more, and wait for a run. In earlier versions, the most central one of the
+        rest follows a hero."""
 
     async def set_hero(self, cluster_id: str, hero: Hero | None) -> None:
         """Replaces the hero that a cluster has now."""
@@ -104,13 +110,26 @@ class Versions(Protocol):
     async def pin(self, scope: str, version: int, *, pinned: bool) -> None:
         """Has a version kept whatever its age, or not."""
 
+    async def free_titles(self, cluster_ids: Sequence[str]) -> None:
+        """Lets others have the titles of these clusters, which the next version names anew."""
+
     async def outdated(self, before: datetime) -> Pruned:
         """What ``prune`` would remove in the end."""
 
-    async def prune(self, before: datetime, limit: int) -> Pruned:
-        """Removes versions older than a moment, but for pinned ones, the newest of each scope and
-        the one with its newest memory, and rows that no kept version shows: so many of each kind at
-        most. Answers what it removed."""
+    async def old_memories(self, scope: str, limit: int) -> list[str]:
+        """Where memories lie that a newer one of the same scope follows; '' for those of all
+        scopes."""
+
+    async def forget_memories(self, keys: Sequence[str]) -> None:
+        """Notes that the memories with these keys are gone."""
+
+    async def prunable(self, before: datetime, after: str, limit: int) -> list[str]:
+        """The scopes that come ``after`` one by name and have something to prune."""
+
+    async def prune(self, scope: str, before: datetime, limit: int) -> Pruned:
+        """Removes versions of a scope older than a moment, but for pinned ones, the newest one, the
+        one that its memory knows, and those whose memory is still there; and rows that no kept
+        version shows: so many of each kind at most. Answers what it removed."""
 
 
 class Departures(Protocol):
@@ -118,6 +137,10 @@ class Departures(Protocol):
 
     async def seen(self, names: Sequence[str]) -> dict[str, str]:
         """The items that the memory of their scope has, each with the collection of its vector."""
+
+    async def places(self, scopes: Collection[str], names: Sequence[str]) -> dict[str, Place]:
+        """Where the memory of their scopes has these items, those that it has in a cluster: where
+        they were in its version, whatever people did since. Asked before they are dropped."""
 
     async def add(self, departures: Sequence[Departure]) -> None:
         """Remembers departures, each item once."""

@@ -40,10 +40,11 @@ class History(Protocol):
         """How many items went where between two versions."""
 
     async def shown(self, scope: str, version: int) -> list[str]:
-        """The ids of the clusters that a version shows, without those that were deleted since."""
+        """The ids of the clusters that a version shows."""
 
     async def differences(self, scope: str, version: int) -> Sequence[Change]:
-        """Where items were in a version that are elsewhere, or otherwise, by now."""
+        """Where items were in a version that are elsewhere, or otherwise, by now. What follows in
+        the same transaction may take its time."""
 
     async def scopes(self, page: PageRequest) -> Page[ScopeSummary]:
         """The scopes that have items or versions, by name."""

@@ -49,7 +49,7 @@ class Namings(Protocol):
 @dataclass(frozen=True, slots=True)
 class DueSummary:
     """A cluster that is to be looked at, since when, its digest as it stands, and how often in a
-    row the language model failed."""
+    row that failed, or the language model did."""
 
     cluster_id: str
     scope: str
@@ -82,17 +82,19 @@ class Summaries(Protocol):
         """Stores what was written, and ``due.failures``, and gives the cluster back; it is looked
         at ``again`` then, or at once if it changed in between. Raises LeaseLost."""
 
-    async def drop(self, cluster_id: str, lease: Lease) -> None:
+    async def drop(self, due: DueSummary, lease: Lease) -> None:
         """Forgets one of which nothing is to be written. Raises LeaseLost."""
 
-    async def give_back(self, cluster_id: str, lease: Lease) -> None:
-        """Leaves it to the next one. Raises LeaseLost."""
+    async def give_back(self, due: DueSummary, lease: Lease, again: datetime | None = None) -> None:
+        """Leaves it to the next one, at once or, after it failed, ``again`` then, unless it changed
+        in between; stores ``due.failures`` with that. Raises LeaseLost."""
 
     async def of(self, cluster_ids: Collection[str]) -> dict[str, Digest]:
         """What was written about these clusters, by id."""
 
-    async def stamp(self, scope: str) -> datetime | None:
-        """When something was written last about any cluster of a scope."""
+    async def changes(self, scope: str) -> int:
+        """How often what ``of`` answers for clusters of a scope was changed: no number comes twice,
+        whoever changed it and when they began."""
 
 
 class NotWritten(Exception):

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from services.clustering.domain.edit import Place
 from services.clustering.domain.item import Item, Modality
 
 
@@ -55,9 +54,6 @@ class VectorQueue(Protocol):
 
     async def set_hashes(self, collection: str, hashes: Mapping[str, str]) -> None:
         """Notes the hashes of the texts that vectors were made of."""
-
-    async def places(self, items: Sequence[Item]) -> dict[str, Place]:
-        """Where items are in the newest version of their scope, those that are in a cluster."""
 
     async def ungroup(self, collection: str, names: Sequence[str]) -> None:
         """Has the next run look at these items as at new ones."""

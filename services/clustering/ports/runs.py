@@ -85,11 +85,11 @@ class Snapshots(Protocol):
     async def save(self, key: str, data: bytes) -> None:
         """Stores bytes under a key of their own."""
 
-    async def forget(self, key: str) -> None:
-        """Deletes them if they are there; leaves them where that fails."""
+    async def forget(self, key: str) -> bool:
+        """Deletes them if they are there; False where that fails, and they may be left."""
 
     async def forget_all(self, folder: str) -> None:
-        """The same for every key below a folder."""
+        """Deletes those of every key below a folder; leaves them where that fails."""
 
 
 class Vectors(Protocol):

@@ -8,7 +8,7 @@ from libs.lease import Lease
 from services.clustering.algorithms.linkage import Doubles, Indices
 from services.clustering.algorithms.shards import Ids
 from services.clustering.domain.carrying import Overlap, Standing
-from services.clustering.domain.shard import Placed, Progress, Shard
+from services.clustering.domain.shard import Placed, Progress, Shard, Spot
 
 
 class Shards(Protocol):
@@ -93,6 +93,9 @@ class Placements(Protocol):
 
     async def of_items(self, run_id: str, names: Collection[str]) -> list[Placed]:
         """Where these items ended, those in a group."""
+
+    async def spots(self, run_id: str, names: Collection[str]) -> list[Spot]:
+        """Where these items ended, and everything that is gone by now, or a copy of such."""
 
     async def stage(self, run_id: str, clusters: Mapping[int, str]) -> None:
         """Stages the whole membership for the next version; ``clusters`` are the ids of the groups'

@@ -284,10 +284,16 @@ def _after(order: Order, key: Sequence[Any]) -> Any:
     return tuple_(-func.extract("epoch", moment), id)
 
 
-def in_version(table: FromClause, version: int) -> ColumnElement[bool]:
+def in_version(table: FromClause, version: int | ColumnElement[int]) -> ColumnElement[bool]:
     """Whether a version shows a row."""
     until = func.coalesce(table.c.until, literal_column(str(_LAST)))
     return (table.c.since <= version) & (until > version)
+
+
+def is_closed(table: FromClause) -> ColumnElement[bool]:
+    """Whether the newest version shows a row no more, as the indexes have it."""
+    last: ColumnElement[int] = literal_column(str(_LAST))
+    return func.coalesce(table.c.until, last) < last
 
 
 def newest_rows() -> Select[Any]:

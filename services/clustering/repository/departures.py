@@ -1,15 +1,17 @@
 """What the engine's memory still has of items that are gone, in PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from sqlalchemy import and_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.clustering.domain.edit import Place
 from services.clustering.domain.history import Departure
 from services.clustering.repository.arrays import among
-from services.clustering.tables import departures, item_vectors, items, scopes
+from services.clustering.repository.clusters import in_version
+from services.clustering.tables import departures, item_vectors, items, members, scopes
 
 
 class DepartureRepository:
@@ -27,6 +29,17 @@ class DepartureRepository:
             .where(among(item_vectors.c.item, names), item_vectors.c.grouped)
         )
         return {row.item: row.collection for row in found}
+
+    async def places(self, within: Collection[str], names: Sequence[str]) -> dict[str, Place]:
+        here = and_(scopes.c.scope == members.c.scope, among(members.c.scope, within))
+        then = in_version(members, scopes.c.memory_version)
+        found = await self._connection.execute(
+            select(members).join(scopes, here).where(among(members.c.item, names), then)
+        )
+        return {
+            row.item: Place(row.item, row.cluster_id, row.similarity, row.duplicate_of, row.locked)
+            for row in found
+        }
 
     async def add(self, new: Sequence[Departure]) -> None:
         if new:

@@ -11,7 +11,7 @@ from services.clustering.domain.cluster import ClusterState
 from services.clustering.domain.history import Change, Version
 from services.clustering.ports.history import Flow, ScopeSummary
 from services.clustering.repository.clusters import in_version
-from services.clustering.repository.versions import to_version
+from services.clustering.repository.versions import TAKE_TIME, to_version
 from services.clustering.tables import cluster_versions, clusters, members, versions
 
 
@@ -48,7 +48,7 @@ class HistoryRepository:
         found = await self._connection.execute(
             select(clusters.c.id)
             .join_from(clusters, cluster_versions)
-            .where(clusters.c.scope == scope, clusters.c.delete_time.is_(None))
+            .where(clusters.c.scope == scope)
             .where(in_version(cluster_versions, version))
             .where(cluster_versions.c.state != ClusterState.RETIRED)
             .order_by(clusters.c.id)
@@ -56,6 +56,7 @@ class HistoryRepository:
         return list(found.scalars())
 
     async def differences(self, scope: str, version: int) -> Sequence[Change]:
+        await self._connection.execute(TAKE_TIME)
         found = await self._connection.execute(_DIFFERENCES, {"scope": scope, "version": version})
         return [Change(*row) for row in found]
 

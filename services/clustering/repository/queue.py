@@ -21,12 +21,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.clustering.domain.edit import Place
 from services.clustering.domain.generation import FED
 from services.clustering.domain.item import Item, ItemState, Modality
 from services.clustering.repository.arrays import among, rows_of
 from services.clustering.repository.items import LIVE, kind_of, of_kind, standing, to_item
-from services.clustering.tables import collections, item_vectors, items, members, near_pairs
+from services.clustering.tables import collections, item_vectors, items, near_pairs
 
 _AT_ONCE: dict[str, Any] = {"due_time": None, "taker": ""}
 
@@ -81,9 +80,9 @@ class QueueRepository:
         until: datetime,
         before: datetime | None = None,
     ) -> list[Item]:
-        scopes = await self._scopes(collection, after, limit, now)
+        scopes = await self._scopes(collection, after, limit, now, before)
         if len(scopes) < limit and after:
-            first = await self._scopes(collection, "", limit - len(scopes), now)
+            first = await self._scopes(collection, "", limit - len(scopes), now, before)
             scopes += [scope for scope in first if scope <= after]
         if not scopes:
             return []
@@ -147,17 +146,6 @@ class QueueRepository:
             .values(text_hash=given.c.text_hash)
         )
 
-    async def places(self, items: Sequence[Item]) -> dict[str, Place]:
-        scopes = among(members.c.scope, {item.scope for item in items})
-        named = among(members.c.item, (item.name for item in items))
-        found = await self._connection.execute(
-            select(members).where(scopes, named, members.c.until.is_(None))
-        )
-        return {
-            row.item: Place(row.item, row.cluster_id, row.similarity, row.duplicate_of, row.locked)
-            for row in found
-        }
-
     async def ungroup(self, collection: str, names: Sequence[str]) -> None:
         await self._connection.execute(
             update(item_vectors)
@@ -193,13 +181,15 @@ class QueueRepository:
             )
         return sorted({row.item for row in found})
 
-    async def _scopes(self, collection: str, after: str, limit: int, now: datetime) -> list[str]:
+    async def _scopes(
+        self, collection: str, after: str, limit: int, now: datetime, before: datetime | None
+    ) -> list[str]:
         """Some scopes that wait, by name: one step in the index each, however much they have."""
 
         def next_after(scope: Any) -> Any:
             return (
                 select(item_vectors.c.scope)
-                .where(*_due(collection, now), item_vectors.c.scope > scope)
+                .where(*_due(collection, now), *_made(before), item_vectors.c.scope > scope)
                 .order_by(item_vectors.c.scope)
                 .limit(1)
             )
@@ -224,6 +214,12 @@ def _due(collection: str, now: datetime) -> list[ColumnElement[bool]]:
     ]
 
 
+def _made(before: datetime | None) -> list[ColumnElement[bool]]:
+    if before is None:
+        return []
+    return [exists().where(items.c.name == item_vectors.c.item, items.c.create_time < before)]
+
+
 def _fair_shares(
     collection: str, scopes: Sequence[str], limit: int, now: datetime, before: datetime | None
 ) -> Any:
@@ -235,16 +231,12 @@ def _fair_shares(
     )
     waiting = (
         select(item_vectors.c.item, item_vectors.c.arrival)
-        .where(*_due(collection, now), item_vectors.c.scope == listed.c.scope)
+        .where(*_due(collection, now), *_made(before), item_vectors.c.scope == listed.c.scope)
         .order_by(item_vectors.c.arrival)
         # Each of the others has one at least.
         .limit(limit - len(scopes) + 1)
         .with_for_update(skip_locked=True, of=item_vectors)
     )
-    if before is not None:
-        waiting = waiting.join(
-            items, and_(items.c.name == item_vectors.c.item, items.c.create_time < before)
-        )
     mine = waiting.correlate(listed).lateral("mine")
     turn = func.row_number().over(partition_by=listed.c.place, order_by=mine.c.arrival)
     shares = (

@@ -20,7 +20,7 @@ from services.clustering.algorithms.linkage import Doubles, Indices
 from services.clustering.algorithms.shards import Ids, ids_in
 from services.clustering.domain.carrying import Overlap, Standing
 from services.clustering.domain.run import ACTIVE
-from services.clustering.domain.shard import Placed, Progress, Shard, ShardState
+from services.clustering.domain.shard import Placed, Progress, Shard, ShardState, Spot
 from services.clustering.repository.arrays import among
 from services.clustering.tables import items, placements, runs, shards
 
@@ -126,6 +126,22 @@ _CENTRAL = text(
     ) AS ranked
     WHERE place <= :limit
     ORDER BY label, place
+    """
+)
+_SPOTS = text(
+    """
+    SELECT CAST(placements.point_id AS text) AS point_id, coalesce(items.name, '') AS item,
+           placements.label, copy_of IS NOT NULL AS copy,
+           copy_of IS NOT NULL AND leaders.name IS NULL AS freed
+    FROM clustering.placements
+    LEFT JOIN clustering.items
+      ON items.point_id = placements.point_id AND items.state = 'live'
+    LEFT JOIN clustering.items AS leaders
+      ON leaders.point_id = placements.copy_of AND leaders.state = 'live'
+    WHERE placements.run_id = CAST(:run_id AS uuid)
+      AND (items.name IS NULL OR items.name = ANY(CAST(:names AS text[]))
+           OR (copy_of IS NOT NULL AND leaders.name IS NULL))
+    ORDER BY placements.point_id
     """
 )
 _STAGE = """
@@ -376,6 +392,13 @@ class PlacementRepository:
             .where(among(items.c.name, names))
         )
         return [Placed(row.label, row.name, row.similarity) for row in found]
+
+    async def spots(self, run_id: str, names: Collection[str]) -> list[Spot]:
+        await self._connection.execute(_PATIENTLY)
+        found = await self._connection.execute(
+            _SPOTS.bindparams(run_id=run_id, names=sorted(names))
+        )
+        return [Spot(row.point_id, row.item, row.label, row.copy, row.freed) for row in found]
 
     async def stage(self, run_id: str, groups: Mapping[int, str]) -> None:
         await self._connection.execute(_PATIENTLY)

@@ -13,10 +13,11 @@ from libs.lease import Lease, LeaseLost
 from services.clustering.domain.cluster import ClusterState
 from services.clustering.domain.digest import Digest, DigestSource, DigestState, Text
 from services.clustering.ports.naming import DueSummary
-from services.clustering.repository.arrays import among, rows_of
+from services.clustering.repository.arrays import among, inserted, rows_of
 from services.clustering.tables import (
     cluster_versions,
     clusters,
+    digest_counts,
     scopes,
     summaries,
     summarised,
@@ -40,6 +41,7 @@ class SummaryRepository:
         if not news:
             return 0
         count = await self._have_looked_at(news, now)
+        await self._count([scope for scope, _, _ in news])
         given = rows_of("given", summarised.c, ((scope, version) for scope, version, _ in news))
         upsert = insert(summarised).from_select(["scope", "version"], select(*given.c))
         await self._connection.execute(
@@ -130,16 +132,22 @@ class SummaryRepository:
                 else_=summaries.c.due_time,
             ),
         )
+        await self._count([due.scope])
 
-    async def drop(self, cluster_id: str, lease: Lease) -> None:
-        done = await self._connection.execute(
-            delete(summaries).where(summaries.c.cluster_id == cluster_id, held(summaries, lease))
-        )
+    async def drop(self, due: DueSummary, lease: Lease) -> None:
+        row = summaries.c.cluster_id == due.cluster_id
+        done = await self._connection.execute(delete(summaries).where(row, held(summaries, lease)))
         if done.rowcount == 0:
             raise LeaseLost(f"{lease.owner} lost its lease {lease.token}")
+        await self._count([due.scope])
 
-    async def give_back(self, cluster_id: str, lease: Lease) -> None:
-        await release(self._connection, summaries, summaries.c.cluster_id == cluster_id, lease)
+    async def give_back(self, due: DueSummary, lease: Lease, again: datetime | None = None) -> None:
+        row, pause = summaries.c.cluster_id == due.cluster_id, dict[str, Any]()
+        if again is not None:
+            moment = literal(again, summaries.c.due_time.type)
+            changed = (summaries.c.due_time != due.time, summaries.c.due_time)
+            pause = {"failures": due.failures, "due_time": case(changed, else_=moment)}
+        await release(self._connection, summaries, row, lease, **pause)
 
     async def of(self, cluster_ids: Collection[str]) -> dict[str, Digest]:
         found = await self._connection.execute(
@@ -147,12 +155,19 @@ class SummaryRepository:
         )
         return {row.cluster_id: to_digest(row) for row in found}
 
-    async def stamp(self, scope: str) -> datetime | None:
+    async def changes(self, scope: str) -> int:
         found = await self._connection.execute(
-            select(func.max(summaries.c.update_time)).where(summaries.c.scope == scope)
+            select(digest_counts.c.count).where(digest_counts.c.scope == scope)
         )
-        moment: datetime | None = found.scalar_one()
-        return moment
+        return int(found.scalar_one_or_none() or 0)
+
+    async def _count(self, scopes: Collection[str]) -> None:
+        first = inserted(digest_counts, [{"scope": it, "count": 1} for it in sorted(scopes)], {})
+        await self._connection.execute(
+            first.on_conflict_do_update(
+                index_elements=["scope"], set_={"count": digest_counts.c.count + 1}
+            )
+        )
 
 
 def to_digest(row: Row[Any]) -> Digest:

@@ -219,7 +219,7 @@ settled AS (
     UPDATE clustering.item_vectors SET grouped = true
     WHERE collection = :collection AND state = 'ready' AND NOT grouped AND {settled}
 ),
-departed AS (
+{unseen}departed AS (
     DELETE FROM clustering.departures
     WHERE scope = :scope AND item = ANY(CAST(:departed AS text[]))
 ),
@@ -258,7 +258,17 @@ SELECT CAST(next.id AS text) AS id, CAST(:scope AS text) AS scope, next.key, nex
     next.hero_score, next.hero_parts
 FROM next JOIN put USING (id)
 """
-WRITE = text(_WRITE.format(given=_GIVEN, settled="item = ANY(CAST(:settled AS text[]))"))
+# What was not staged is not in the memory either: it waits until its vector is there again.
+_UNSEEN = """unseen AS (
+    UPDATE clustering.item_vectors AS v SET grouped = false
+    WHERE scope = :scope AND collection = :collection AND state = 'ready' AND grouped
+        AND NOT EXISTS (
+            SELECT FROM clustering.staged_members AS s
+            WHERE s.run_id = CAST(:staged AS uuid) AND s.item = v.item
+        )
+),
+"""
+WRITE = text(_WRITE.format(given=_GIVEN, settled="item = ANY(CAST(:settled AS text[]))", unseen=""))
 """Writes a version from its changes; answers the clusters that it shows otherwise."""
 
 WRITE_STAGED = text(
@@ -266,6 +276,7 @@ WRITE_STAGED = text(
         given=_STAGED,
         settled="item IN (SELECT item FROM clustering.staged_members"
         " WHERE run_id = CAST(:staged AS uuid) UNION ALL SELECT unnest(CAST(:settled AS text[])))",
+        unseen=_UNSEEN,
     )
 )
 """The same from what was staged for a run."""
@@ -286,6 +297,25 @@ STAGE = text(
 
 UNSTAGE = text("DELETE FROM clustering.staged_members WHERE run_id = CAST(:run AS uuid)")
 
+LEFT_STAGED = text(
+    """
+    WITH RECURSIVE staged AS (
+        (SELECT run_id FROM clustering.staged_members ORDER BY run_id LIMIT 1)
+        UNION ALL
+        SELECT next.run_id FROM staged, LATERAL (
+            SELECT run_id FROM clustering.staged_members AS s
+            WHERE s.run_id > staged.run_id ORDER BY run_id LIMIT 1
+        ) AS next
+    )
+    SELECT CAST(run_id AS text) AS run_id FROM staged
+    WHERE NOT EXISTS (
+        SELECT FROM clustering.runs AS r
+        WHERE r.id = staged.run_id AND r.state = ANY(CAST(:active AS text[]))
+    )
+    """
+)
+"""The runs that ended or are gone and have something staged: one step in the index each."""
+
 ERASE = text(
     """
     WITH gone AS (
@@ -294,8 +324,9 @@ ERASE = text(
         RETURNING *
     ),
     noted AS (
-        UPDATE clustering.scopes SET erasures = erasures + 1
-        WHERE scope = :scope AND EXISTS (SELECT FROM gone)
+        -- Whoever is at work on a version must not show them either, wherever they are.
+        INSERT INTO clustering.scopes AS s (scope, erasures) VALUES (:scope, 1)
+        ON CONFLICT (scope) DO UPDATE SET erasures = s.erasures + 1
     ),
     unpinned AS (
         UPDATE clustering.clusters SET pinned_hero = ''
@@ -304,12 +335,10 @@ ERASE = text(
     accepted AS (
         DELETE FROM clustering.refusals WHERE item = ANY(CAST(:items AS text[]))
     )
-    SELECT item, since, until, CAST(cluster_id AS text) AS cluster_id, similarity, duplicate_of,
-        locked
-    FROM gone
+    SELECT since, CAST(cluster_id AS text) AS cluster_id FROM gone
     """
 )
-"""Takes items out of every version; answers where they were."""
+"""Takes items out of every version; answers the clusters that they were in, and since when."""
 
 RECOUNT = text(
     """
@@ -349,9 +378,18 @@ RECOUNT = text(
 
 FREE_COPIES = text(
     """
-    WITH freed AS (
+    WITH copies AS MATERIALIZED (
+        SELECT item FROM clustering.members
+        WHERE scope = :scope AND until IS NULL AND duplicate_of <> ''
+            AND duplicate_of = ANY(CAST(:items AS text[]))
+        UNION
+        SELECT item FROM clustering.members
+        WHERE cluster_id = ANY(CAST(:clusters AS uuid[])) AND scope = :scope
+            AND duplicate_of = ANY(CAST(:items AS text[]))
+    ),
+    freed AS (
         UPDATE clustering.members SET duplicate_of = ''
-        WHERE cluster_id = ANY(CAST(:clusters AS uuid[]))
+        WHERE scope = :scope AND item IN (SELECT item FROM copies)
             AND duplicate_of = ANY(CAST(:items AS text[]))
         RETURNING item
     )
@@ -359,7 +397,8 @@ FREE_COPIES = text(
     WHERE grouped AND item IN (SELECT item FROM freed)
     """
 )
-"""Copies of what is gone are copies no more, and wait for a run to take them for what they are."""
+"""Copies of what is gone are copies no more, wherever people put them, and wait for a run to take
+them for what they are."""
 
 REPLACE_HEROES = text(
     """
@@ -432,7 +471,9 @@ MOVED = text(
     FROM (
         SELECT item, cluster_id FROM clustering.members
         WHERE scope = :scope AND since <= :after AND until IS NOT NULL
-            AND coalesce(until, 2147483647) > :after AND duplicate_of = ''
+            AND coalesce(until, 2147483647) > :after
+            -- The same as that it is not null, for the index: most rows are open ones.
+            AND coalesce(until, 2147483647) < 2147483647 AND duplicate_of = ''
     ) AS former
     FULL JOIN (
         SELECT item, cluster_id FROM clustering.members

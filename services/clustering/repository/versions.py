@@ -13,6 +13,7 @@ from sqlalchemy import (
     delete,
     exists,
     func,
+    or_,
     select,
     text,
     tuple_,
@@ -21,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.clustering.domain.cluster import Cluster, Hero
-from services.clustering.domain.edit import Before, Edit, Place
+from services.clustering.domain.edit import Before, Edit
 from services.clustering.domain.history import (
     Change,
     Diff,
@@ -31,11 +32,13 @@ from services.clustering.domain.history import (
     Version,
     VersionKind,
 )
+from services.clustering.domain.run import ACTIVE
 from services.clustering.repository.arrays import among
-from services.clustering.repository.clusters import SHOWN, to_cluster
+from services.clustering.repository.clusters import SHOWN, is_closed, to_cluster
 from services.clustering.repository.version_statements import (
     ERASE,
     FREE_COPIES,
+    LEFT_STAGED,
     MOVED,
     RECOUNT,
     REPLACE_HEROES,
@@ -44,10 +47,19 @@ from services.clustering.repository.version_statements import (
     WRITE,
     WRITE_STAGED,
 )
-from services.clustering.tables import cluster_versions, clusters, members, scopes, versions
+from services.clustering.tables import (
+    cluster_versions,
+    clusters,
+    members,
+    scopes,
+    staged_members,
+    versions,
+)
 
 # A whole library at once takes longer than other statements are allowed to.
-_TAKE_TIME = text("SET LOCAL statement_timeout = '20min'")
+TAKE_TIME = text("SET LOCAL statement_timeout = '20min'")
+# Changes that may be too many for the time that statements have.
+_MANY = 5_000
 
 
 class VersionRepository:
@@ -57,10 +69,9 @@ class VersionRepository:
         self._connection = connection
 
     async def write(self, version: NewVersion) -> dict[str, Cluster]:
-        statement = WRITE
-        if version.staged:
-            await self._connection.execute(_TAKE_TIME)
-            statement = WRITE_STAGED
+        statement = WRITE_STAGED if version.staged else WRITE
+        if version.staged or len(version.changes) > _MANY:
+            await self._connection.execute(TAKE_TIME)
         shown = await self._connection.execute(statement, _parameters(version))
         return {row.id: to_cluster(row) for row in shown}
 
@@ -68,24 +79,23 @@ class VersionRepository:
         await self._connection.execute(STAGE, {"run": run_id, **_columns(changes)})
 
     async def unstage(self, run_id: str) -> None:
-        await self._connection.execute(_TAKE_TIME)
+        await self._connection.execute(TAKE_TIME)
         await self._connection.execute(UNSTAGE, {"run": run_id})
 
     async def moved(self, scope: str, after: int) -> list[Moved]:
         found = await self._connection.execute(MOVED, {"scope": scope, "after": after})
         return [Moved(row.item, row.before, row.now) for row in found]
 
-    async def drop(self, scope: str, items: Sequence[str]) -> tuple[list[Place], list[Cluster]]:
+    async def drop(self, scope: str, items: Sequence[str]) -> list[Cluster]:
         gone = {"scope": scope, "items": list(items)}
-        rows = [*await self._connection.execute(ERASE, gone)]
-        if not rows:
-            return [], []
         touched: dict[str, int] = {}
-        for row in rows:
+        for row in await self._connection.execute(ERASE, gone):
             touched[row.cluster_id] = min(row.since, touched.get(row.cluster_id, row.since))
+        await self._connection.execute(FREE_COPIES, {**gone, "clusters": [*touched]})
+        if not touched:
+            return []
         ids = {"clusters": [*touched], "items": list(items)}
         await self._connection.execute(RECOUNT, {**ids, "since": [*touched.values()]})
-        await self._connection.execute(FREE_COPIES, ids)
         await self._connection.execute(REPLACE_HEROES, ids)
         lost = await self._connection.execute(
             select(*SHOWN)
@@ -94,12 +104,7 @@ class VersionRepository:
             .where(cluster_versions.c.until.is_(None), among(clusters.c.id, touched))
             .where(among(cluster_versions.c.hero_item, items))
         )
-        places = [
-            Place(row.item, row.cluster_id, row.similarity, row.duplicate_of, row.locked)
-            for row in rows
-            if row.until is None
-        ]
-        return places, [to_cluster(row) for row in lost]
+        return [to_cluster(row) for row in lost]
 
     async def set_hero(self, cluster_id: str, hero: Hero | None) -> None:
         await self._connection.execute(
@@ -133,8 +138,43 @@ class VersionRepository:
             .values(pinned=pinned)
         )
 
+    async def free_titles(self, cluster_ids: Sequence[str]) -> None:
+        await self._connection.execute(
+            update(clusters).where(among(clusters.c.id, cluster_ids)).values(title_pinned=False)
+        )
+
+    async def left_staged(self) -> list[str]:
+        found = await self._connection.execute(LEFT_STAGED, {"active": [*ACTIVE]})
+        return [row.run_id for row in found]
+
+    async def unstage_some(self, run_id: str, limit: int) -> int:
+        own = staged_members.c.run_id == run_id
+        some = select(staged_members.c.item).where(own).limit(limit)
+        done = await self._connection.execute(
+            delete(staged_members).where(own, staged_members.c.item.in_(some))
+        )
+        return done.rowcount
+
+    async def old_memories(self, scope: str, limit: int) -> list[str]:
+        statement = (
+            select(versions.c.state_key)
+            .join(scopes, scopes.c.scope == versions.c.scope)
+            .where(versions.c.state_key != "", versions.c.state_key != scopes.c.state_key)
+            .limit(limit)
+        )
+        if scope:
+            statement = statement.where(versions.c.scope == scope)
+        return list((await self._connection.execute(statement)).scalars())
+
+    async def forget_memories(self, keys: Sequence[str]) -> None:
+        await self._connection.execute(
+            update(versions)
+            .where(versions.c.state_key != "", among(versions.c.state_key, keys))
+            .values(state_key="")
+        )
+
     async def outdated(self, before: datetime) -> Pruned:
-        await self._connection.execute(_TAKE_TIME)
+        await self._connection.execute(TAKE_TIME)
         old = _old(before).cte("old")
         unseen = [
             select(func.count())
@@ -143,28 +183,41 @@ class VersionRepository:
             .scalar_subquery()
             for table in (members, cluster_versions)
         ]
-        found = await self._connection.execute(
-            select(func.count(), func.array_agg(old.c.state_key), *unseen).select_from(old)
-        )
-        count, states, places, heads = found.one()
-        return Pruned(count, places, heads, _keys(states))
+        found = await self._connection.execute(select(func.count(), *unseen).select_from(old))
+        return Pruned(*found.one())
 
-    async def prune(self, before: datetime, limit: int) -> Pruned:
-        await self._connection.execute(_TAKE_TIME)
-        old = _old(before).limit(limit).subquery()
-        key = tuple_(versions.c.scope, versions.c.version)
+    async def prunable(self, before: datetime, after: str, limit: int) -> list[str]:
+        await self._connection.execute(TAKE_TIME)
+        old = _old(before).where(versions.c.scope == scopes.c.scope).correlate(scopes)
+        unseen = [
+            exists().where(table.c.scope == scopes.c.scope, _unseen(table))
+            for table in (members, cluster_versions)
+        ]
+        found = await self._connection.execute(
+            select(scopes.c.scope)
+            .where(scopes.c.scope > after, or_(old.exists(), *unseen))
+            .order_by(scopes.c.scope)
+            .limit(limit)
+        )
+        return list(found.scalars())
+
+    async def prune(self, scope: str, before: datetime, limit: int) -> Pruned:
+        await self._connection.execute(TAKE_TIME)
+        old = _old(before).where(versions.c.scope == scope).limit(limit).subquery()
         gone = await self._connection.execute(
             delete(versions)
-            .where(key.in_(select(old.c.scope, old.c.version)))
-            .returning(versions.c.state_key)
+            .where(versions.c.scope == scope, versions.c.version.in_(select(old.c.version)))
+            # One whose memory is still there is what leads to that.
+            .where(~versions.c.pinned, versions.c.state_key == "")
         )
-        states = [row.state_key for row in gone]
-        places, heads = [await self._prune(table, limit) for table in (members, cluster_versions)]
-        return Pruned(len(states), places, heads, _keys(states))
+        places, heads = [
+            await self._prune(table, scope, limit) for table in (members, cluster_versions)
+        ]
+        return Pruned(gone.rowcount, places, heads)
 
-    async def _prune(self, table: Table, limit: int) -> int:
+    async def _prune(self, table: Table, scope: str, limit: int) -> int:
         key = list(table.primary_key)
-        unseen = select(*key).where(_unseen(table)).limit(limit)
+        unseen = select(*key).where(table.c.scope == scope, _unseen(table)).limit(limit)
         done = await self._connection.execute(delete(table).where(tuple_(*key).in_(unseen)))
         return done.rowcount
 
@@ -274,20 +327,15 @@ def to_version(row: Row[Any]) -> Version:
 
 def _old(before: datetime) -> Any:
     """The versions that need not be kept: older than that, neither pinned nor the newest one."""
-    newest = exists().where(
-        scopes.c.scope == versions.c.scope, scopes.c.version == versions.c.version
+    known = scopes.alias("known")
+    # The next run asks what moved since the version that the memory knows, however old that is.
+    needed = exists().where(
+        known.c.scope == versions.c.scope,
+        or_(known.c.version == versions.c.version, known.c.memory_version == versions.c.version),
     )
-    later = versions.alias("later")
-    remembered = exists().where(
-        later.c.scope == versions.c.scope,
-        later.c.version > versions.c.version,
-        later.c.state_key != "",
-    )
-    # The next run goes on from the newest memory, however old it is.
-    needed = (versions.c.state_key != "") & ~remembered
     return (
-        select(versions.c.scope, versions.c.version, versions.c.state_key)
-        .where(versions.c.create_time < before, ~versions.c.pinned, ~newest, ~needed)
+        select(versions.c.scope, versions.c.version)
+        .where(versions.c.create_time < before, ~versions.c.pinned, ~needed)
         .order_by(versions.c.create_time, versions.c.scope, versions.c.version)
     )
 
@@ -301,8 +349,4 @@ def _unseen(table: Table, besides: Any = None) -> ColumnElement[bool]:
     )
     if besides is not None:
         seen = seen.where(tuple_(versions.c.scope, versions.c.version).not_in(besides))
-    return table.c.until.is_not(None) & ~seen
-
-
-def _keys(states: Sequence[str] | None) -> tuple[str, ...]:
-    return tuple(sorted({key for key in states or () if key}))
+    return is_closed(table) & ~seen

@@ -34,7 +34,7 @@ class ItemServicer(ItemServiceServicer):
             self._store,
             self._clock,
             request.parent,
-            convert.draft_of(request.item),
+            convert.draft_of(request.item, "item"),
             request_of(request, "CreateItem"),
         )
         self._wake()
@@ -49,7 +49,7 @@ class ItemServicer(ItemServiceServicer):
             self._store,
             self._clock,
             request.parent,
-            [convert.draft_of(item) for item in request.items],
+            convert.drafts_of(request.items),
             request_of(request, "BatchCreateItems"),
         )
         self._wake()

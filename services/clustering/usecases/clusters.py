@@ -60,10 +60,9 @@ async def stamp_of(store: Store, scope: str, page: PageRequest, version: int | N
     it are deleted, and when something is written about a cluster of the scope."""
     async with store.read() as tx:
         state = await tx.clusters.scope(scope)
-        written = await tx.summaries.stamp(scope)
+        digests = await tx.summaries.changes(scope)
     version, _ = _continued(page, version)
     shown = state.version if version is None else version
-    digests = int(written.timestamp() * 1e6) if written else 0
     # A new version may retire, delete or assign clusters that an older one shows as they are now.
     return f"{shown}.{state.version}.{state.erasures}.{digests}"
 

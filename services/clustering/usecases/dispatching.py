@@ -17,6 +17,7 @@ from services.clustering.domain.tries import delay_after
 from services.clustering.ports import Embedder, Store
 from services.clustering.usecases.embedding import (
     TOO_LARGE,
+    NothingPassed,
     active_collection,
     embed_items,
     quarantine,
@@ -30,6 +31,8 @@ _LEASE = timedelta(seconds=90)
 _LOOK_EVERY = 5.0
 _LONGEST_PAUSE = 10.0
 _GRACE = 30.0
+# So many times in a row nothing passes before that is taken for the fault of the items.
+_ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +160,7 @@ class _Turns:
         self._modality = modality
         self._before = before
         self._last = ""
+        self._fruitless = 0
 
     @property
     def _taker(self) -> str:
@@ -197,6 +201,12 @@ class _Turns:
             errors = await embed_items(
                 dispatch.store, dispatch.index, dispatch.embedder, collection, items
             )
+        except NothingPassed as error:
+            self._fruitless += 1
+            if self._fruitless > _ROUNDS:
+                return await self._settle(batch, error.errors)
+            await self._give_back(batch)
+            raise
         except Unavailable:
             await self._give_back(batch)
             raise
@@ -205,6 +215,8 @@ class _Turns:
             raise Unavailable(error.message) from error
         except Exception as error:
             return await self._isolate(batch, error)
+        if len(errors) < len(items):
+            self._fruitless = 0
         await self._settle(batch, errors)
         return None
 

@@ -44,6 +44,16 @@ INDEXED = ("scope", "pillar", "tags", "usage")
 Embed = Callable[[Sequence[str], str, str], Awaitable[list[Embedded | ColonnadeError]]]
 
 
+class NothingPassed(Unavailable):
+    """Every one of several items failed with Internal, by ``errors``: that may be the fault of the
+    embedding service or of each of them."""
+
+    def __init__(self, errors: Mapping[str, ColonnadeError]) -> None:
+        first = next(iter(errors.values()))
+        super().__init__(first.message, retry_after=1.0, reason=first.reason)
+        self.errors = errors
+
+
 async def embed_items(
     store: Store,
     index: VectorIndex,
@@ -57,7 +67,8 @@ async def embed_items(
     Unavailable among the answers is no fault of the item. Safe to repeat and to break off anywhere:
     a vector is stored under its item's own id, and only an item that waits for its vector becomes
     ready and is told of. Raises Unavailable while the index is away or the embedding service fails,
-    for whatever reason; an item that was deleted meanwhile leaves nothing behind.
+    for whatever reason, and NothingPassed where it may be the items; an item that was deleted
+    meanwhile leaves nothing behind.
     """
     good, bad, hashes = await _embed(store, embedder, collection, items)
     if good:
@@ -107,9 +118,13 @@ async def _embed(
     store: Store, embedder: Embedder, collection: Collection, items: Sequence[Item]
 ) -> tuple[dict[str, Embedded], dict[str, ColonnadeError], dict[str, str]]:
     """The vectors of the good ones, what is wrong with the others, and of which texts they are."""
+    bad: dict[str, ColonnadeError] = {}
     if collection.modality is Modality.TEXTS:
         async with store.read() as tx:
             contents = await tx.texts.read([item.name for item in items])
+        for item in items:
+            if item.name not in contents:
+                bad[item.name] = Internal("it has no text", reason="NO_TEXT")
         items = [item for item in items if item.name in contents]
         embed: Embed = embedder.embed_texts
     else:
@@ -117,7 +132,6 @@ async def _embed(
         embed = embedder.embed
     results = await _results(embed, collection, items, contents)
     good: dict[str, Embedded] = {}
-    bad: dict[str, ColonnadeError] = {}
     for name, result in results.items():
         if isinstance(result, ColonnadeError):
             bad[name] = _passing(result) if _passes(result) else result
@@ -143,10 +157,9 @@ async def _results(
         if isinstance(answer, BaseException):
             raise answer
         results |= dict(zip(names, answer, strict=True))
-    broken = [result for result in results.values() if isinstance(result, Internal)]
+    broken = {name: result for name, result in results.items() if isinstance(result, Internal)}
     if len(broken) == len(results) > 1:
-        # Not one passed: that says nothing of them.
-        raise _passing(broken[0])
+        raise NothingPassed(broken)
     return results
 
 
@@ -267,7 +280,7 @@ async def _leave_old_vectors(
     async with store.begin() as tx:
         await tx.items.lock(item.scope for item in old.values())
         seen = await tx.departures.seen(names)
-        places = await tx.queue.places([*old.values()])
+        places = await tx.departures.places({item.scope for item in old.values()}, names)
         gone = [
             Departure(
                 item.scope,

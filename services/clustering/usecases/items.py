@@ -58,12 +58,19 @@ async def create_item(
 
 
 async def create_items(
-    store: Store, clock: Clock, scope: str, drafts: Sequence[Draft], request: RequestKey
+    store: Store,
+    clock: Clock,
+    scope: str,
+    drafts: Sequence[Draft | InvalidArgument],
+    request: RequestKey,
 ) -> list[Result]:
-    """Takes texts in, in their order; one result for each."""
+    """Takes texts in, in their order; one result for each, also for what could not be read."""
     good: dict[int, Draft] = {}
     bad: dict[int, InvalidArgument] = {}
     for place, draft in enumerate(drafts):
+        if isinstance(draft, InvalidArgument):
+            bad[place] = draft
+            continue
         try:
             good[place] = checked(draft, f"items[{place}]")
         except InvalidArgument as error:

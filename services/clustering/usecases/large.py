@@ -8,10 +8,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+import numpy as np
+
 from libs.ids import uuid7
 from libs.lease import LeaseLost
 from libs.rpc.filtering import Condition
 from libs.rpc.paging import PageRequest
+from services.clustering.algorithms.engine import Engine
+from services.clustering.algorithms.stepping import Shift
 from services.clustering.algorithms.titles import Named
 from services.clustering.domain.carrying import Carried, carry_over
 from services.clustering.domain.cluster import Cluster, ClusterState, Member, ScopeState
@@ -19,10 +23,11 @@ from services.clustering.domain.curation import Curation
 from services.clustering.domain.history import Diff, NewVersion, VersionKind
 from services.clustering.domain.item import Collection as Vectors
 from services.clustering.domain.item import Item, modality_of
+from services.clustering.domain.moves import Move, moves_of
 from services.clustering.domain.run import Run, RunState, Stats
-from services.clustering.domain.shard import Placed
+from services.clustering.domain.shard import Placed, Spot
 from services.clustering.domain.version import choose_hero
-from services.clustering.ports import Transaction
+from services.clustering.ports import Transaction, Vector
 from services.clustering.usecases.attempt import Attempt, Worker
 from services.clustering.usecases.history import add_version
 from services.clustering.usecases.naming import Sample, due_names, make_names, settle_names
@@ -64,6 +69,7 @@ class _Basis:
     """What the version is made of besides the groups: what stands, and what people decided."""
 
     version: int
+    erasures: int
     carried: Carried
     known: Mapping[str, Cluster]
     shown: Sequence[Cluster]
@@ -73,13 +79,16 @@ class _Basis:
 @dataclass(frozen=True, slots=True)
 class _Described:
     """The clusters of the groups by id, the id for each group, that for each key, the new names,
-    and by how many members each cluster changed."""
+    by how many members each cluster changed, and the spots of what may be elsewhere than its group,
+    with the vectors of what is gone."""
 
     clusters: Mapping[str, Cluster]
     homes: Mapping[int, str]
     ids: Mapping[str, str]
     named: Mapping[str, Named]
     changed: Mapping[str, int]
+    spots: Sequence[Spot]
+    gone: Mapping[str, Vector]
 
 
 class _Regrouping:
@@ -100,6 +109,7 @@ class _Regrouping:
         self._missing = missing
         self._scope, self._run_id = attempt.run.scope, attempt.run.id
         self._state_key = f"clustering/{self._scope}/{self._run_id}-{attempt.lease.token}.npz"
+        self._committing = False
 
     async def run(self) -> Run:
         """Ends the run, with a new version unless it was cancelled."""
@@ -109,15 +119,14 @@ class _Regrouping:
             described = await self._described(tx, basis)
         await self._stage(described)
         await self._attempt.enter("write", self._fit.items)
-        next_key = basis.carried.next_key
-        memory = self._fit.memory(basis.carried.keys, next_key)
         # Before the version that needs it is committed: a version without its memory starts over.
-        data = await self._worker.pool.run(memory.to_bytes)
-        await self._worker.snapshots.save(self._state_key, data)
+        await self._remember(basis, described)
         try:
-            ended = await self._commit(basis, described, next_key)
+            ended = await self._commit(basis, described, basis.carried.next_key)
         except BaseException:
-            await self._worker.snapshots.forget(self._state_key)
+            # A commit that was broken off may have been done all the same.
+            if not self._committing:
+                await self._worker.snapshots.forget(self._state_key)
             raise
         if ended.state is not RunState.SUCCEEDED:
             await self._worker.snapshots.forget(self._state_key)
@@ -138,6 +147,7 @@ class _Regrouping:
         there = [Condition("state", "!=", ClusterState.RETIRED)]
         return _Basis(
             version=state.version,
+            erasures=state.erasures,
             carried=carried,
             known=await tx.clusters.by_keys(self._scope, carried.keys),
             shown=(await tx.clusters.list(self._scope, state.version, _EVERY, there)).rows,
@@ -168,7 +178,15 @@ class _Regrouping:
         named = await self._named(tx, clusters, central, groups, changed, basis.curation)
         for id, name in named.items():
             clusters[id] = replace(clusters[id], title=name.title)
-        return _Described(clusters, homes, ids, named, changed)
+        curation = basis.curation
+        wanted = {
+            *curation.places,
+            *(item for those in curation.refused.values() for item in those),
+        }
+        spots = await tx.placements.spots(self._run_id, wanted)
+        left = await tx.departures.waiting(self._scope)
+        gone = {each.point_id: each.vector for each in left if each.vector is not None}
+        return _Described(clusters, homes, ids, named, changed, spots, gone)
 
     async def _central(
         self,
@@ -223,6 +241,39 @@ class _Regrouping:
         noun = modality_of(self._scope).value
         return await make_names(tx, self._worker.pool, self._scope, wanted, noun, taken)
 
+    async def _remember(self, basis: _Basis, described: _Described) -> None:
+        """Stores the memory of the version: the fit's, with everything where the version has it."""
+        worker, fit, homes = self._worker, self._fit, described.homes
+        clusters = {**basis.curation.clusters, **described.clusters}
+        keys = {id: "" if each.curated else each.key for id, each in clusters.items()}
+        groups = [keys[homes[group]] for group in range(len(fit.members))]
+        memory = fit.memory(groups, basis.carried.next_key)
+        moves = moves_of(described.spots, groups, homes, keys, basis.curation, fit.pool_ids)
+        if moves:
+            vectors = await self._vectors(moves, described.gone)
+            shifts = [
+                Shift(move.point_id, vectors[move.point_id], move.before, move.after, move.gone)
+                for move in moves
+            ]
+            engine = Engine(worker.params)
+            shifted = await worker.pool.run(engine.step, memory, [], np.empty((0, 1)), shifts)
+            memory = replace(shifted.memory, history=memory.history)
+        data = await worker.pool.run(memory.to_bytes)
+        await worker.snapshots.save(self._state_key, data)
+
+    async def _vectors(
+        self, moves: Sequence[Move], gone: Mapping[str, Vector]
+    ) -> Mapping[str, Vector]:
+        """The vectors of what is moved; the centre of its group for what nobody has one of."""
+        fit = self._fit
+        vectors = {**dict(zip(fit.pool_ids, fit.pool, strict=True)), **gone}
+        asked = sorted({move.point_id for move in moves} - vectors.keys())
+        there = await self._worker.vectors.of_points(self._collection.name, asked)
+        vectors |= dict(zip(*there, strict=True))
+        return {
+            move.point_id: vectors.get(move.point_id, fit.centroids[move.group]) for move in moves
+        }
+
     async def _stage(self, described: _Described) -> None:
         async with self._worker.store.begin() as tx:
             await tx.versions.unstage(self._run_id)
@@ -235,11 +286,12 @@ class _Regrouping:
             # did since the version was described, it is described again.
             await tx.items.lock([self._scope])
             scope = await tx.clusters.scope(self._scope)
-            if scope.version != basis.version:
+            if (scope.version, scope.erasures) != (basis.version, basis.erasures):
                 basis = await self._basis(tx, basis.carried)
                 described = await self._described(tx, basis)
                 await tx.versions.unstage(self._run_id)
                 await tx.placements.stage(self._run_id, described.homes)
+                await self._remember(basis, described)
             number = scope.version + 1
             state = replace(
                 scope,
@@ -274,6 +326,7 @@ class _Regrouping:
             )
             ended = await tx.ledger.end(self._attempt.succeeded(stats, number), self._attempt.lease)
             if ended.state is RunState.SUCCEEDED:
+                self._committing = True
                 await tx.commit()
                 return ended
         # Somebody asked for it to be cancelled at the very end: nothing was written.

@@ -40,7 +40,10 @@ async def _leave(
     ]
     async with store.begin() as tx:
         await tx.items.lock([scope])
-        await leave(tx, gone, clock.now())
+        # Opened again and grouped meanwhile, its place is a new one, and the vector is that of now.
+        left = {*await tx.items.gone(list(keys))}
+        back = await tx.departures.seen([name for name in keys if name not in left])
+        await leave(tx, [leaver for leaver in gone if leaver.key.name not in back], clock.now())
         await tx.leavers.set_left(list(keys))
         await tx.commit()
     async with store.read() as tx:

@@ -46,11 +46,12 @@ async def leave(tx: Transaction, gone: Sequence[Leaver], now: datetime) -> None:
     that loses its hero gets another one. Their scopes are locked."""
     for scope, here in groupby(sorted(gone, key=lambda it: it.key.name), lambda it: it.key.scope):
         leavers = [*here]
-        places, lost = await tx.versions.drop(scope, [leaver.key.name for leaver in leavers])
-        where = {place.item: place for place in places}
+        names = [leaver.key.name for leaver in leavers]
+        places = await tx.departures.places([scope], names)
+        lost = await tx.versions.drop(scope, names)
         departures = []
         for leaver in leavers:
-            place = where.get(leaver.key.name)
+            place = places.get(leaver.key.name)
             if leaver.collection:
                 departures.append(
                     Departure(

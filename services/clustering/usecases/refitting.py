@@ -215,10 +215,12 @@ def _remembered(
     labels = found.labels()
     shifts = []
     for row, point in enumerate(whole.ids):
-        if point in found.duplicates:
+        original = found.duplicates.get(point)
+        if original in items:
             continue
         name = items[point].name if point in items else ""
-        before, after = labels.get(point, ""), at.get(name, "")
+        # A copy of what is gone meanwhile is one no more: it counts from now on.
+        before, after = "" if original else labels.get(point, ""), at.get(name, "")
         curated = name in at and not after
         if before != after or curated or point not in items:
             away = curated or point not in items

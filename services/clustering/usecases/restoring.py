@@ -1,7 +1,7 @@
 """Versions of clusters: looking at them, comparing them, going back to them."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from libs.clock import Clock
@@ -12,7 +12,15 @@ from libs.rpc.paging import Page, PageRequest
 from libs.rpc.requests import RequestKey
 from services.clustering.algorithms.identity import compare_flows
 from services.clustering.domain.cluster import Cluster, ClusterState
-from services.clustering.domain.history import Diff, NewVersion, Version, VersionKind
+from services.clustering.domain.curation import MAX_TITLE
+from services.clustering.domain.edit import Refusal, RefusalKind
+from services.clustering.domain.history import (
+    Decision,
+    Diff,
+    NewVersion,
+    Version,
+    VersionKind,
+)
 from services.clustering.ports import Store, Transaction
 from services.clustering.ports.history import Flow, ScopeSummary
 from services.clustering.usecases.history import add_version
@@ -119,9 +127,10 @@ async def restore_version(store: Store, clock: Clock, name: str, request: Reques
     number = int(asked)
     async with store.begin() as tx:
         known = await tx.requests.claim(request.id, request.method, request.fingerprint)
-        if known is not None:
-            return await get_version(store, known)
         await tx.items.lock([scope])
+        if known is not None:
+            first = await kept_version(tx, scope, int(split_version_name(known)[1]))
+            return Kept(scope, first, (await tx.clusters.scope(scope)).erasures)
         await kept_version(tx, scope, number)
         state = await tx.clusters.scope(scope)
         made = state.version
@@ -167,23 +176,49 @@ async def kept_version(tx: Transaction, scope: str, number: int) -> Version:
 
 async def _restored(tx: Transaction, clock: Clock, scope: str, number: int) -> NewVersion:
     state, now = await tx.clusters.scope(scope), clock.now()
-    kept = set(await tx.history.shown(scope, number))
-    then = {c.id: c for c in await _all(tx, scope, number) if c.id in kept}
+    # First, as it lets the statements that follow take their time.
+    changes = await tx.history.differences(scope, number)
+    then = {c.id: c for c in await _all(tx, scope, number)}
     present = {c.id: c for c in await _all(tx, scope, state.version)}
     since = [cluster for id, cluster in present.items() if id not in then]
     changed = [c for id, c in then.items() if id not in present or _differs(c, present[id])]
-    put_away = [replace(c, state=ClusterState.ARCHIVED, hero=None) for c in since if c.curated]
+    put_away = _put_away([c for c in since if c.curated], then.values())
+    # Titles may go round: each is free before anybody gets one.
+    await tx.versions.free_titles([c.id for c in (*changed, *put_away)])
     flows = await tx.history.flows(scope, state.version, number)
     return NewVersion(
         state=replace(state, version=state.version + 1),
         kind=VersionKind.ROLLBACK,
         cause=version_name(scope, number),
         time=now,
-        changes=await tx.history.differences(scope, number),
+        changes=changes,
         clusters=[*changed, *put_away],
         retired=[cluster.id for cluster in since if not cluster.curated],
         diff=_diff(flows, [*present], [*then, *(c.id for c in put_away)]),
+        # Nobody took out what is put back.
+        decision=Decision(
+            accepted=[
+                Refusal(change.cluster_id, change.item, RefusalKind.MEMBER)
+                for change in changes
+                if change.cluster_id
+            ]
+        ),
     )
+
+
+def _put_away(clusters: Iterable[Cluster], restored: Iterable[Cluster]) -> list[Cluster]:
+    """Clusters that people made since, archived, under titles that no restored one has."""
+    taken = {cluster.title.casefold() for cluster in restored}
+    archived = []
+    for cluster in clusters:
+        title, number = cluster.title, 1
+        while title.casefold() in taken:
+            number += 1
+            ending = f" ({number})"
+            title = cluster.title[: MAX_TITLE - len(ending)] + ending
+        taken.add(title.casefold())
+        archived.append(replace(cluster, title=title, state=ClusterState.ARCHIVED, hero=None))
+    return archived
 
 
 async def _all(tx: Transaction, scope: str, version: int) -> list[Cluster]:

@@ -13,6 +13,7 @@ from services.clustering.domain.stats import stats_unchanged
 from services.clustering.ports.intake import Standing
 from services.clustering.usecases.attempt import Attempt, Cancelled, Worker
 from services.clustering.usecases.grouping import Grouping
+from services.clustering.usecases.history import forget_memories
 from services.clustering.usecases.large import regroup_large
 from services.clustering.usecases.shadow import shadow_report
 from services.clustering.usecases.versions import Outdated, write_version
@@ -38,7 +39,12 @@ async def run_clustering_once(worker: Worker, run_id: str) -> Run | None:
         return None
     attempt = Attempt(worker.store, *taken)
     async with kept(attempt.beat):
-        return await _settled(worker, attempt)
+        done = await _settled(worker, attempt)
+    if done.version:
+        # What is left when this fails, pruning forgets.
+        with contextlib.suppress(ColonnadeError):
+            await forget_memories(worker.store, worker.snapshots, done.scope)
+    return done
 
 
 async def waiting_runs(worker: Worker) -> list[str]:

@@ -89,16 +89,25 @@ class LargeFit:
         return unit(self.sums)
 
     def memory(self, keys: Sequence[str], next_key: int) -> Memory:
-        """What the engine is to remember of it; ``keys`` (K,) are those of the groups."""
+        """What the engine is to remember of it; ``keys`` (K,) are those of the clusters that the
+        groups are in, empty for one of people's own."""
         distinct = self.items - self.duplicates
         pool = Pool(
             texts(self.pool_ids), halves(self.pool), np.zeros(len(self.pool_ids), dtype=bool)
         )
         outside = distinct - int(self.components.counts.sum())
+        components, sums = self.components, self.sums.copy()
+        first: dict[str, int] = {}
+        for group, key in enumerate(keys):
+            kept = first.setdefault(key, group)
+            if kept != group:
+                components = components.with_merged(kept, group)
+                sums[kept] += sums[group]
+        known = np.array([group for key, group in first.items() if key], dtype=np.int64)
         return Memory(
-            keys=texts(keys),
-            sums=self.sums,
-            components=self.components,
+            keys=texts([key for key in first if key]),
+            sums=sums[known],
+            components=components.take(known),
             epoch=self.epoch,
             null=self.null,
             pool=pool,

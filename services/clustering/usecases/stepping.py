@@ -113,7 +113,10 @@ async def _outcome(
 ) -> tuple[Found, Outcome, dict[str, Item]]:
     """What follows, and all items that changed or may be moved on, by name."""
     names = {item.point_id: name for name, item in news.items.items()}
-    keys = sorted({*step.touched, *step.merged, *step.retired})
+    # What waits may leave a cluster that the memory never had it in, as copies do.
+    there = news.waiting & news.places.keys()
+    homes = {news.key_of(news.places[name].cluster_id) for name in there}
+    keys = sorted({*step.touched, *step.merged, *step.retired, *homes} - {""})
     threshold = stepping.collection.duplicate_threshold
     async with stepping.worker.store.read() as tx:
         old = await tx.items.by_points(
@@ -249,7 +252,11 @@ async def _with_heroes(
     items: Mapping[str, Item],
 ) -> dict[str, Cluster]:
     """Newcomers stand against the hero there is; where there is none, all that are most central."""
-    heads = {id: cluster.hero.item for id, cluster in clusters.items() if cluster.hero}
+    heads = {
+        id: cluster.hero.item
+        for id, cluster in clusters.items()
+        if cluster.hero and not outcome.leaves(cluster.hero.item, id)
+    }
     headless = [id for id in clusters if id not in heads and id not in outcome.born]
     there = await tx.clusters.candidates([], sorted(heads.values()))
     central = {
@@ -264,11 +271,7 @@ async def _with_heroes(
     for id, cluster in clusters.items():
         members: dict[str, Member] = {m.item: m for m in central.get(id, ())}
         members |= {c.item.name: c.member for c in there if c.cluster_id == id}
-        members = {
-            name: member
-            for name, member in members.items()
-            if name not in outcome.changes or outcome.changes[name].cluster_id == id
-        }
+        members = {name: member for name, member in members.items() if not outcome.leaves(name, id)}
         members |= {member.item: member for member in outcome.joined(id)}
         hero = choose_hero(
             [*members.values()],

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from libs.aio import BlockingPool
 from libs.cancellation import see_through
@@ -67,7 +68,7 @@ class Clerk:
 
 async def summarise_due(clerk: Clerk) -> int:
     """Looks at clusters that changed, some hundreds at most; answers how many. What cannot be done
-    now stays due."""
+    now is due again after a while."""
     async with clerk.store.begin() as tx:
         await tx.summaries.notice(clerk.clock.now())
         await tx.commit()
@@ -82,21 +83,23 @@ async def summarise_due(clerk: Clerk) -> int:
             except ColonnadeError as error:
                 log.warning("cluster %s waits for its summary: %s", cluster_id, error.message)
                 return False
+            except Exception:
+                log.exception("cluster %s waits for its summary", cluster_id)
+                return False
 
     done = 0
     for _ in range(_BATCHES):
         async with clerk.store.read() as tx:
             due = await tx.summaries.due(clerk.clock.now(), _BATCH)
-        finished = sum(await asyncio.gather(*map(one, due)))
-        done += finished
-        if finished < _BATCH:
+        done += sum(await asyncio.gather(*map(one, due)))
+        if len(due) < _BATCH:
             break
     return done
 
 
 async def summarise_cluster(clerk: Clerk, cluster_id: str) -> bool:
-    """Looks at one cluster; False if it is not due or somebody else has it. Raises LeaseLost,
-    Unavailable."""
+    """Looks at one cluster; False if it is not due or somebody else has it. Whatever goes wrong, it
+    waits for its next turn. Raises LeaseLost, Unavailable."""
     async with clerk.store.begin() as tx:
         taken = await tx.summaries.take(cluster_id, clerk.owner, clerk.clock.now())
         await tx.commit()
@@ -112,9 +115,15 @@ async def summarise_cluster(clerk: Clerk, cluster_id: str) -> bool:
     try:
         async with kept(beat):
             await _look_at(clerk, due, lease)
-    except (ColonnadeError, asyncio.CancelledError) as error:
-        if not isinstance(error, LeaseLost):
-            await see_through(_give_back(clerk, due, lease))
+    except LeaseLost:
+        raise
+    except asyncio.CancelledError:
+        await see_through(_give_back(clerk, due, lease, None))
+        raise
+    except Exception:
+        failed = replace(due, failures=due.failures + 1)
+        again = clerk.clock.now() + pause_after(failed.failures)
+        await see_through(_give_back(clerk, failed, lease, again))
         raise
     return True
 
@@ -124,7 +133,7 @@ async def _look_at(clerk: Clerk, due: DueSummary, lease: Lease) -> None:
         facts = await _facts(tx, due)
     if facts is None:
         async with clerk.store.begin() as tx:
-            await tx.summaries.drop(due.cluster_id, lease)
+            await tx.summaries.drop(due, lease)
             await tx.commit()
         return
     digest, failures = await _written(clerk, due, facts)
@@ -248,8 +257,8 @@ async def _pictures(clerk: Clerk, facts: _Facts, subject: Subject) -> list[bytes
     return found
 
 
-async def _give_back(clerk: Clerk, due: DueSummary, lease: Lease) -> None:
+async def _give_back(clerk: Clerk, due: DueSummary, lease: Lease, again: datetime | None) -> None:
     with suppress(ColonnadeError):
         async with clerk.store.begin() as tx:
-            await tx.summaries.give_back(due.cluster_id, lease)
+            await tx.summaries.give_back(due, lease, again)
             await tx.commit()

@@ -81,6 +81,8 @@ async def _commit(worker: Worker, attempt: Attempt, state: ScopeState, draft: Dr
                 staged=draft.staged,
             ),
         )
+        if draft.staged:
+            await tx.versions.unstage(draft.staged)
         await settle_names(tx, state.scope, draft.named, draft.changed, draft.retired)
         run = attempt.succeeded(await _totals(tx, state.scope, stats), state.version)
         ended = await tx.ledger.end(run, attempt.lease)

@@ -5,11 +5,11 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Final
 
 from libs.text.words import words
-from services.scheduler.domain.manner import EmojiDensity, Length, Manner
+from services.scheduler.domain.manner import MAX_CAPTION, EmojiDensity, Length, Manner
 
 # Of the latest posts, so many are not to be repeated, in runs of so many words.
 RECENT: Final = 20
@@ -36,7 +36,8 @@ _MODIFIER: Final = "[\ufe0f\U0001f3fb-\U0001f3ff]"
 EMOJI: Final = re.compile(
     f"[\U0001f1e6-\U0001f1ff]{{2}}|{_PICTURE}{_MODIFIER}*(?:\u200d{_PICTURE}{_MODIFIER}*)*"
 )
-_SENTENCE: Final = re.compile(r".+?(?:[.!?…]+[\"'”’)]*(?=\s|$)|$)", re.DOTALL)
+# Where a sentence ends, with the quotation marks and brackets behind it.
+_END: Final = re.compile(r"[.!?…]+[\"'”’)]*(?=\s|$)")
 _BAIT: Final = re.compile(
     r"\b(?:"
     r"like (?:and|&|or) (?:share|follow|comment|save)|(?:smash|hit) (?:that |the )?like"
@@ -50,7 +51,9 @@ _BAIT: Final = re.compile(
     r")\b",
     re.IGNORECASE,
 )
-_TRAILING_TAGS: Final = re.compile(r"(?:\s*#\w+)+\s*$")
+_TAG: Final = re.compile(r"#\w+")
+# What is longer than that is no draft of a caption; looking at it would take its time.
+_MOST_LOOKED_AT: Final = 4 * MAX_CAPTION
 _QUOTES: Final = {'"': '"', "“": "”", "'": "'", "„": "“"}
 _BLANKS: Final = re.compile(r"[^\S\n]+")
 _BREAKS: Final = re.compile(r" *\n(?: *\n)+ *")
@@ -80,15 +83,18 @@ def polished(text: str, manner: Manner) -> str:
     attention, sentences about what the persona avoids, and emoji beyond its density; not longer
     than its longest caption, cut after a sentence or else a word.
     """
-    text = _BREAKS.sub("\n\n", _BLANKS.sub(" ", text)).strip()
-    text = _TRAILING_TAGS.sub("", _unquoted(text)).strip()
+    text = _BREAKS.sub("\n\n", _BLANKS.sub(" ", text[:_MOST_LOOKED_AT])).strip()
+    text = _without_tags_at_end(_unquoted(text))
     text = "".join(part for part in sentences(text) if not _unwanted(part, manner)).strip()
     return shortened(_with_fewer_emoji(text, _MOST_EMOJI[manner.emoji]), manner.max_length)
 
 
 def sentences(text: str) -> list[str]:
     """The sentences of a text with the white space before them; together they are the text."""
-    return [match.group() for match in _SENTENCE.finditer(text)]
+    ends = [match.end() for match in _END.finditer(text)]
+    if not ends or ends[-1] < len(text):
+        ends.append(len(text))
+    return [text[start:end] for start, end in pairwise([0, *ends])]
 
 
 def shortened(text: str, most: int) -> str:
@@ -156,6 +162,13 @@ def best(
             found[text.casefold()] = Written(text, score, source, model)
     ranked = sorted(found.values(), key=lambda w: (repeats(w.text, worn) > 0, -w.score, w.text))
     return ranked[:count]
+
+
+def _without_tags_at_end(text: str) -> str:
+    text = text.strip()
+    while (cut := text.rfind("#")) >= 0 and _TAG.fullmatch(text, cut):
+        text = text[:cut].rstrip()
+    return text
 
 
 def _runs(text: str) -> Iterable[tuple[str, ...]]:

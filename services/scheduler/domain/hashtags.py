@@ -14,6 +14,9 @@ from services.scheduler.domain.manner import Subject
 DEFAULT_COUNT: Final = 12
 _LARGE_LETTERS: Final = 9
 _MEDIUM_LETTERS: Final = 15
+# As many as posts take; joined ones are shorter, or nobody reads them.
+_MOST_LETTERS: Final = 100
+_MOST_JOINED: Final = 30
 _WORD: Final = re.compile(r"\w+")
 
 
@@ -122,7 +125,8 @@ def _candidates(subject: Subject, strategy: Strategy) -> Iterator[Hashtag]:
     )
     for origin, tags in sources:
         for tag in tags:
-            if name := _joined(tag):
+            given = origin in (Origin.BRAND, Origin.TARGET)
+            if (name := _joined(tag)) and (given or len(name) <= _MOST_JOINED):
                 yield Hashtag(name, origin)
 
 
@@ -135,7 +139,13 @@ def _allowed(found: Iterable[Hashtag], avoid: Iterable[str]) -> Iterator[Hashtag
 
 
 def _joined(text: str) -> str:
-    """``text`` as one word of letters, digits and underscores; empty if that is no hashtag, as
-    networks take no bare number for one."""
-    tag = "".join(_WORD.findall(unicodedata.normalize("NFC", text).removeprefix("#")))
-    return "" if tag.isdecimal() else tag
+    """``text`` as one word of letters, digits and underscores; empty if that is no hashtag.
+
+    Networks take no bare number for one. Marks that belong to letters (as in Hindi or Thai) are
+    not among what posts take, and without them it would be another word.
+    """
+    text = unicodedata.normalize("NFC", text)
+    if any(unicodedata.category(letter).startswith("M") for letter in text):
+        return ""
+    tag = "".join(_WORD.findall(text.removeprefix("#")))
+    return "" if tag.isnumeric() or len(tag) > _MOST_LETTERS else tag

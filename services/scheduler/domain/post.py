@@ -51,6 +51,15 @@ _S = PostState
 
 ENDED: Final = frozenset({_S.POSTED, _S.FAILED, _S.CANCELLED})
 _UNSENT: Final = frozenset({PublicationState.READY, PublicationState.CANCELLED})
+# Those, and those that may follow once it is known that nothing went out the time before.
+_WAITING: Final = frozenset(
+    {
+        PublicationState.READY,
+        PublicationState.RETRY_WAIT,
+        PublicationState.UNKNOWN,
+        PublicationState.RECONCILING,
+    }
+)
 
 ALLOWED_MOVES: Final[dict[PostState, frozenset[PostState]]] = {
     _S.DRAFT: frozenset({_S.AWAITING_IMAGE, _S.READY, _S.SCHEDULED, _S.CANCELLED}),
@@ -248,6 +257,23 @@ def check_changeable(post: Post) -> None:
                 reason="POST_SENT",
                 metadata={"publication": publication.name, "state": publication.state},
             )
+
+
+def check_approvable(post: Post) -> None:
+    """Passes a post of which something waits to go out, or that has no channels yet.
+
+    Approving changes nothing that goes out, so it does not matter what became of its other
+    publications. Raises ``FailedPrecondition`` (ILLEGAL_STATE_MOVE, POST_SENT).
+    """
+    waits = any(publication.state in _WAITING for publication in post.publications)
+    if waits or (not post.publications and post.state not in ENDED):
+        return
+    raise FailedPrecondition(
+        f"{post.name} is {post.state} and nothing of it waits to go out, so it is too late to "
+        "approve it or to take that back",
+        reason="ILLEGAL_STATE_MOVE" if post.state in ENDED else "POST_SENT",
+        metadata={"post": post.name, "state": post.state},
+    )
 
 
 def check_retryable(post: Post) -> None:

@@ -72,10 +72,11 @@ class RateBudget:
         return None
 
     def has_reserve(self, now: datetime) -> bool:
-        """Whether reads that can wait may be made: a fifth of the day's quota is kept back."""
+        """Whether reads that can wait may be made: a fifth of the day's quota is kept back.
+
+        Whether any call may be made now is another question, see ``blocked``: it has a time.
+        """
         day = self._windows.get(DAY)
-        if self.blocked(now):
-            return False
         return day is None or day.resets_at <= now or day.remaining >= RESERVE * day.quota
 
     def _exhausted_until(self, name: str | None, now: datetime) -> datetime | None:

@@ -8,7 +8,7 @@ from libs.errors import Conflict
 from libs.rpc.requests import RequestKey
 from services.scheduler.domain.approval import APPROVAL_HELD, content_of, obstacle_of
 from services.scheduler.domain.names import Key, post_key
-from services.scheduler.domain.post import Approval, Post, check_changeable
+from services.scheduler.domain.post import Approval, Post, check_approvable
 from services.scheduler.domain.publication import Problem, Publication, PublicationState
 from services.scheduler.ports import Changing, Store
 from services.scheduler.usecases.pace import Pace
@@ -50,7 +50,7 @@ class ApprovePosts:
             post = await tx.posts.locked(key)
             if etag != str(post.version):
                 raise Conflict("the post has changed; look at it again", reason="STALE_ETAG")
-            check_changeable(post)
+            check_approvable(post)
             approval = Approval(content_of(post), approver, self._clock.now())
             return await self._stored(tx, replace(post, approval=approval), request)
 
@@ -62,7 +62,7 @@ class ApprovePosts:
             post = await tx.posts.locked(key)
             if post.approval is None:
                 return post
-            check_changeable(post)
+            check_approvable(post)
             return await self._stored(tx, replace(post, approval=None), request)
 
     async def _stored(self, tx: Changing, post: Post, request: RequestKey) -> Post:

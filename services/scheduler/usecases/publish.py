@@ -122,7 +122,7 @@ class Publish:
                 await tx.commit()
                 return None
             if channel.approval_required and (why := obstacle_of(post)):
-                await record(tx, post, [self._unapproved(publication, why, now)], now)
+                await self._wait_for_approval(tx, post, publication, why, now)
                 await tx.commit()
                 return None
             if await self._is_held_back(tx, post, publication, now):
@@ -147,11 +147,18 @@ class Publish:
         problem = Problem(CHANNEL_HELD, reason, retryable=True)
         return replace(publication, next_attempt_at=until, state_reason=reason, problem=problem)
 
-    def _unapproved(self, publication: Publication, why: str, now: datetime) -> Publication:
+    async def _wait_for_approval(
+        self, tx: Changing, post: Post, publication: Publication, why: str, now: datetime
+    ) -> None:
         # Whoever approves it sets it in motion at once.
         until = now + self._pace.channel_check_every
         problem = Problem(APPROVAL_HELD, why, retryable=True)
-        return replace(publication, next_attempt_at=until, state_reason=why, problem=problem)
+        if publication.problem == problem:
+            # Nothing is new, so the post's etag stays: somebody may be looking at it.
+            await tx.publications.postpone(publication.id, until)
+            return
+        held = replace(publication, next_attempt_at=until, state_reason=why, problem=problem)
+        await record(tx, post, [held], now)
 
     async def _is_held_back(
         self, tx: Changing, post: Post, publication: Publication, now: datetime

@@ -79,6 +79,22 @@ async def test_a_refusal_holds_back_the_key_for_as_long_as_it_says(
     await publisher.submit(instagram, request_in_an_hour)
 
 
+async def test_a_refused_call_does_not_put_off_reads_for_longer_than_it_says(
+    publisher: BufferPublisher,
+    buffer: BufferStandIn,
+    instagram: Channel,
+    request_in_an_hour: PublishRequest,
+    time: Time,
+) -> None:
+    await buffer.admin.fault("rate_limit", seconds=3)
+    with pytest.raises(NotSent):
+        await publisher.submit(instagram, request_in_an_hour)
+    assert publisher.may_poll(instagram.credentials)
+    with pytest.raises(ReadFailed) as caught:
+        await publisher.status(instagram, {"1": time.now()})
+    assert caught.value.retry_after == pytest.approx(3, abs=1)
+
+
 async def test_a_short_refusal_of_a_query_is_waited_out(
     publisher: BufferPublisher, buffer: BufferStandIn, instagram: Channel, time: Time
 ) -> None:

@@ -30,9 +30,9 @@ from tests.support.webhooks import bytes_of, payload_of
 SERVICE = api.DESCRIPTOR.services_by_name["ItemService"]
 SECRETS = {
     "github": "for all projects",
-    "acme/github": "for acme",
-    "sentry": "of sentry",
-    "desk": "of the desk",
+    "acme/github": "for acme and no other",
+    "sentry": "of sentry, as agreed",
+    "desk": "of the desk, as agreed",
 }
 LIMIT = 20_000
 
@@ -147,6 +147,23 @@ async def test_a_project_with_a_secret_of_its_own_takes_no_other(
     assert not any(secret in answer.text for secret in SECRETS.values())
 
 
+async def test_a_project_falls_back_to_no_other_secret_than_its_own() -> None:
+    secrets = {"acme/github": SecretStr(""), "github": SecretStr(SECRETS["github"])}
+    webhooks = Webhooks(None, secrets, FakeClock(), LIMIT)  # type: ignore[arg-type]
+    app = build_app(
+        bindings=(),
+        channels={},
+        document=build_document(bindings(), ApiInfo("T", "1")),
+        ready=lambda: True,
+        extra_routes=webhook_routes(webhooks),
+    )
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+        sent = from_github("github_ping", "ping", SECRETS["github"])
+        answer = await client.post("/v1/projects/acme/webhooks/github", **sent)
+    assert answer.status_code == 401
+
+
 async def test_a_ping_is_answered_and_brings_nothing(
     client: httpx.AsyncClient, items: Items
 ) -> None:
@@ -209,6 +226,53 @@ async def test_what_is_wrong_is_named(client: httpx.AsyncClient, payload: Any, f
     assert error["code"] == 400
     violations = [v for d in error["details"] for v in d.get("fieldViolations", ())]
     assert [violation["field"] for violation in violations] == [field]
+
+
+@pytest.mark.parametrize("timestamp", ["9" * 400, "9" * 5000, "-1", "1e9", ""])
+async def test_impossible_times_of_a_signature_are_refused(
+    client: httpx.AsyncClient, timestamp: str
+) -> None:
+    headers = {
+        "content-type": "application/json",
+        "webhook-id": "m",
+        "webhook-timestamp": timestamp,
+        "webhook-signature": "v1,x",
+    }
+    answer = await client.post("/v1/projects/acme/webhooks/desk", content=b"{}", headers=headers)
+    assert error_of(answer)["details"][0]["reason"] == "WEBHOOK_SIGNATURE"
+
+
+@pytest.mark.parametrize(
+    "time", ["9999-12-31T23:59:59-23:00", "0001-01-01T00:00:00+23:00", True, 1e308]
+)
+async def test_impossible_times_of_an_item_are_named(
+    client: httpx.AsyncClient, time: object
+) -> None:
+    sent = from_desk({"title": "T", "source_time": time})
+    error = error_of(await client.post("/v1/projects/acme/webhooks/desk", **sent))
+    violations = [v for d in error["details"] for v in d.get("fieldViolations", ())]
+    assert (error["code"], [v["field"] for v in violations]) == (400, ["source_time"])
+
+
+async def test_the_character_that_no_database_keeps_is_left_out(
+    client: httpx.AsyncClient, items: Items
+) -> None:
+    sent = from_desk(
+        {
+            "title": "T\0",
+            "body": "a\0b",
+            "external_id": "1\0",
+            "url": "https://a.example/\0",
+            "repository": "a\0/b",
+            "metadata": {"k\0": "v\0"},
+        }
+    )
+    answer = await client.post("/v1/projects/acme/webhooks/desk", **sent)
+    assert answer.json()["results"][0]["outcome"] == "CREATED"
+    (item,) = items.requests[0].items
+    assert (item.title, item.body, item.external_id) == ("T", "ab", "1")
+    assert (item.url, item.repository) == ("https://a.example/", "a/b")
+    assert dict(item.metadata) == {"k": "v"}
 
 
 async def test_one_refused_item_does_not_stop_the_others(client: httpx.AsyncClient) -> None:

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from functools import partial
 
 from libs.db.engine import Database
-from libs.errors import InvalidArgument, Unavailable
+from libs.errors import Internal, InvalidArgument, Unavailable
 from services.clustering.domain.item import Modality
 from services.clustering.usecases.dispatching import Dispatcher, drain
 from services.clustering.usecases.noting import note_strays
@@ -237,6 +238,51 @@ async def test_a_poisoned_photo_does_not_hold_up_the_others_and_ends_in_quaranti
     assert (row.item, row.attempts, row.due_time, row.taker) == (bad, 5, None, "")
     (message,) = await told(database, "photo.embedding_failed")
     assert (message.photo, message.reason) == (bad, "BAD_IMAGE")
+
+
+async def test_photos_on_which_the_service_breaks_end_in_quarantine_though_no_other_passes(
+    desk: Desk, database: Database
+) -> None:
+    bad = [desk.photo(Internal("unplanned")) for _ in range(2)]
+    await desk.note(*(created(photo) for photo in bad))
+
+    async with dispatching(desk) as dispatcher:
+
+        async def are(state: str, attempts: int) -> bool:
+            dispatcher.wake()
+            found = await rows(database, "SELECT DISTINCT state, attempts FROM item_vectors")
+            return [(row.state, row.attempts) for row in found] == [(state, attempts)]
+
+        for tries in (1, 2, 3, 4):
+            await eventually(partial(are, "pending", tries), within=60)
+            desk.clock.advance(6 * 3600)
+        await eventually(partial(are, "quarantined", 5), within=60)
+        (good,) = await wait_in(desk, desk.scope, 1)
+        dispatcher.wake()
+
+        async def all_told() -> bool:
+            return [m.photo for m in await told(database, "photo.embedded")] == [good]
+
+        await eventually(all_told, within=60)
+    assert {m.photo for m in await told(database, "photo.embedding_failed")} == {*bad}
+
+
+async def test_old_photos_do_not_starve_behind_scopes_that_have_only_young_ones(
+    desk: Desk, database: Database
+) -> None:
+    *young, last = sorted(new_scope() for _ in range(4))
+    for scope in young:
+        await wait_in(desk, scope, 2)
+    old, _ = await wait_in(desk, last, 2)
+    await change(
+        database,
+        "UPDATE items SET create_time = :now - CASE name WHEN :old THEN interval '1 hour'"
+        " ELSE interval '1 second' END",
+        now=desk.now(),
+        old=old,
+    )
+    await desk.embed(older=timedelta(minutes=5), batch=2)
+    assert desk.embedder.calls == [[key_of(old)]]
 
 
 async def test_an_outage_uses_up_no_try_and_the_dispatcher_goes_on_after_it(

@@ -247,6 +247,34 @@ async def test_a_request_has_its_effect_once(items: ItemServiceStub) -> None:
     assert len(await listed(items)) == 3
 
 
+async def test_a_time_that_there_is_not_costs_one_item_only(items: ItemServiceStub) -> None:
+    late, early, odd = issue(1), issue(2), issue(3)
+    late.source_time.seconds = 253402300800
+    early.source_time.seconds = -62135596801
+    odd.source_time.nanos = -1
+    results = await batch(items, issue(4), late, early, issue(5, source_time=None), odd)
+    assert [bool(result.item) for result in results] == [True, False, False, True, False]
+    assert results[1].status.message.startswith("items[1].source_time: ")
+    assert len(await listed(items)) == 2
+    with pytest.raises(InvalidArgument) as caught:
+        await create(items, late)
+    assert caught.value.violations[0].field == "item.source_time"
+
+
+async def test_sent_again_after_it_was_deleted_a_request_brings_nothing_back(
+    items: ItemServiceStub,
+) -> None:
+    key = str(uuid4())
+    name = (await create(items, issue(1), request_id=key)).item.name
+    results = await batch(items, issue(2), request_id=(other := str(uuid4())))
+    for gone in (name, results[0].item):
+        await items.DeleteItem(api.DeleteItemRequest(name=gone))
+    with pytest.raises(NotFound):
+        await create(items, issue(1), request_id=key)
+    assert await batch(items, issue(2), request_id=other) == results
+    assert await listed(items) == []
+
+
 async def test_a_hundred_replayed_items_queue_nothing(
     items: ItemServiceStub, desk: Desk, database: Database
 ) -> None:
@@ -563,6 +591,34 @@ async def test_what_is_closed_leaves_its_cluster_and_the_index(
     await desk.embed(Modality.TEXTS)
     assert (await get(items, names[2])).state == Item.STATE_PENDING
     assert (await get(items, names[3])).state == Item.STATE_CLUSTERED
+
+
+async def test_what_was_opened_and_grouped_again_stays(
+    items: ItemServiceStub, desk: Desk, clock: FakeClock, database: Database
+) -> None:
+    names = [(await create(items, issue(number))).item.name for number in range(2)]
+    await desk.embed(Modality.TEXTS)
+    cluster = await put_into_cluster(desk, names[0])
+    await add_members(desk.store, clock, cluster, names[1:], RequestKey("", "", ""))
+    await change(database, "UPDATE item_vectors SET grouped = true")
+    await change(database, "UPDATE scopes SET collection = :name", name=TEXTS.name)
+    for name in names:
+        await items.CloseItem(api.CloseItemRequest(name=name))
+        await items.ReopenItem(api.ReopenItemRequest(name=name))
+    await desk.embed(Modality.TEXTS)
+    # As if a run had grouped the first.
+    await change(
+        database, "UPDATE item_vectors SET grouped = true WHERE item = :name", name=names[0]
+    )
+
+    assert await leave_clusters(desk.store, desk.index, clock) == 2
+
+    assert (await get(items, names[0])).state == Item.STATE_CLUSTERED
+    (place,) = await rows(database, "SELECT item FROM members WHERE until IS NULL")
+    assert place.item == names[0], "the other one waits for a run that finds it a place"
+    async with desk.store.read() as tx:
+        assert [left.item for left in await tx.departures.waiting(P)] == names[1:]
+    assert await waiting(database) == []
 
 
 async def test_leaving_goes_on_where_it_was_broken_off(

@@ -163,6 +163,34 @@ async def test_each_line_that_is_refused_is_told(shell: Shell) -> None:
     assert sources == {"desk", "manual"}
 
 
+async def test_a_zero_character_or_an_impossible_time_costs_one_line_only(
+    shell: Shell, tmp_path: Path
+) -> None:
+    lines = [
+        {"title": "one"},
+        {"title": "E", "body": "a\0b"},
+        {"title": "F", "metadata": {"a": "\0"}},
+        {"title": "G", "source_time": "9999-12-31T23:59:59-23:00"},
+        {"title": "two"},
+    ]
+    given = "\n".join(json.dumps(line) for line in lines)
+    report = await shell.json("items", "import", "lumen", "-", code=1, stdin=given)
+    assert report["created"] == 2
+    assert [each["place"] for each in report["refused"]] == ["line 2", "line 3", "line 4"]
+    assert "body holds the character U+0000" in report["refused"][0]["why"]
+    file = tmp_path / "dump.json"
+    file.write_text(
+        json.dumps(
+            {
+                "feedback:a": {"title": "E\0", "source": "reddit"},
+                "feedback:b": {"title": "T", "source": "manual"},
+            }
+        )
+    )
+    said = await shell.says("items", "import", "old", str(file), "--legacy", code=1)
+    assert "2 items: 1 new, 0 updated, 0 known, 1 refused" in said
+
+
 async def test_a_dump_of_the_older_library(shell: Shell, tmp_path: Path) -> None:
     file = tmp_path / "dump.json"
     file.write_text(json.dumps(LEGACY))

@@ -1,18 +1,24 @@
 """Refits of large scopes, from the shards to the version: what people decided stands."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from libs.blobs.objects import ObjectBlobs
 from libs.db.engine import Database
 from libs.vectors.qdrant import QdrantIndex
 from services.clustering.algorithms.memory import Memory
 from services.clustering.domain.cluster import Cluster
+from services.clustering.domain.item import ItemKey
 from services.clustering.domain.run import Mode, Run, RunState
 from services.clustering.repository.store import PostgresStore
 from services.clustering.usecases.attempt import Worker
 from services.clustering.usecases.curating import update_cluster
+from services.clustering.usecases.membership import forget_item
 from services.clustering.usecases.runs import cancel_run, run_name
 from tests.integration.clustering.test_shards import (
     COPIES,
@@ -24,6 +30,7 @@ from tests.integration.clustering.test_shards import (
     left_behind,
     scope,
 )
+from tests.integration.clustering.test_steps import assert_exact
 from tests.support.clock import FakeClock
 from tests.support.clustering.bulk import name_of
 from tests.support.clustering.fakes import MemoryQueue
@@ -152,7 +159,12 @@ async def test_items_that_left_and_groups_that_ended_are_told(
 
 
 async def test_what_people_decided_stands(
-    scope: Scope, large: Worker, store: PostgresStore, database: Database
+    scope: Scope,
+    large: Worker,
+    store: PostgresStore,
+    blobs: ObjectBlobs,
+    index: QdrantIndex,
+    database: Database,
 ) -> None:
     await regroup(large, scope.name)
     clusters = [*(await shown(store, scope.name)).values()]
@@ -197,6 +209,75 @@ async def test_what_people_decided_stands(
     assert fourth.id not in set(after.values())
     were_there = {item for item, id in places.items() if id == fourth.id}
     assert {after[item] for item in were_there} == {first.id}
+    await assert_exact(store, blobs, index, database, scope.name, LARGE.name)
+
+
+async def test_what_is_deleted_while_a_large_run_works_is_in_nothing(
+    scope: Scope,
+    large: Worker,
+    store: PostgresStore,
+    blobs: ObjectBlobs,
+    index: QdrantIndex,
+    database: Database,
+    clock: FakeClock,
+) -> None:
+    await regroup(large, scope.name)
+    places = await members_of(database, scope.name)
+    heroes = {c.hero.item for c in (await shown(store, scope.name)).values() if c.hero}
+    # One that counts for its copies too, and one that no run has seen and whose vector is lost.
+    original = name_of(scope.name, scope.points[0])
+    unseen = next(item for item in places if item not in heroes | {original})
+    await change(
+        database, "UPDATE item_vectors SET grouped = false WHERE item = :item", item=unseen
+    )
+    gone = {*heroes, original, unseen}
+
+    async def meanwhile() -> None:
+        for item in sorted(gone):
+            key = ItemKey(item, scope.name, item.rpartition("/")[2])
+            await forget_item(store, index, clock, key)
+
+    after: Any = AfterDescribing(large.snapshots, meanwhile)
+    run = await regroup(replace(large, snapshots=after), scope.name)
+    assert (run.state, run.version) == (RunState.SUCCEEDED, 2)
+    left = await members_of(database, scope.name)
+    assert left.keys() == places.keys() - gone
+    found = await shown(store, scope.name)
+    assert all(c.hero and left[c.hero.item] == id for id, c in found.items())
+    async with store.read() as tx:
+        assert await tx.departures.waiting(scope.name) == []
+        state = await tx.clusters.scope(scope.name)
+    memory = Memory.from_bytes(await blobs.get(state.state_key))
+    counts = dict(zip(memory.keys.tolist(), memory.components.counts.tolist(), strict=True))
+    counted = await rows(
+        database,
+        "SELECT c.key, count(*) AS items FROM members m JOIN clusters c ON c.id = m.cluster_id "
+        "WHERE m.until IS NULL AND m.duplicate_of = '' GROUP BY c.key",
+    )
+    assert counts == {row.key: row.items for row in counted}
+
+
+async def test_a_run_that_is_broken_off_after_its_commit_keeps_its_memory(
+    scope: Scope, large: Worker, database: Database, blobs: ObjectBlobs
+) -> None:
+    class Answerless:
+        """A store whose commits are done, and never answered once the version is there."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(large.store, name)
+
+        @asynccontextmanager
+        async def begin(self) -> AsyncIterator[Any]:
+            async with large.store.begin() as tx:
+                yield tx
+            if await rows(database, "SELECT FROM versions"):
+                raise asyncio.CancelledError
+
+    answerless: Any = Answerless()
+    with pytest.raises(asyncio.CancelledError):
+        await regroup(replace(large, store=answerless), scope.name)
+    (version,) = await rows(database, "SELECT state_key FROM versions")
+    assert await blobs.get(version.state_key)
 
 
 async def test_changes_while_a_large_run_works_are_kept(
@@ -223,18 +304,19 @@ async def test_changes_while_a_large_run_works_are_kept(
 
 
 class AfterDescribing:
-    """Snapshots; before the memory of the version is stored, something happens."""
+    """Snapshots; before the memory of the version is first stored, something happens."""
 
     def __init__(self, snapshots: Any, hook: Hook) -> None:
         self._snapshots = snapshots
-        self._hook = hook
+        self._hook: Hook | None = hook
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._snapshots, name)
 
     async def save(self, key: str, data: bytes) -> None:
-        if "/shards/" not in key:
-            await self._hook()
+        if "/shards/" not in key and self._hook is not None:
+            hook, self._hook = self._hook, None
+            await hook()
         await self._snapshots.save(key, data)
 
 

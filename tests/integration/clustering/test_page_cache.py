@@ -1,10 +1,11 @@
 """Pages of clusters are remembered under keys that name what they show."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import pytest
 from colonnade.clustering.v1 import clustering_service_pb2 as api
+from colonnade.clustering.v1.cluster_digest_pb2 import ClusterDigest
 from colonnade.clustering.v1.cluster_pb2 import Cluster
 from colonnade.clustering.v1.clustering_service_pb2_grpc import (
     ClusteringServiceStub,
@@ -13,15 +14,21 @@ from colonnade.clustering.v1.clustering_service_pb2_grpc import (
 from prometheus_client import CollectorRegistry, Counter
 from redis.asyncio import Redis
 
+from libs.aio import BlockingPool
+from libs.blobs.objects import ObjectBlobs
 from libs.embedded.redis import RedisServer
 from libs.events.connection import open_redis
 from libs.rpc.paging import PageTokens
 from libs.vectors.qdrant import QdrantIndex
+from services.clustering.adapters import IndexVectors
+from services.clustering.domain.digest import Subject, Text
+from services.clustering.domain.item import Modality
 from services.clustering.module import SERVICE
 from services.clustering.page_cache import PageCache
 from services.clustering.repository.store import PostgresStore
 from services.clustering.servicer import ClusteringServicer
 from services.clustering.usecases.attempt import Worker
+from services.clustering.usecases.summarising import Clerk, summarise_cluster, summarise_due
 from tests.support.clock import FakeClock
 from tests.support.clustering.desk import Desk
 from tests.support.clustering.fakes import MemoryQueue
@@ -32,6 +39,8 @@ from tests.support.rpc import serve
 from tests.support.wait import eventually
 
 TTL = 600.0
+# A busy machine must not look like a broken Redis.
+PATIENCE = 30.0
 
 
 @pytest.fixture
@@ -68,7 +77,7 @@ async def studio(
         clock,
         PageTokens(b"secret"),
         is_stopping=lambda: False,
-        pages=PageCache(redis, "pages:", TTL, results),
+        pages=PageCache(redis, "pages:", TTL, results, patience=PATIENCE),
     )
     register = add_ClusteringServiceServicer_to_server
     async with serve(servicer, SERVICE, register, ClusteringServiceStub) as stub:
@@ -120,6 +129,108 @@ async def test_whatever_changes_is_seen_at_once(
     assert len(set(etags)) == len(etags)
 
 
+class Writer:
+    """Writes the same about everything; about the first it writes when ``gate`` is open."""
+
+    name, sees = "writer", False
+
+    def __init__(self) -> None:
+        self.asked, self.gate = 0, asyncio.Event()
+
+    async def write(self, subject: Subject, pictures: Sequence[bytes]) -> Text:
+        self.asked += 1
+        if self.asked == 1:
+            await self.gate.wait()
+        return Text(f"Text {self.asked}", "Written.")
+
+    async def was_asked(self) -> bool:
+        return self.asked > 0
+
+
+@pytest.fixture
+def writer() -> Writer:
+    return Writer()
+
+
+@pytest.fixture
+def clerk(
+    store: PostgresStore,
+    index: QdrantIndex,
+    blobs: ObjectBlobs,
+    pool: BlockingPool,
+    clock: FakeClock,
+    writer: Writer,
+) -> Clerk:
+    writers = dict.fromkeys(Modality, writer)
+    return Clerk(store, IndexVectors(index), writers, blobs.get, pool, clock, "clerk", 2)
+
+
+async def notice(store: PostgresStore, clock: FakeClock) -> list[str]:
+    async with store.begin() as tx:
+        await tx.summaries.notice(clock.now())
+        due = await tx.summaries.due(clock.now(), 10)
+        await tx.commit()
+    return due
+
+
+async def states(studio: Studio) -> list[int]:
+    return [cluster.digest.state for cluster in (await listed(studio)).clusters]
+
+
+async def test_what_a_slow_one_wrote_is_seen(
+    studio: Studio,
+    found: list[Cluster],
+    clerk: Clerk,
+    writer: Writer,
+    store: PostgresStore,
+    clock: FakeClock,
+) -> None:
+    slow, quick = await notice(store, clock)
+    writing = asyncio.create_task(summarise_cluster(clerk, slow))
+    await eventually(writer.was_asked)
+    clock.advance(1)
+    await summarise_cluster(clerk, quick)
+    assert {*await states(studio)} == {ClusterDigest.STATE_OK, ClusterDigest.STATE_PENDING}
+    writer.gate.set()
+    await writing
+    assert {*await states(studio)} == {ClusterDigest.STATE_OK}
+
+
+async def test_what_waits_to_be_written_about_and_no_longer_does_is_seen(
+    studio: Studio,
+    found: list[Cluster],
+    clerk: Clerk,
+    writer: Writer,
+    store: PostgresStore,
+    clock: FakeClock,
+) -> None:
+    writer.gate.set()
+    await summarise_due(clerk)
+    await studio.update(found[0], "prompt_hint", prompt_hint="x")
+    assert {*await states(studio)} == {ClusterDigest.STATE_OK}
+    await notice(store, clock)
+    assert ClusterDigest.STATE_PENDING in await states(studio)
+    clock.advance(1)
+    await summarise_due(clerk)
+    assert {*await states(studio)} == {ClusterDigest.STATE_OK}
+    assert writer.asked == 2
+
+
+async def test_forgetting_what_was_written_last_brings_no_page_back(
+    studio: Studio, found: list[Cluster], clerk: Clerk, writer: Writer, clock: FakeClock
+) -> None:
+    writer.gate.set()
+    await summarise_due(clerk)
+    etags = [(await listed(studio)).etag]
+    clock.advance(1)
+    made = await studio.create("Empty")
+    etags.append((await listed(studio)).etag)
+    await summarise_due(clerk)
+    etags.append((await listed(studio)).etag)
+    assert len(set(etags)) == len(etags)
+    assert not (await studio.get(made)).HasField("digest")
+
+
 async def test_an_old_version_keeps_its_pages(studio: Studio, found: list[Cluster]) -> None:
     first = await listed(studio, version=1)
     await studio.update(found[0], "title", title="Mornings")
@@ -138,7 +249,11 @@ async def test_pages_of_a_pillar_are_read_anew(studio: Studio, found: list[Clust
 
 
 async def test_of_many_at_once_one_makes_the_page(redis: Redis, results: Counter) -> None:
-    cache, made, gate = PageCache(redis, "pages:", TTL, results), [], asyncio.Event()
+    cache, made, gate = (
+        PageCache(redis, "pages:", TTL, results, patience=PATIENCE),
+        [],
+        asyncio.Event(),
+    )
 
     async def make() -> bytes:
         made.append(1)
@@ -153,7 +268,7 @@ async def test_of_many_at_once_one_makes_the_page(redis: Redis, results: Counter
 
 
 async def test_whoever_fails_fails_alone(redis: Redis, results: Counter) -> None:
-    cache, gate = PageCache(redis, "pages:", TTL, results), asyncio.Event()
+    cache, gate = PageCache(redis, "pages:", TTL, results, patience=PATIENCE), asyncio.Event()
 
     async def fail() -> bytes:
         await gate.wait()
@@ -174,7 +289,7 @@ async def test_whoever_fails_fails_alone(redis: Redis, results: Counter) -> None
 
 async def test_without_redis_pages_are_read(own_redis: RedisServer, results: Counter) -> None:
     client = open_redis(own_redis.url)
-    cache = PageCache(client, "pages:", TTL, results, owned=True)
+    cache = PageCache(client, "pages:", TTL, results, owned=True, patience=PATIENCE)
 
     async def make() -> bytes:
         return b"a page"
@@ -190,7 +305,7 @@ async def test_what_is_remembered_ends(redis: Redis, results: Counter) -> None:
     async def make() -> bytes:
         return b"a page"
 
-    await PageCache(redis, "pages:", TTL, results).answer("key", make)
+    await PageCache(redis, "pages:", TTL, results, patience=PATIENCE).answer("key", make)
     assert 0.9 * TTL - 5 <= await redis.ttl("pages:key") <= 1.1 * TTL
-    await PageCache(redis, "never:", 0, results).answer("key", make)
+    await PageCache(redis, "never:", 0, results, patience=PATIENCE).answer("key", make)
     assert not await redis.exists("never:key")

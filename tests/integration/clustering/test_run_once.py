@@ -189,13 +189,13 @@ async def test_keys_of_groups_that_are_gone_are_not_given_again(
     assert sorted(row.state for row in clusters) == ["active", "active", "active", "retired"]
 
 
-async def test_each_version_keeps_its_memory_for_going_back_to_it(
+async def test_the_newest_memory_alone_is_kept(
     desk: Desk, worker: Worker, blobs: ObjectBlobs
 ) -> None:
     await desk.arrive(THREE)
     for _ in range(3):
         await cluster(worker, desk.scope, Mode.REFIT)
-    assert len([key async for key in blobs.list("clustering")]) == 3
+    assert len([key async for key in blobs.list("clustering")]) == 1
 
 
 async def test_statistics_are_those_of_the_database(

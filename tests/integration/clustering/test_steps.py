@@ -38,7 +38,12 @@ async def memory_of(store: PostgresStore, blobs: ObjectBlobs, scope: str) -> Mem
 
 
 async def assert_exact(
-    store: PostgresStore, blobs: ObjectBlobs, index: QdrantIndex, database: Database, scope: str
+    store: PostgresStore,
+    blobs: ObjectBlobs,
+    index: QdrantIndex,
+    database: Database,
+    scope: str,
+    collection: str = COLLECTION.name,
 ) -> None:
     """The memory's groups are the sums of the distinct members that the newest version shows."""
     memory = await memory_of(store, blobs, scope)
@@ -51,7 +56,7 @@ async def assert_exact(
         """,
         scope=scope,
     )
-    points = await index.retrieve(COLLECTION.name, [str(row.point_id) for row in members])
+    points = await index.retrieve(collection, [str(row.point_id) for row in members])
     vectors = {point.id: point.vector / np.linalg.norm(point.vector) for point in points}
     sums: dict[str, Any] = {}
     counts: dict[str, int] = {}

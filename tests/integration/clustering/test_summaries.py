@@ -3,13 +3,15 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from colonnade.clustering.v1.cluster_digest_pb2 import ClusterDigest
 
 from libs.blobs.objects import ObjectBlobs
+from libs.errors import Unavailable
 from libs.ids import uuid7
 from libs.llm.chat import ChatModel
 from libs.llm.settings import LanguageModelSettings
@@ -19,9 +21,11 @@ from services.clustering.domain.item import Modality
 from services.clustering.domain.text import StoredText
 from services.clustering.ports.naming import NotWritten
 from services.clustering.summariser import ModelSummariser
+from services.clustering.usecases import summarising
 from services.clustering.usecases.summarising import Clerk, summarise_cluster, summarise_due
 from tests.support.clustering.photos import NOON, subject
 from tests.support.clustering.runs import cluster
+from tests.support.clustering.tables import rows
 from tests.support.llm.stand_in import fails, language_model, nonsense, says
 
 ABOUT = {"title": "Evening boats", "summary": "Boats at dusk."}
@@ -249,6 +253,39 @@ async def test_a_cluster_that_changes_while_it_is_written_about_stays_due(
     assert (await studio.get(boat)).digest.state == ClusterDigest.STATE_PENDING
     await summarise_due(clerk)
     assert boats[0] not in (await studio.get(boat)).digest.representatives
+
+
+@pytest.mark.parametrize("error", [Unavailable("the index is away"), ValueError("a defect")])
+async def test_clusters_that_fail_each_time_hold_up_no_others(
+    clerk, spy, studio, boats, monkeypatch, error, clock, database
+):
+    monkeypatch.setattr(summarising, "_BATCH", 1)
+    (first, *_) = sorted(cluster.name for cluster in (await studio.list()).values())
+
+    async def of_points(collection, ids):
+        away.asked += 1
+        if away.asked in (1, 3):
+            raise error
+        return await clerk.vectors.of_points(collection, ids)
+
+    away = SimpleNamespace(asked=0, of_points=of_points)
+    failing = replace(clerk, vectors=away)
+    assert await summarise_due(failing) == 1
+    leases = "SELECT FROM summaries WHERE lease_owner IS NOT NULL"
+    assert await rows(database, leases) == []
+    states = {c.name: c.digest.state for c in (await studio.list()).values()}
+    assert states.pop(first) == ClusterDigest.STATE_PENDING
+    assert {*states.values()} == {ClusterDigest.STATE_OK}
+    assert await summarise_due(failing) == 0
+    clock.advance(60)
+    assert await summarise_due(failing) == 0
+    clock.advance(60)
+    assert away.asked == 3
+    assert await summarise_due(failing) == 0, "each time it is left alone for twice as long"
+    clock.advance(60)
+    assert await summarise_due(failing) == 1
+    (row,) = await rows(database, "SELECT max(failures) AS failures FROM summaries")
+    assert row.failures == 0
 
 
 async def test_of_a_cluster_without_members_nothing_is_written(clerk, spy, studio, boats):

@@ -1,5 +1,6 @@
 """Texts are embedded beside photos, in collections of their own."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -165,6 +166,39 @@ async def test_a_text_that_fails_twice_and_then_passes_is_ready(
     desk.clock.advance(1)
     await embed(desk)
     assert [tuple(row) for row in await rows(database, found)] == [("ready", 2)]
+
+
+async def test_an_item_of_a_project_without_a_text_ends_in_quarantine(
+    desk: Desk, database: Database
+) -> None:
+    good, bad = await insert(database, [("lost password", ""), ("no sound", "")])
+    await change(database, "DELETE FROM texts WHERE item = :bad", bad=bad)
+    for _ in range(5):
+        await embed(desk)
+        desk.clock.advance(6 * 3600)
+    found = await rows(database, "SELECT * FROM item_vectors")
+    assert {row.item: (row.state, row.error_reason) for row in found} == {
+        good: ("ready", ""),
+        bad: ("quarantined", "NO_TEXT"),
+    }
+    assert desk.embedder.text_calls == [["lost password"]]
+
+
+async def test_filling_a_generation_ends_though_an_item_has_no_text(
+    desk: Desk, both: tuple[Models, Searches], database: Database
+) -> None:
+    models, _ = both
+    _, bad = await insert(database, [("lost password", ""), ("no sound", "")])
+    await embed(desk)
+    await change(database, "DELETE FROM texts WHERE item = :bad", bad=bad)
+    desk.embedder.others[NEWER.model] = NEWER
+    wanted = Generation(model=NEWER.model, modality=Generation.MODALITY_TEXTS)
+    made = await models.stub.CreateGeneration(api.CreateGenerationRequest(generation=wanted))
+    async with asyncio.timeout(60):
+        made = await models.fill(made)
+    assert (made.state, made.counts.done) == (Generation.STATE_READY, 1)
+    (row,) = await rows(database, "SELECT * FROM item_vectors WHERE state = 'quarantined'")
+    assert (row.item, row.collection, row.error_reason) == (bad, NEWER.name, "NO_TEXT")
 
 
 async def test_photos_and_texts_have_generations_of_their_own(

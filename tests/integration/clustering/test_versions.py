@@ -19,6 +19,7 @@ from libs.db.engine import Database
 from libs.errors import FailedPrecondition, InvalidArgument, NotFound
 from libs.ids import uuid7
 from libs.rpc.paging import PageTokens
+from services.clustering.domain.run import Mode
 from services.clustering.module import VERSIONS
 from services.clustering.repository.store import PostgresStore
 from services.clustering.servicers.versions import VersionServicer
@@ -262,3 +263,61 @@ async def test_edits_at_once_are_versions_one_after_the_other(
     )
     numbers = [version.version for version in await versions(history, studio.scope)]
     assert numbers == [*range(13, 0, -1)]
+
+
+async def test_titles_that_went_round_come_back(
+    history: ClusterVersionServiceStub, studio: Studio, found: list[Cluster]
+) -> None:
+    one, two, _ = found
+    await studio.update(one, "title", title="Cats")
+    await studio.update(two, "title", title="Birds")
+    for cluster, title in ((one, "Fish"), (two, "Cats"), (one, "Birds")):
+        await studio.update(cluster, "title", title=title)
+    await restored(history, studio, 3)
+    assert (await studio.get(one)).title == "Cats"
+    assert (await studio.get(two)).title == "Birds"
+
+
+async def test_a_title_that_was_given_away_goes_back(
+    history: ClusterVersionServiceStub, studio: Studio, found: list[Cluster]
+) -> None:
+    one, two, _ = found
+    await studio.update(one, "title", title="Cats")
+    await studio.merge(two, one)
+    made = await studio.create("Cats")
+    await restored(history, studio, 2)
+    assert (await studio.get(one)).title == "Cats"
+    put_away = await studio.get(made)
+    assert (put_away.title, put_away.state) == ("Cats (2)", Cluster.STATE_ARCHIVED)
+
+
+async def test_a_cluster_that_was_deleted_comes_back_with_its_members(
+    history: ClusterVersionServiceStub, studio: Studio, found: list[Cluster], database: Database
+) -> None:
+    items = [*await studio.members(found[0])][:3]
+    split = await studio.split(found[0], "Best", items)
+    then = await membership(database)
+    await studio.undo(split.edit)
+    await restored(history, studio, 2)
+    assert await membership(database) == then
+    assert {*await studio.members((await studio.list())["Best"])} == {*items}
+    assert sum(c.member_count for c in (await studio.list()).values()) == len(THREE)
+
+
+async def test_what_was_taken_out_and_put_back_stays(
+    history: ClusterVersionServiceStub,
+    studio: Studio,
+    found: list[Cluster],
+    desk: Desk,
+    worker: Worker,
+) -> None:
+    item = next(iter(await studio.members(found[0])))
+    await studio.remove(found[0], item)
+    await restored(history, studio, 1)
+    await run(worker, desk.scope, Mode.REFIT)
+    assert item in await studio.members(found[0])
+
+
+async def restored(history: ClusterVersionServiceStub, studio: Studio, version: int) -> None:
+    request = pb.RestoreClusterVersionRequest(name=named(studio.scope, version))
+    await history.RestoreClusterVersion(request)

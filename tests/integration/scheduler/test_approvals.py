@@ -9,6 +9,7 @@ from colonnade.scheduler.v1 import scheduler_service_pb2 as pb
 from colonnade.scheduler.v1.post_pb2 import Approval, Post, Publication
 
 from libs.errors import ColonnadeError, Conflict, FailedPrecondition, InvalidArgument
+from tests.support.buffer import MASTODON_ID
 from tests.support.scheduler_world import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
@@ -196,3 +197,52 @@ async def test_of_an_edit_and_a_hand_over_at_once_never_an_unapproved_text_goes_
     texts = [post["text"] for post in await world.buffer.admin.posts()]
     assert not [text for text in texts if text.startswith("Edited")]
     assert len(texts) == len(set(texts))
+
+
+async def test_what_still_waits_can_be_approved_whatever_is_out_already(world: World) -> None:
+    name = await asking(world)
+    other = (await world.connect(MASTODON_ID)).name
+    post = await world.schedule(after=300)
+    await world.pass_time(500)
+    half = await world.get(post)
+    states = {p.channel: p.state for p in half.publications}
+    assert states[other] == Publication.STATE_POSTED
+    assert states[name] == Publication.STATE_READY
+    await approve(world, half)
+    await world.pass_time(120)
+    assert (await world.get(post)).state == Post.STATE_POSTED
+    assert await live(world) == 2
+
+
+async def test_what_is_tried_again_can_be_approved_again(world: World) -> None:
+    await asking(world)
+    post = await approve(world, await world.schedule(after=300))
+    await world.buffer.admin.change_settings(scheduledPosts=0)
+    await world.pass_time(500)
+    assert (await world.get(post)).state == Post.STATE_FAILED
+    await world.buffer.admin.change_settings(scheduledPosts=100)
+    retried = (await world.stub.RetryPost(pb.RetryPostRequest(name=post.name))).post
+    assert retried.approval.state == VOID
+    await world.pass_time(60)
+    assert not await live(world)
+    await approve(world, await world.get(post))
+    await world.pass_time(120)
+    assert (await world.get(post)).state == Post.STATE_POSTED
+
+
+async def test_waiting_changes_nothing_that_people_look_at(world: World) -> None:
+    await asking(world)
+    post = await world.schedule(after=300)
+    await world.pass_time(400)
+    seen = await world.get(post)
+    await world.pass_time(4000, step=400)
+    assert (await world.get(post)).etag == seen.etag
+    await approve(world, seen)
+
+
+async def test_what_is_over_is_not_approved(world: World) -> None:
+    await world.connect()
+    post = await world.schedule(after=120)
+    await world.pass_time(300)
+    with pytest.raises(FailedPrecondition):
+        await approve(world, await world.get(post))

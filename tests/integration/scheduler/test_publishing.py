@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from colonnade.events.v1 import event_pb2
@@ -12,7 +13,7 @@ from colonnade.scheduler.v1.post_pb2 import Post, Publication
 from libs.errors import FailedPrecondition
 from tests.support.buffer import INSTAGRAM_ID, MASTODON_ID
 from tests.support.buffer.clock import to_wire
-from tests.support.scheduler_world import World
+from tests.support.scheduler_world import Stage, World, open_world
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -391,3 +392,33 @@ async def test_reads_that_can_wait_leave_the_rest_of_the_day_to_publishing(world
     assert (await world.buffer.admin.calls())["received"] == 3
     assert (await world.get(post)).state != Post.STATE_FAILED
     assert (await world.buffer.admin.calls("posts"))["received"] <= 3
+
+
+async def test_a_short_refusal_does_not_keep_back_for_long_what_is_out(world: World) -> None:
+    await world.connect()
+    first = await world.schedule(after=0)
+    await world.work()
+    await world.buffer.admin.fault("rate_limit", seconds=300)
+    await world.schedule(after=0)
+    await world.work()
+    await world.pass_time(100, step=20)
+    assert (await world.get(first)).state == Post.STATE_SCHEDULED
+    await world.pass_time(320, step=20)
+    assert (await world.get(first)).state == Post.STATE_POSTED
+
+
+async def test_a_provider_that_fails_again_and_again_is_left_alone_for_as_long_as_is_set(
+    stage: Stage, tmp_path: Path
+) -> None:
+    async with open_world(stage, tmp_path, breaker_pause=600.0) as world:
+        await world.connect()
+        for _ in range(6):
+            await world.schedule(after=0)
+        await world.buffer.admin.fault("drop_before", times=6)
+        await world.work()
+        assert (await world.buffer.admin.calls())["received"] == 5
+        [(left,)] = await world.sql(
+            "SELECT extract(epoch FROM next_attempt_time)::float FROM scheduler.publications"
+            " WHERE state = 'retry_wait'"
+        )
+        assert 300 < left - world.now().timestamp() < 661

@@ -211,8 +211,9 @@ class MemorySnapshots:
     async def save(self, key: str, data: bytes) -> None:
         self.blobs[key] = data
 
-    async def forget(self, key: str) -> None:
+    async def forget(self, key: str) -> bool:
         self.blobs.pop(key, None)
+        return True
 
     async def forget_all(self, folder: str) -> None:
         self.blobs = {k: v for k, v in self.blobs.items() if not k.startswith(f"{folder}/")}

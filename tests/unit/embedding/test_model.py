@@ -180,6 +180,16 @@ async def test_a_failing_model_is_unavailable(session: FakeSession) -> None:
             await embedder.probe()
 
 
+async def test_an_image_on_which_a_model_that_works_fails_is_at_fault_itself() -> None:
+    async with embedding(FakeSession(poison=100 / 255)) as embedder:
+        good, bad = await embedder.embed_images([red(1), red(100)], Turn(Lane.BULK))
+        assert isinstance(good, Embedding)
+        assert isinstance(bad, FailedPrecondition)
+        assert (bad.reason, bad.metadata) == ("UNUSABLE_VECTOR", {"model": "test-model"})
+        with pytest.raises(FailedPrecondition, match="no usable vector"):
+            await embedder.embed_image(red(100))
+
+
 async def test_warming_up_runs_one_image_and_a_full_batch(session: FakeSession) -> None:
     async with embedding(session, batch=BatchLimits(max_batch=6)) as embedder:
         await embedder.warm_up()

@@ -55,7 +55,15 @@ async def _page(client: httpx.AsyncClient) -> str:
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/health", "/personas/nora", "/personas/nora/pillars/food?filter=tag", "/personas/"],
+    [
+        "/",
+        "/health",
+        "/personas/nora",
+        "/personas/nora/pillars/food?filter=tag",
+        "/personas/",
+        "/projects/lumen/clusters",
+        "/projects/lumen/clusterVersions",
+    ],
 )
 async def test_every_address_of_a_view_serves_the_page(
     client: httpx.AsyncClient, path: str
@@ -205,6 +213,41 @@ def test_every_call_is_a_method_of_the_api(verb: str, path: str) -> None:
     assert ("  stream" in binding) == (verb == "watch")
     if verb in {"call", "create", "update", "remove"}:
         assert "request_id" in METHODS[f"colonnade.{binding.split()[0]}"].input_type.fields_by_name
+
+
+def _calls_for_both() -> list[tuple[str, str]]:
+    """The calls of the views that projects have too, as far as they are not about photos."""
+    shared = ("clusters.js", "cluster.js", "members.js", "edits.js", "grouping.js", "history.js")
+    found = {
+        (verb or "get", path)
+        for name in shared
+        for verb, _, path in CALL.findall(SCRIPTS[name])
+        if "personas/*" in path and not re.search(r"pillar", path, re.IGNORECASE)
+    }
+    return sorted(found)
+
+
+def test_the_views_of_projects_are_those_of_clusters() -> None:
+    table = re.search(r"SHARED = new Set\(\[(.*?)\]\)", SCRIPTS["routes.js"])
+    assert table
+    shared = re.findall(r'"(\w+)"', table[1])
+    assert shared == ["clusters", "cluster", "history"]
+    assert all(_views()[view].startswith("/personas/:persona/clust") for view in shared)
+    assert len(_calls_for_both()) > 15
+
+
+@pytest.mark.parametrize(("verb", "path"), _calls_for_both())
+def test_what_is_called_about_clusters_is_there_for_projects(verb: str, path: str) -> None:
+    method, _ = VERBS[verb]
+    assert (method, path.replace("personas/*", "projects/*")) in _bindings()
+
+
+def test_a_run_is_started_once() -> None:
+    """While one is active, both buttons that start one are off, and on again however it ended."""
+    follow = SCRIPTS["grouping.js"][SCRIPTS["grouping.js"].index("const follow = ") :]
+    off, on = follow.index("each.disabled = true"), follow.index("each.disabled = false")
+    assert off < follow.index("api.watch(") < follow.index("} finally {") < on
+    assert 'const starts = [button("Group now"' in follow
 
 
 def _commands() -> set[str]:

@@ -76,6 +76,23 @@ def test_comments_on_pull_requests_are_no_feedback() -> None:
     assert github.items_of("issue_comment", Payload(payload)) == []
 
 
+@pytest.mark.parametrize("odd", [None, 7, True, "x", [None, 7, "x", []], {"name": []}])
+def test_what_only_decorates_an_issue_is_left_out_where_it_is_odd(odd: Any) -> None:
+    names = ("labels", "user", "html_url", "number", "created_at", "body", "state")
+    for name in names:
+        payload = payload_of("github_issues_opened")
+        payload["issue"][name], payload["repository"] = odd, odd
+        (item,) = github.items_of("issues", Payload(payload))
+        assert (item.external_id, item.repository) == ("issue:2718281828", "")
+
+
+def test_labels_that_can_be_read_are_kept() -> None:
+    payload = payload_of("github_issues_opened")
+    payload["issue"]["labels"] = [None, {"name": "bug"}, "x", {"name": None}, {"name": "uploads"}]
+    (item,) = github.items_of("issues", Payload(payload))
+    assert item.metadata["labels"] == "bug, uploads"
+
+
 def test_a_closed_discussion() -> None:
     (item,) = of_github("discussion", "github_discussion_closed")
     assert (item.external_id, item.closed) == ("discussion:5772156", True)
@@ -139,6 +156,39 @@ def test_an_alert_of_sentry_is_about_its_issue() -> None:
     assert not item.closed
 
 
+@pytest.mark.parametrize("odd", [None, 7, True, "x", [], [None, 7, "x", {}], {"values": 3}])
+def test_an_alert_is_taken_whatever_its_exceptions_are(odd: Any) -> None:
+    payload = payload_of("sentry_event_alert")
+    event = payload["data"]["event"]
+    for place in ({"exception": odd}, {"exception": {"values": odd}}, {"culprit": odd}):
+        changed = {"data": {**payload["data"], "event": event | place, "triggered_rule": odd}}
+        (item,) = sentry.items_of("event_alert", Payload(changed))
+        assert item.external_id == "issue:1170820242"
+
+
+def test_the_exceptions_and_frames_that_can_be_read_are_kept() -> None:
+    payload = payload_of("sentry_event_alert")
+    frames = [None, {"filename": "a.py", "function": None}, "x", {"filename": "b.py"}, {}]
+    payload["data"]["event"]["exception"] = {
+        "values": [
+            None,
+            {"type": None, "value": "broken", "stacktrace": 3},
+            {"type": "E", "value": ["x"], "stacktrace": {"frames": frames}},
+        ]
+    }
+    (item,) = sentry.items_of("event_alert", Payload(payload))
+    assert item.body.splitlines()[1:] == ["broken", "E", "a.py", "b.py"]
+
+
+@pytest.mark.parametrize("name", ["issue_id", "title"])
+def test_an_alert_without_an_id_or_a_title_is_refused(name: str) -> None:
+    payload = payload_of("sentry_event_alert")
+    payload["data"]["event"][name] = None
+    with pytest.raises(InvalidArgument) as caught:
+        sentry.items_of("event_alert", Payload(payload))
+    assert caught.value.violations[0].field == f"data.event.{name}"
+
+
 def test_what_sentry_tells_of_other_things_brings_nothing() -> None:
     payload = Payload(payload_of("sentry_issue_created"))
     assert sentry.items_of("installation", payload) == []
@@ -182,12 +232,6 @@ def test_the_plain_shape() -> None:
         ("issues", "github_issues_opened", "issue", {"issue": None}),
         ("issues", "github_issues_opened", "issue.id", {"issue": {"title": "T"}}),
         ("issues", "github_issues_opened", "issue.title", {"issue": {"id": 1, "title": ""}}),
-        (
-            "issues",
-            "github_issues_opened",
-            "issue.labels",
-            {"issue": {"id": 1, "title": "T", "labels": 3}},
-        ),
         ("issue_comment", "github_issue_comment_created", "comment", {"comment": "x"}),
     ],
 )

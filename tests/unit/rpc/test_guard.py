@@ -32,6 +32,7 @@ from libs.rpc.middleware import Middleware
 from libs.rpc.policy import Policy
 from libs.rpc.status import from_rpc_error
 from libs.telemetry import RpcMetrics
+from tests.support.wait import eventually
 
 SHAPES = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
 SERVICE = "test.Echo"
@@ -74,6 +75,8 @@ def handlers() -> grpc.GenericRpcHandler:
         return await echo(request)
 
     async def unary_stream(request: StringValue, _: Any) -> AsyncIterator[StringValue]:
+        while request.value == "endless":
+            yield StringValue(value="x" * 2**16)
         yield await echo(request)
 
     async def stream_unary(requests: AsyncIterator[StringValue], _: Any) -> StringValue:
@@ -101,9 +104,11 @@ def refuse_bad(message: Any) -> None:
 
 
 @asynccontextmanager
-async def echo_server(authenticator: Authenticator) -> AsyncIterator[grpc.aio.Channel]:
+async def echo_server(
+    authenticator: Authenticator, registry: CollectorRegistry | None = None
+) -> AsyncIterator[grpc.aio.Channel]:
     policies = {path(shape): Policy("echo.read", True, 5) for shape in SHAPES}
-    guard = CallGuard(policies, authenticator, RpcMetrics(CollectorRegistry()))
+    guard = CallGuard(policies, authenticator, RpcMetrics(registry or CollectorRegistry()))
     server = grpc.aio.server(interceptors=[Middleware(guard, refuse_bad, guard.knows)])
     server.add_generic_rpc_handlers((handlers(),))
     port = server.add_insecure_port("127.0.0.1:0")
@@ -187,3 +192,23 @@ class TestEveryShape:
                 await call(channel, shape, "hello", metadata=(("x-api-key", other),))
             bearer = (("authorization", f"Bearer {text}"),)
             assert await call(channel, shape, "caller", metadata=bearer) == "ci"
+
+
+async def test_a_stream_whose_caller_goes_away_ends_as_cancelled(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    registry = CollectorRegistry()
+
+    async def codes() -> set[str]:
+        samples = [s for metric in registry.collect() for s in metric.samples]
+        return {s.labels["code"] for s in samples if s.labels.get("code") and s.value}
+
+    async with echo_server(Authenticator(), registry) as channel:
+        method = channel.unary_stream(
+            path("unary_stream"), StringValue.SerializeToString, StringValue.FromString
+        )
+        answers = method(StringValue(value="endless"))
+        assert await answers.read()
+        answers.cancel()
+        assert await eventually(codes) == {"CANCELLED"}
+    assert not caplog.records

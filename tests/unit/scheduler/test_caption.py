@@ -91,7 +91,7 @@ def test_a_caption_is_cut_after_a_sentence_else_after_a_word() -> None:
 @given(st.text(max_size=300), st.integers(1, 80))
 def test_no_caption_is_longer_than_it_may_be(text: str, most: int) -> None:
     assert len(shortened(text, most)) <= max(most, 1)
-    assert "".join(sentences(text)) == text or "\x85" in text or not text
+    assert "".join(sentences(text)) == text
 
 
 def test_emoji_are_counted_as_people_see_them() -> None:
@@ -158,3 +158,10 @@ def test_a_template_says_nothing_that_is_avoided() -> None:
 
 def test_a_template_does_without_anything_known() -> None:
     assert all(polished(text, Manner()) for text in drafts(Subject("p"), Manner()))
+
+
+@pytest.mark.parametrize("piece", [".", "#a", "#a ", "!?", " .", "“", "a. ", "😀", "\n"])
+def test_nothing_takes_long_however_odd(piece: str) -> None:
+    """Texts like these once took time that grew with the square of their length."""
+    for text in (piece * 400_000, "a" + piece * 400_000 + "x"):
+        assert len(polished(text, PLAIN)) <= 2200

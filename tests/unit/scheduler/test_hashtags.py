@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from services.scheduler.domain.hashtags import Origin, Size, SizeMix, Strategy, choose
 from services.scheduler.domain.manner import Subject
+from services.scheduler.domain.post import final_text
 
 SUBJECT = Subject("p", "Morning walks", objects=("dog", "beach"))
 # Enough of every size.
@@ -86,3 +87,19 @@ def test_a_size_that_has_too_few_leaves_its_place_to_others() -> None:
 
 def test_nothing_known_gives_nothing() -> None:
     assert choose(NOTHING, Strategy()) == []
+
+
+def test_letters_with_marks_are_left_out_rather_than_garbled() -> None:
+    found = choose(SUBJECT, Strategy(targets=("हिन्दी", "ไทยแลนด์", "café", "caf\u0065\u0301s")))
+    tags = [hashtag.tag for hashtag in found]
+    assert tags[:2] == ["café", "cafés"]
+    assert not any(tag.startswith(("ह", "ไ")) for tag in tags)
+
+
+@given(st.text(max_size=200), st.lists(st.text(max_size=120), max_size=5))
+def test_whatever_people_wrote_posts_take_what_comes_out(pillar: str, words: list[str]) -> None:
+    subject = Subject("p", pillar, objects=tuple(words))
+    tags = [hashtag.tag for hashtag in choose(subject, Strategy(targets=tuple(words)))]
+    assert final_text("", tags) == " ".join(f"#{tag}" for tag in tags)
+    assert all(len(tag) <= 100 for tag in tags)
+    assert not any(tag.isnumeric() for tag in tags)

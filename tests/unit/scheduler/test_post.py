@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -27,10 +28,21 @@ NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("state", PostState)
-def test_every_move(state: PostState) -> None:
-    assert ALLOWED_MOVES[state] == set(ALLOWED[state].split())
-    for to in ALLOWED_MOVES[state]:
-        assert path(state, to) == (to,)
+@pytest.mark.parametrize("to", PostState)
+def test_every_move(state: PostState, to: PostState) -> None:
+    allowed = ALLOWED[state].split()
+    assert ALLOWED_MOVES[state] == set(allowed)
+    if to in (state, *allowed):
+        assert path(state, to) == ((to,) if to in allowed else ())
+        return
+    try:
+        steps = (state, *path(state, to))
+    except FailedPrecondition as error:
+        assert error.reason == "ILLEGAL_STATE_MOVE"
+        assert error.metadata == {"from": state, "to": to, "allowed": ",".join(sorted(allowed))}
+        return
+    assert len(steps) > 2
+    assert all(after in ALLOWED[before].split() for before, after in pairwise(steps))
 
 
 def test_there_is_no_way_out_of_a_final_state() -> None:

@@ -30,7 +30,7 @@ def test_windows_are_known_by_their_length_not_their_name() -> None:
     assert budget.has_reserve(NOW + timedelta(seconds=4001))
     budget.observe(current(day_left=200, quarter_left=0), NOW)
     assert budget.blocked(NOW) == Block(300.0, "15m")
-    assert not budget.has_reserve(NOW)
+    assert budget.has_reserve(NOW)
     assert budget.blocked(NOW + timedelta(seconds=300)) is None
 
 
@@ -75,6 +75,7 @@ def test_what_is_not_understood_blocks_nothing(headers: dict[str, str]) -> None:
 def test_a_refusal_blocks_the_key_for_as_long_as_asked() -> None:
     budget = RateBudget()
     assert budget.block(30.0, "30d", NOW) == Block(30.0, "30d")
+    assert budget.has_reserve(NOW)
     assert budget.blocked(NOW + timedelta(seconds=10)) == Block(20.0, "30d")
     assert budget.blocked(NOW + timedelta(seconds=30)) is None
 

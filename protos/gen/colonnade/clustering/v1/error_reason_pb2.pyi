@@ -46,6 +46,8 @@ class _ClusteringErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[
     """A later edit of the same clusters stands; undo that first; metadata `edit`."""
     CLUSTERING_ERROR_REASON_BAD_VECTOR: _ClusteringErrorReason.ValueType  # 11
     """The model made no finite vector of the item."""
+    CLUSTERING_ERROR_REASON_NO_TEXT: _ClusteringErrorReason.ValueType  # 12
+    """There is nothing to embed: the item is one of a project, but has no text."""
     CLUSTERING_ERROR_REASON_OTHER_GENERATION: _ClusteringErrorReason.ValueType  # 20
     """The vector is of another model, revision or preprocessing than those in use; metadata `model`,
     `revision`, `fingerprint`.
@@ -106,6 +108,8 @@ CLUSTERING_ERROR_REASON_EDIT_OVERLAID: ClusteringErrorReason.ValueType  # 10
 """A later edit of the same clusters stands; undo that first; metadata `edit`."""
 CLUSTERING_ERROR_REASON_BAD_VECTOR: ClusteringErrorReason.ValueType  # 11
 """The model made no finite vector of the item."""
+CLUSTERING_ERROR_REASON_NO_TEXT: ClusteringErrorReason.ValueType  # 12
+"""There is nothing to embed: the item is one of a project, but has no text."""
 CLUSTERING_ERROR_REASON_OTHER_GENERATION: ClusteringErrorReason.ValueType  # 20
 """The vector is of another model, revision or preprocessing than those in use; metadata `model`,
 `revision`, `fingerprint`.

@@ -61,7 +61,9 @@ class CreateItemRequest(_message.Message):
     parent: _builtins.str
     """The project, `projects/{project}`. It need not exist before."""
     request_id: _builtins.str
-    """A UUID chosen by the caller. The same id with the same request returns the first answer."""
+    """A UUID chosen by the caller. The same id with the same request has no second effect, and answers
+    the item as it is by then; NOT_FOUND if it was deleted meanwhile.
+    """
     @_builtins.property
     def item(self) -> _cluster_pb2.Item:
         """The item, with a source and a title or a body."""
@@ -302,7 +304,9 @@ class CloseItemRequest(_message.Message):
     name: _builtins.str
     """The name, `projects/{project}/items/{item}`."""
     request_id: _builtins.str
-    """A UUID chosen by the caller. The same id with the same request returns the first answer."""
+    """A UUID chosen by the caller. The same id with the same request has no second effect, and answers
+    the item as it is by then; NOT_FOUND if it was deleted meanwhile.
+    """
     def __init__(
         self,
         *,
@@ -352,7 +356,9 @@ class ReopenItemRequest(_message.Message):
     name: _builtins.str
     """The name, `projects/{project}/items/{item}`."""
     request_id: _builtins.str
-    """A UUID chosen by the caller. The same id with the same request returns the first answer."""
+    """A UUID chosen by the caller. The same id with the same request has no second effect, and answers
+    the item as it is by then; NOT_FOUND if it was deleted meanwhile.
+    """
     def __init__(
         self,
         *,

@@ -103,7 +103,7 @@ class ClusterVersionServiceServicer:
     def RestoreClusterVersion(self, request, context):
         """Makes the clusters what they were in an earlier version, by a new one: the same clusters with the
         same members, titles, locks and heroes. Items that came since are in none until they are grouped
-        anew; deleted ones stay deleted.
+        anew, deleted ones stay deleted, and clusters that people made since are put away.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

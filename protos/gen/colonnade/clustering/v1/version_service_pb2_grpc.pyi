@@ -28,7 +28,7 @@ class ClusterVersionServiceStub:
     RestoreClusterVersion: _aio.UnaryUnaryMultiCallable[_version_service_pb2.RestoreClusterVersionRequest, _version_service_pb2.RestoreClusterVersionResponse]
     """Makes the clusters what they were in an earlier version, by a new one: the same clusters with the
     same members, titles, locks and heroes. Items that came since are in none until they are grouped
-    anew; deleted ones stay deleted.
+    anew, deleted ones stay deleted, and clusters that people made since are put away.
     """
     PinClusterVersion: _aio.UnaryUnaryMultiCallable[_version_service_pb2.PinClusterVersionRequest, _version_service_pb2.PinClusterVersionResponse]
     """Keeps a version whatever its age."""
@@ -74,7 +74,7 @@ class ClusterVersionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_version_service_pb2.RestoreClusterVersionResponse]:
         """Makes the clusters what they were in an earlier version, by a new one: the same clusters with the
         same members, titles, locks and heroes. Items that came since are in none until they are grouped
-        anew; deleted ones stay deleted.
+        anew, deleted ones stay deleted, and clusters that people made since are put away.
         """
 
     @_abc_1.abstractmethod
