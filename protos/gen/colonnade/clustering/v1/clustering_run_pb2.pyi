@@ -188,7 +188,9 @@ class ClusteringRun(_message.Message):
 
     @_builtins.property
     def filter(self) -> Global___ClusteringFilter:
-        """Which of the items that wait for a cluster are looked at; all of them where it is not set."""
+        """Which of the items that wait for a cluster are looked at; all of them where it is not set. A run
+        that groups everything anew, asked to or because that is due, looks at all items.
+        """
 
     @_builtins.property
     def report(self) -> Global___ClusteringReport:
