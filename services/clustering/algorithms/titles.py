@@ -112,17 +112,24 @@ def name_groups(
     terms = counted or {key: Terms.of(group.labels) for key, group in groups.items()}
     idf = _Idf(terms.values(), background)
     used = {title.casefold() for title in taken}
-    named: dict[str, Named] = {}
-    for key in sorted(groups, key=lambda key: (-groups[key].size, len(key), key)):
-        group, own = groups[key], terms[key]
-        units = own.units(idf)
-        title = _kept(group.title, own, idf, units, used, noun)
-        if not title:
-            proposals = _proposals(units, group.size, noun)
-            title = next(each for each in proposals if each.casefold() not in used)
-        used.add(title.casefold())
-        named[key] = Named(title, group.size, own.most_frequent(), own.words)
-    return {key: named[key] for key in groups}
+    order = sorted(groups, key=lambda key: (-groups[key].size, len(key), key))
+    units = {key: terms[key].units(idf) for key in groups}
+    titles: dict[str, str] = {}
+    # Who keeps a title comes before those who look for one.
+    for key in order:
+        title = _kept(groups[key].title, terms[key], idf, units[key], used, noun)
+        if title or (title := _still_right(groups[key], units[key], used, noun)):
+            titles[key] = title
+            used.add(title.casefold())
+    for key in order:
+        if key not in titles:
+            proposals = _proposals(units[key], groups[key].size, noun)
+            titles[key] = next(each for each in proposals if each.casefold() not in used)
+            used.add(titles[key].casefold())
+    return {
+        key: Named(titles[key], group.size, terms[key].most_frequent(), terms[key].words)
+        for key, group in groups.items()
+    }
 
 
 def shared_terms(labels: Sequence[Labels], most: int) -> list[str]:
@@ -244,6 +251,13 @@ def _kept(
     best = units[: _fewest(units)]
     new = own.score_of([word for unit in best for word in unit.words], idf)
     return title if own.score_of(words, idf) >= _KEEP * new > 0 else ""
+
+
+def _still_right(group: Unnamed, units: Sequence[_Unit], used: set[str], noun: str) -> str:
+    """The last resort that it was called by, if that is still all that can be said; else ""."""
+    resort = f"Group of {group.size} {noun}"
+    is_so = group.title == resort or group.title.startswith(f"{resort} (")
+    return group.title if is_so and not units and group.title.casefold() not in used else ""
 
 
 def _proposals(units: Sequence[_Unit], size: int, noun: str) -> Iterator[str]:

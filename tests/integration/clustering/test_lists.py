@@ -153,7 +153,7 @@ async def test_a_retired_cluster_shows_its_last_version(store: PostgresStore) ->
     assert (shown.state, shown.version, shown.member_count) == (ClusterState.RETIRED, 1, 4)
     await write(store, 3, [])
     async with store.begin() as tx:
-        gone = await tx.versions.prune(NOON + timedelta(days=1), 100)
+        gone = await tx.versions.prune(SCOPE, NOON + timedelta(days=1), 100)
         await tx.commit()
     assert gone.versions == 2
     shown = await get_cluster(store, cluster_name(SCOPE, old.cluster.id))

@@ -1,6 +1,7 @@
 """The store of the clustering service in memory: one transaction at a time, undone by default."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Collection as Some
 from contextlib import asynccontextmanager
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
@@ -372,16 +373,15 @@ class _Versions:
     def __init__(self, data: Data) -> None:
         self._data = data
 
-    async def drop(self, scope: str, items: Sequence[str]) -> tuple[list[Place], list[Cluster]]:
-        places, lost = [], []
+    async def drop(self, scope: str, items: Sequence[str]) -> list[Cluster]:
+        lost = []
         for id, members in self._data.members.items():
             left = tuple(member for member in members if member.item not in items)
-            places += [Place(m.item, id, m.similarity) for m in members if m.item in items]
             cluster = replace(self._data.clusters[id], member_count=len(left))
             self._data.members[id], self._data.clusters[id] = left, cluster
             if cluster.hero and cluster.hero.item in items:
                 lost.append(cluster)
-        return places, lost
+        return lost
 
     async def set_hero(self, cluster_id: str, hero: Hero | None) -> None:
         self._data.clusters[cluster_id] = replace(self._data.clusters[cluster_id], hero=hero)
@@ -391,6 +391,9 @@ class _Departures:
     """No memory has seen anything."""
 
     async def seen(self, names: Sequence[str]) -> dict[str, str]:
+        return {}
+
+    async def places(self, within: Some[str], names: Sequence[str]) -> dict[str, Place]:
         return {}
 
     async def add(self, departures: Sequence[Departure]) -> None:
