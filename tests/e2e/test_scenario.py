@@ -164,6 +164,18 @@ async def members_of(story: Story, cluster: Cluster) -> set[str]:
     return {member.item for member in page.members}
 
 
+async def places_of(story: Story, clusters: Mapping[str, Cluster]) -> dict[str, str]:
+    """The cluster of each photo, as it was when these clusters were looked at."""
+    places = {}
+    for cluster in clusters.values():
+        request = clustering.ListClusterMembersRequest(
+            parent=cluster.name, page_size=200, version=cluster.version
+        )
+        page = await story.api.clustering.ListClusterMembers(request)
+        places |= {member.item: cluster.name for member in page.members}
+    return places
+
+
 async def later_photos_join_and_clusters_keep_their_names(
     story: Story, first: Mapping[str, Cluster]
 ) -> None:
@@ -173,8 +185,10 @@ async def later_photos_join_and_clusters_keep_their_names(
     last = (await run_and_watch(story))[-1]
     assert last.stats.items == len(story.photos)
     second = await clusters_of(story)
-    kept = first.keys() & second.keys()
-    assert len(kept) >= len(first) - 1, "a few more photos do not rename what was there"
+    before, after = await places_of(story, first), await places_of(story, second)
+    kept = sum(after.get(item) == name for item, name in before.items())
+    # A tenth more in so small a library has everything grouped anew.
+    assert kept >= 0.8 * len(before), "a few more photos do not rename what was there"
     unchanged = (await run_and_watch(story))[-1]
     assert unchanged.stats.noop
     assert (await clusters_of(story)).keys() == second.keys()

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from colonnade.catalog.v1 import catalog_service_pb2 as catalog
 from colonnade.catalog.v1.photo_pb2 import Photo
+from colonnade.clustering.v1.cluster_pb2 import Cluster
 from colonnade.clustering.v1.clustering_run_pb2 import ClusteringRun
 
 from cli.cluster_runs import run_clustering
@@ -40,6 +41,14 @@ async def slow_upload(persona: str, picture: bytes) -> AsyncIterator[catalog.Upl
         yield catalog.UploadPhotoRequest(chunk=picture[start : start + 1 + len(picture) // 10])
 
 
+async def plain_clusters(api: Api, persona: str) -> list[Cluster]:
+    """The clusters without what is written about them in the background meanwhile."""
+    clusters = await all_clusters(api, persona)
+    for cluster in clusters:
+        cluster.ClearField("digest")
+    return clusters
+
+
 async def test_what_runs_ends_well_on_sigterm_and_a_restart_keeps_everything(
     own_suite: SuiteInOne, library: Library
 ) -> None:
@@ -50,7 +59,7 @@ async def test_what_runs_ends_well_on_sigterm_and_a_restart_keeps_everything(
         await work.import_folder(api, persona, library.folder)
         await work.embedded(api, persona)
         await run_clustering(api, persona, ClusteringRun())
-        before = (await work.photos_of(api, persona), await all_clusters(api, persona))
+        before = (await work.photos_of(api, persona), await plain_clusters(api, persona))
         token = await first_token(api, persona)
         upload = asyncio.ensure_future(api.catalog.UploadPhoto(slow_upload(persona, picture)))
         await asyncio.sleep(0.5)  # the upload is under way, and far from its end
@@ -63,7 +72,7 @@ async def test_what_runs_ends_well_on_sigterm_and_a_restart_keeps_everything(
     own_suite.start()
     async with connected(own_suite, persona) as api:
         newest, *others = await work.embedded(api, persona)
-        assert (others, await all_clusters(api, persona)) == before
+        assert (others, await plain_clusters(api, persona)) == before
         assert newest.name == stored.name
         assert newest.sha256 == hashlib.sha256(picture).hexdigest()
         request = catalog.ListPhotosRequest(parent=persona, page_size=5, page_token=token)

@@ -4,7 +4,6 @@ import argparse
 import logging
 import signal
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from libs.embedded.qdrant_edge.store import Store
 READY = "ready on port"
 TEND_EVERY = 5.0
 GRACE = 2.0
+_ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -29,9 +29,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Serves until SIGTERM or SIGINT, then saves everything. 1 if the port is taken."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    # Waited for, not handled: a handler that interrupts the very lock that it needs hangs for ever.
+    # Before any thread is started, so that they all leave the signals to this one.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     arguments = _arguments(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     store = Store(arguments.path)
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     server.start()
     logging.info("%s %d", READY, port)
-    while not stop.wait(TEND_EVERY):
+    while signal.sigtimedwait(_ENDING, TEND_EVERY) is None:
         store.tend(time.monotonic())
     server.stop(GRACE).wait()
     store.close()
