@@ -30,14 +30,25 @@ class DirectReader:
         self._idle: list[Connection] = []
 
     async def execute(self, statement: Executable, parameters: Mapping[str, Any]) -> DirectRows:
-        """The rows of ``statement``, a module's constant, with its ``parameters``."""
-        async with self._connection() as connection:
-            return await self._constants.execute(connection, statement, parameters)
+        """The rows of ``statement``, a module's constant, with its ``parameters``.
+
+        A connection may be ending although that is not yet to be seen when it is taken. The server
+        then refuses the statement, which is sent once more, on a new connection.
+        """
+        try:
+            return await self._try(statement, parameters)
+        except psycopg.errors.AdminShutdown:
+            await self.close()
+            return await self._try(statement, parameters)
 
     async def close(self) -> None:
         """Closes the idle connections."""
         while self._idle:
             await self._idle.pop().close()
+
+    async def _try(self, statement: Executable, parameters: Mapping[str, Any]) -> DirectRows:
+        async with self._connection() as connection:
+            return await self._constants.execute(connection, statement, parameters)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:

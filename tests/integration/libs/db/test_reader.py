@@ -23,6 +23,16 @@ THINGS = sa.Table(
 ID = "0192aaaa-1111-7222-8333-444444444444"
 BY_ID = THINGS.select().where(THINGS.c.id == sa.bindparam("thing"))
 BY_NAME = THINGS.select().where(THINGS.c.name == sa.bindparam("name"))
+# A sequence counts on when its statement fails, so only the first connection ends.
+ENDS_ONCE = sa.select(
+    sa.case(
+        (
+            sa.func.nextval(sa.bindparam("tries", type_=sa.Text)) == 1,
+            sa.func.pg_terminate_backend(sa.func.pg_backend_pid()),
+        ),
+        else_=False,
+    ).label("ended")
+)
 SLOW = sa.select(sa.func.pg_sleep(sa.bindparam("seconds", type_=sa.Float)))
 
 
@@ -85,6 +95,14 @@ async def test_a_connection_that_the_server_closed_is_replaced(database: Databas
         await connection.execute(kill)
     async with database.reading() as reading:
         assert (await reading.execute(BY_ID, {"thing": ID})).one_or_none() is not None
+
+
+async def test_a_connection_that_ends_as_it_is_used_costs_no_answer(database: Database) -> None:
+    async with database.transaction() as connection:
+        await connection.execute(sa.text("CREATE SEQUENCE tries"))
+    async with database.reading() as reading:
+        found = (await reading.execute(ENDS_ONCE, {"tries": "tries"})).one_or_none()
+    assert found is not None and found.ended is False
 
 
 async def test_a_statement_that_takes_too_long_is_unavailable_and_leaves_no_wreck(
