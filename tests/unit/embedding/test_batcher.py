@@ -220,7 +220,7 @@ async def test_what_comes_too_late_is_not_computed(session: FakeSession) -> None
     async with batching(session, BatchLimits(max_batch=8)) as batcher:
         running = asyncio.create_task(batcher.submit(tensor(0)))
         await until_running(session)
-        soon = Turn(deadline=time.monotonic() + 0.001)
+        soon = Turn(deadline=time.monotonic() + 0.5)
         late = asyncio.create_task(batcher.submit(tensor(1), soon))
         other = asyncio.create_task(batcher.submit(tensor(2)))
         await until_queued(batcher, 2)

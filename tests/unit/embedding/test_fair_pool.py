@@ -107,7 +107,7 @@ async def test_who_has_left_is_not_worked_for(pool: FairPool, bench: Bench) -> N
         group.create_task(pool.run(Turn(), bench.hold, "held"))
         await asyncio.to_thread(bench.held.acquire)
         leaving = asyncio.create_task(pool.run(Turn(), bench.work, "left"))
-        soon = Turn(deadline=time.monotonic() + 0.001)
+        soon = Turn(deadline=time.monotonic() + 0.5)
         late = asyncio.create_task(pool.run(soon, bench.work, "late"))
         group.create_task(pool.run(Turn(), bench.work, "stays"))
         await until(lambda: pool.waiting(Lane.INTERACTIVE) == 3)

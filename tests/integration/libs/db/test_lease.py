@@ -10,8 +10,8 @@ from libs.db.lease import acquire, free, held, release, renew
 from libs.errors import Unavailable
 from libs.lease import Lease, LeaseLost, kept
 from tests.support.notes import NOTES
+from tests.support.wait import eventually
 
-SHORT = timedelta(milliseconds=600)
 ROW = NOTES.c.id == "a"
 
 
@@ -32,6 +32,13 @@ async def taken(database: Database, owner: str, duration: timedelta | None = Non
     lease = await take(database, owner, duration)
     assert lease is not None
     return lease
+
+
+async def run_out(database: Database) -> None:
+    """Lets the lease end, as time would."""
+    ended = NOTES.c.lease_expire_time - timedelta(days=1)
+    async with database.transaction() as connection:
+        await connection.execute(update(NOTES).where(ROW).values(lease_expire_time=ended))
 
 
 async def test_one_of_many_gets_it(notes_url: str) -> None:
@@ -69,10 +76,10 @@ async def text_of(database: Database) -> str:
 
 
 async def test_an_expired_lease_goes_to_the_next_with_a_higher_token(database: Database) -> None:
-    first = await taken(database, "one", SHORT)
+    first = await taken(database, "one")
     async with database.reading() as connection:
         assert (await connection.execute(select(NOTES.c.id).where(free(NOTES)))).all() == []
-    await asyncio.sleep(0.65)
+    await run_out(database)
     async with database.reading() as connection:
         assert len((await connection.execute(select(NOTES.c.id).where(free(NOTES)))).all()) == 1
     second = await taken(database, "two")
@@ -81,8 +88,8 @@ async def test_an_expired_lease_goes_to_the_next_with_a_higher_token(database: D
 
 
 async def test_the_fence_stops_a_worker_that_was_too_slow(database: Database) -> None:
-    slow = await taken(database, "one", SHORT)
-    await asyncio.sleep(0.65)
+    slow = await taken(database, "one")
+    await run_out(database)
     now = await taken(database, "two")
     async with database.transaction() as connection:
         write = update(NOTES).where(ROW)
@@ -98,8 +105,8 @@ async def test_the_fence_stops_a_worker_that_was_too_slow(database: Database) ->
 
 
 async def test_the_same_owner_has_no_old_rights_either(database: Database) -> None:
-    old = await taken(database, "one", SHORT)
-    await asyncio.sleep(0.65)
+    old = await taken(database, "one")
+    await run_out(database)
     await taken(database, "one")
     async with database.transaction() as connection:
         with pytest.raises(LeaseLost):
@@ -114,18 +121,22 @@ async def test_released_is_free(database: Database) -> None:
 
 
 async def test_kept_renews_while_the_block_runs(database: Database) -> None:
-    lease = await taken(database, "one", timedelta(seconds=0.2))
+    lease = await taken(database, "one", timedelta(seconds=1.5))
+    renewals = 0
 
     async def once() -> None:
+        nonlocal renewals
         async with database.transaction() as connection:
-            await renew(connection, NOTES, ROW, lease, duration=timedelta(seconds=0.2))
+            await renew(connection, NOTES, ROW, lease, duration=timedelta(hours=1))
+        renewals += 1
+
+    async def renewed_again() -> bool:
+        return renewals > 1
 
     async with kept(once, every=timedelta(seconds=0.05)):
-        for _ in range(5):
-            await asyncio.sleep(0.1)
-            assert await take(database, "two") is None
-    await asyncio.sleep(0.25)
-    assert await take(database, "two") is not None
+        await eventually(renewed_again)
+    await asyncio.sleep(1.5)
+    assert await take(database, "two") is None
 
 
 async def test_kept_stops_the_block_when_the_lease_is_lost() -> None:

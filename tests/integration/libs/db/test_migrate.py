@@ -1,5 +1,4 @@
 import asyncio
-import time
 from pathlib import Path
 
 import psycopg
@@ -86,14 +85,11 @@ async def test_another_process_is_waited_for(url: str) -> None:
     assert await waiting
 
 
-def test_nothing_to_do_is_quick(url: str) -> None:
+def test_with_nothing_to_do_nobody_is_waited_for(url: str) -> None:
     upgrade(url, "notes", MIGRATIONS)
-    times = []
-    for _ in range(5):
-        started = time.perf_counter()
-        upgrade(url, "notes", MIGRATIONS)
-        times.append(time.perf_counter() - started)
-    assert min(times) < 0.05
+    with connect(url) as other:
+        other.execute("SELECT pg_advisory_lock(hashtextextended('migrate notes', 0))")
+        assert not upgrade(url, "notes", MIGRATIONS)
 
 
 def test_an_old_schema_is_refused(url: str) -> None:
@@ -147,10 +143,8 @@ def test_a_migration_does_not_wait_long_for_a_lock(url: str, tmp_path: Path) -> 
     folder = broken(tmp_path, "ALTER TABLE notes.outbox ADD COLUMN extra int")
     with connect(url) as reader, reader.transaction():
         reader.execute("SELECT * FROM notes.outbox")
-        started = time.monotonic()
         with pytest.raises(Exception, match="lock timeout"):
             upgrade(url, "notes", folder)
-        assert 3 < time.monotonic() - started < 8
 
 
 def test_two_newest_migrations_are_a_mistake(tmp_path: Path) -> None:

@@ -72,14 +72,14 @@ async def test_retry_waits_as_long_as_the_rule_says(redis: Redis) -> None:
         if event.attempt < 4:
             raise Retry("not yet", after=0.3 if event.attempt == 3 else None)
 
-    policy = replace(FAST, delays=(0.1, 0.4))
+    policy = replace(FAST, delays=(0.1, 0.4, 3600.0))
     async with running(consumer(redis, each(handle), policy=policy)):
         await RedisPublisher(redis, STREAM).publish([event()])
         await eventually(all_settled(redis))
     assert [attempt for attempt, _ in times] == [1, 2, 3, 4]
     waits = [after - before for (_, before), (_, after) in pairwise(times)]
     for wait, wanted in zip(waits, (0.1, 0.4, 0.3), strict=True):
-        assert wanted <= wait < wanted + 0.25
+        assert wait >= wanted
 
 
 async def test_five_failures_make_a_dead_letter(redis: Redis) -> None:
