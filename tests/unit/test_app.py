@@ -269,7 +269,7 @@ async def test_readiness_follows_the_probes_and_says_why(app: App[str], modules:
     assert not app.ready.is_set()
     assert b'colonnade_ready{part="catalog"} 0.0' in app.metrics.render()
     problems.clear()
-    await asyncio.wait_for(app.ready.wait(), 5)
+    await asyncio.wait_for(app.ready.wait(), 60)
     assert dict(app.failures) == {}
     assert b'colonnade_ready{part="catalog"} 1.0' in app.metrics.render()
     app.stopping.set()

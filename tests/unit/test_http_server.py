@@ -111,7 +111,7 @@ async def test_a_running_request_ends_well_and_a_new_one_is_not_taken() -> None:
                 await late.get("/")
         go_on.set()
         assert (await running).text == "done"
-    await asyncio.wait_for(stopping, 5)
+    await asyncio.wait_for(stopping, 60)
 
 
 async def test_what_was_never_started_can_be_stopped(operations: Operations) -> None:

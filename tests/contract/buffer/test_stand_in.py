@@ -258,7 +258,7 @@ async def test_real_time_publishes_too(call: Client, buffer: BufferStandIn) -> N
     async def is_sent() -> bool:
         return bool((await buffer.admin.posts())[0]["status"] == "sent")
 
-    await eventually(is_sent, within=5)
+    await eventually(is_sent)
 
 
 @contextlib.asynccontextmanager

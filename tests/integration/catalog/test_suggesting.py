@@ -103,7 +103,7 @@ async def test_no_model_is_asked_within_the_call(studio: Studio, llm: StandIn) -
             return len(llm.asked) == 1
 
         await eventually(asked)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             batches = [await studio.ask(persona, 1) for _ in range(20)]
         assert len(llm.asked) == 1, "by the worker"
         assert {batch.state for batch in batches} == {JobState.JOB_STATE_QUEUED}

@@ -122,7 +122,7 @@ async def running(app: App[Settings], *modules: Module) -> AsyncIterator[Cluster
     run = asyncio.create_task(app.run(modules, [socket], grace=1.0))
     ready = asyncio.create_task(app.ready.wait())
     try:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             await asyncio.wait([run, ready], return_when=asyncio.FIRST_COMPLETED)
         yield app.need(Peers).stub(ClusteringServiceStub, "clustering")
     finally:
@@ -238,7 +238,7 @@ async def test_while_the_embedding_service_is_away_nothing_is_lost(
         await eventually(all_wait)
         assert await told(database, "photo.embedded") == []
         await embedding.start()
-        await eventually(embedded(database, 20), within=20)
+        await eventually(embedded(database, 20), within=60)
     messages = await told(database, "photo.embedded")
     assert sorted(message.photo for message in messages) == sorted(photos)
     assert await DeadLetters(redis, stream_name(ENV, "catalog")).count() == 0
@@ -275,7 +275,7 @@ async def test_photos_whose_event_is_lost_are_embedded_all_the_same(
             await asyncio.to_thread(embed)
             return len(await told(database, "photo.embedded")) == 20
 
-        await eventually(all_embedded, within=20)
+        await eventually(all_embedded, within=60)
 
 
 async def test_a_schema_that_is_not_migrated_is_refused(

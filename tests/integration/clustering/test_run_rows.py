@@ -370,7 +370,7 @@ async def test_a_watcher_that_goes_away_frees_the_service(
     register = add_ClusteringServiceServicer_to_server
     async with (
         serve(servicer, SERVICE, register, ClusteringServiceStub) as stub,
-        asyncio.timeout(9),
+        asyncio.timeout(60),
     ):
         run = await ask(store, desk.scope)
         name = run_name(run.scope, run.id)

@@ -216,14 +216,14 @@ async def test_an_answer_that_comes_when_its_worker_is_given_up_is_taken(
 
     disturbed.after = sleep
     publishing = asyncio.create_task(worker(world, disturbed)[PUBLISH](await id_of(world, post)))
-    await asyncio.wait_for(asleep.wait(), 5)
+    await asyncio.wait_for(asleep.wait(), 60)
     await world.buffer.admin.fault("errors", operation="posts", code="FORBIDDEN", times=99)
     world.queue.waiting.clear()
     await world.pass_time(waits, step=20)
     assert (await publication_of(world, post)).state == Publication.STATE_UNKNOWN
     await world.buffer.admin.clear_faults()
     awake.set()
-    await asyncio.wait_for(publishing, 5)
+    await asyncio.wait_for(publishing, 60)
     [remote] = await world.buffer.admin.posts()
     publication = await publication_of(world, post)
     assert publication.state == Publication.STATE_SCHEDULED

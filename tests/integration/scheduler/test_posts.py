@@ -343,7 +343,7 @@ async def test_watching_tells_the_start_every_change_and_the_end(world: World) -
     async def has_sign_of_life() -> bool:
         return len(seen) == 2
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         watching = asyncio.create_task(watch())
         await eventually(has_sign_of_life)
         assert seen[0].post == seen[1].post

@@ -178,4 +178,4 @@ async def test_a_child_is_told_when_its_parent_is_killed(tmp_path: Path) -> None
     async def gone() -> bool:
         return not is_alive(orphan)
 
-    await eventually(gone, within=5)
+    await eventually(gone)

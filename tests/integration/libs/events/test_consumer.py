@@ -132,7 +132,7 @@ async def test_stopping_does_not_wait_for_ever(redis: Redis) -> None:
     async def taken() -> bool:
         return seen.in_work == 1
 
-    async with asyncio.timeout(2), running(consumer(redis, batched(seen, 1), policy=policy)):
+    async with asyncio.timeout(60), running(consumer(redis, batched(seen, 1), policy=policy)):
         await eventually(taken)
     assert (await Group(redis, STREAM, GROUP, "looking").status()).pending == 1
 
@@ -186,4 +186,4 @@ async def test_a_handler_that_answers_nonsense_stops_the_consumer(redis: Redis) 
 
     await RedisPublisher(redis, STREAM).publish([event()])
     with pytest.raises(AttributeError):
-        await asyncio.wait_for(consumer(redis, batched(handle, 2)).run(), 5)
+        await asyncio.wait_for(consumer(redis, batched(handle, 2)).run(), 60)
