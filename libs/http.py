@@ -6,7 +6,9 @@ the caller, say provider and key) is broken after a row of failures and tried ag
 """
 
 import asyncio
+import functools
 import random
+import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
@@ -103,6 +105,12 @@ class CircuitBreaker:
 Guard = Callable[[httpx.URL], Awaitable[None]]
 
 
+@functools.cache
+def _trusted() -> ssl.SSLContext:
+    """Whom to trust, for all clients of the process; it takes long to read."""
+    return httpx.create_ssl_context()
+
+
 async def _let_pass(url: httpx.URL) -> None:
     """The guard of clients whose addresses nobody else chooses."""
 
@@ -135,6 +143,7 @@ class HttpClient:
             headers={"User-Agent": user_agent},
             timeout=httpx.Timeout(total, connect=connect, pool=connect),
             transport=transport,
+            verify=_trusted(),
         )
         self._total = total
         self._guard = guard

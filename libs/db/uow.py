@@ -93,7 +93,8 @@ class Transaction:
         traceback: TracebackType | None,
     ) -> None:
         # Closing rolls back what was not committed, and does so even while being cancelled.
-        await self.connection.__aexit__(kind, error, traceback)
+        with database_errors():
+            await self.connection.__aexit__(kind, error, traceback)
         if meant := meaning(error):
             raise meant from error
 

@@ -14,6 +14,7 @@ from celery import Celery
 from kombu import Queue
 
 from libs.aio import BlockingPool
+from libs.errors import DeadlineExceeded, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +75,8 @@ def async_task(
 
     The worker's thread only waits; the work happens on the process's own event loop, where its
     database and gRPC objects live. After ``timeout`` seconds (less than the visibility timeout) it
-    is cancelled and the task fails.
+    is cancelled and the task fails. While something that it needs is away, that is one line in the
+    log.
     """
 
     def run(*args: Any) -> None:
@@ -82,7 +84,11 @@ def async_task(
             async with asyncio.timeout(timeout):
                 await function(*args)
 
-        asyncio.run_coroutine_threadsafe(call(), loop()).result()
+        try:
+            asyncio.run_coroutine_threadsafe(call(), loop()).result()
+        except (Unavailable, DeadlineExceeded) as error:
+            # What it was for is still in its rows, and looked for again.
+            log.warning("%s waits: %s", name, error.message)
 
     # Not shared: by default Celery would add the task to every other application as well.
     app.task(run, name=name, shared=False)

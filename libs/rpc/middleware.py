@@ -1,5 +1,6 @@
 """Turns one async context manager into a server interceptor for all four shapes of call."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Any, TypeAlias
@@ -56,7 +57,7 @@ class Middleware(grpc.aio.ServerInterceptor):
                 checked = self._checked(request, handler.request_streaming)
                 async with aclosing(inner(checked, context)) as responses:
                     async for response in responses:
-                        await context.write(response)
+                        await _write(context, response)
 
         make = (
             grpc.stream_stream_rpc_method_handler
@@ -75,3 +76,11 @@ class Middleware(grpc.aio.ServerInterceptor):
         async for request in requests:
             self._check(request)
             yield request
+
+
+async def _write(context: grpc.aio.ServicerContext[Any, Any], response: Any) -> None:
+    try:
+        await context.write(response)
+    except grpc.aio.InternalError as error:
+        # The caller went away meanwhile; the call itself hears of that a moment later.
+        raise asyncio.CancelledError from error

@@ -14,6 +14,7 @@ _KNOWN = {
     "^#?[\\p{L}\\p{N}_]{1,100}$": "must be a # and then letters, digits or underscores",
     "^[0-9a-f]{64}$": "must be a SHA-256 in lower-case hexadecimal",
     "^[A-Za-z0-9_-]{22,64}$": "must be a token of 22 to 64 letters, digits, - and _",
+    "^[A-Za-z0-9_.-]{22,400}$": "must be a token of 22 to 400 letters, digits, -, _ and dots",
     "^[A-Za-z0-9_-]{22,512}$": "must be a token of 22 to 512 letters, digits, - and _",
     "^[A-Z][A-Z0-9_]{0,63}$": "must be a reason such as IMAGE_TOO_LARGE",
     "^[0-9]{4}-[0-9]{2}-[0-9]{2}$": "must be a date such as 2026-12-24",

@@ -33,11 +33,17 @@ _OPTIONS = (
 
 
 class RpcServer:
-    """Collects the services of a process, then serves them together with health and reflection."""
+    """Collects the services of a process, then serves them together with health and reflection.
 
-    def __init__(self, authenticator: Authenticator, metrics: RpcMetrics) -> None:
+    ``reflects`` False: nobody is told the contracts.
+    """
+
+    def __init__(
+        self, authenticator: Authenticator, metrics: RpcMetrics, *, reflects: bool = True
+    ) -> None:
         self._authenticator = authenticator
         self._metrics = metrics
+        self._reflects = reflects
         self._services: dict[str, tuple[ServiceDescriptor, Register, Any]] = {}
         self._health = health.aio.HealthServicer()
         self._server: grpc.aio.Server | None = None
@@ -62,8 +68,9 @@ class RpcServer:
         for _, register, servicer in self._services.values():
             register(servicer, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        names = [*self._services, health.SERVICE_NAME, reflection.SERVICE_NAME]
-        reflection.enable_server_reflection(names, self._server)
+        if self._reflects:
+            names = [*self._services, health.SERVICE_NAME, reflection.SERVICE_NAME]
+            reflection.enable_server_reflection(names, self._server)
         for name in ("", *self._services):
             await self.set_ready(name, False)
         ports = [self._bind(address) for address in addresses]

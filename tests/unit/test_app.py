@@ -264,14 +264,17 @@ async def test_readiness_follows_the_probes_and_says_why(app: App[str], modules:
     async def noticed() -> bool:
         return bool(app.failures)
 
+    async def told(value: str) -> bool:
+        return f'colonnade_ready{{part="catalog"}} {value}'.encode() in app.metrics.render()
+
     await eventually(noticed)
     assert dict(app.failures) == {"catalog": "the database does not answer"}
     assert not app.ready.is_set()
-    assert b'colonnade_ready{part="catalog"} 0.0' in app.metrics.render()
+    await eventually(lambda: told("0.0"))
     problems.clear()
     await asyncio.wait_for(app.ready.wait(), 60)
     assert dict(app.failures) == {}
-    assert b'colonnade_ready{part="catalog"} 1.0' in app.metrics.render()
+    await eventually(lambda: told("1.0"))
     app.stopping.set()
     await running
 

@@ -12,7 +12,9 @@ from colonnade.catalog.v1.catalog_service_pb2 import (
 from colonnade.catalog.v1.persona_pb2 import CaptionConfig, Persona
 from colonnade.catalog.v1.pillar_pb2 import Pillar
 from colonnade.catalog.v1.planning_service_pb2 import GetSuggestionBatchRequest
-from colonnade.scheduler.v1.post_pb2 import Post
+from colonnade.clustering.v1.cluster_pb2 import Item
+from colonnade.clustering.v1.item_service_pb2 import BatchCreateItemsRequest, CreateItemRequest
+from colonnade.scheduler.v1.post_pb2 import Post, Publication
 from google.protobuf.message import Message
 
 from libs.errors import InvalidArgument
@@ -45,8 +47,16 @@ def test_every_broken_rule_names_its_field() -> None:
     assert fields_of(request) == ["parent", "pillar_id", "pillar.weight", "pillar.priority"]
 
 
+def test_what_a_service_looks_at_one_by_one_is_left_to_it() -> None:
+    spoiled = Item(source="notes", title="spo\0iled")
+    assert fields_of(CreateItemRequest(parent="projects/radar", item=spoiled)) == ["item.title"]
+    CHECK(BatchCreateItemsRequest(parent="projects/radar", items=[spoiled]))
+
+
 def test_items_of_lists_are_numbered() -> None:
     assert fields_of(Post(hashtags=["#fine", "not fine"])) == ["hashtags[1]"]
+    post = Post(publications=[Publication(), Publication(permalink="spo\0iled")])
+    assert fields_of(post) == ["publications[1].permalink"]
 
 
 def test_names_of_another_shape_are_refused() -> None:
@@ -89,7 +99,7 @@ def test_every_pattern_of_the_contracts_has_words(pattern: str) -> None:
     ("message", "path"),
     [
         (Persona(display_name="a\0b"), "display_name"),
-        (Persona(caption_config=CaptionConfig(topics=["fine", "\0"])), "caption_config.topics"),
+        (Persona(caption_config=CaptionConfig(topics=["fine", "\0"])), "caption_config.topics[1]"),
     ],
 )
 def test_a_text_with_nul_is_refused_before_a_database_would(message: Persona, path: str) -> None:

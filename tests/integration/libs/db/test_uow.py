@@ -185,6 +185,18 @@ async def test_slow_statement_is_unavailable(notes_url: str) -> None:
     await database.close()
 
 
+async def test_what_cannot_be_rolled_back_is_unavailable(transaction: Begin) -> None:
+    """As when a call is given up while a statement of it is under way."""
+    with pytest.raises(Unavailable):
+        async with transaction() as tx:
+            connection = await tx.connection.get_raw_connection()
+            assert connection.driver_connection is not None
+            connection.driver_connection.pgconn.send_query(b"SELECT pg_sleep(0.1)")
+    async with transaction() as tx:
+        await tx.notes.add("a")
+        await tx.commit()
+
+
 async def test_nobody_listens_is_unavailable() -> None:
     database = Database("postgresql+psycopg://nobody@127.0.0.1:1/none", application_name="tests")
     with pytest.raises(Unavailable):

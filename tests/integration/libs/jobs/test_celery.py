@@ -9,6 +9,7 @@ from celery import Celery
 from redis.asyncio import Redis
 
 from libs.embedded.redis import RedisServer
+from libs.errors import Unavailable
 from libs.jobs.celery import CeleryQueue, async_task, make_app
 from libs.jobs.queue import JobQueue
 from libs.jobs.worker import InProcessBeat, InProcessWorker, Periodic
@@ -73,6 +74,26 @@ async def test_enqueued_work_runs_on_the_loop_that_was_given(app: Celery, queue:
     assert sorted(work.finished) == sorted(f"job {n}" for n in range(20))
     assert work.threads == {threading.get_ident()}
     assert await stop(worker)
+
+
+async def test_a_worker_leaves_the_queues_of_others(
+    app: Celery, queue: JobQueue, redis: Redis
+) -> None:
+    work, loop = Work(), asyncio.get_running_loop()
+    async_task(app, "catalog.work", work.run, lambda: loop)
+    worker = InProcessWorker(app, ("catalog",), concurrency=1)
+    await queue.enqueue("catalog.work", "of another", "clustering")
+    await queue.enqueue("catalog.work", "of its own", "catalog")
+    await asyncio.to_thread(worker.start)
+    await eventually(lambda: is_done(work, 1))
+    assert await stop(worker)
+    assert work.finished == ["of its own"]
+    assert await redis.llen("clustering") == 1
+
+
+async def is_done(work: Work, count: int) -> bool:
+    """Whether that many tasks are finished."""
+    return len(work.finished) == count
 
 
 async def test_stopping_finishes_the_running_task_and_acknowledges_it(
@@ -144,6 +165,28 @@ async def test_a_failing_task_is_logged_and_the_worker_goes_on(
     await eventually(work.has_finished)
     assert await stop(worker)
     assert "job 1 is cursed" in caplog.text
+
+
+async def test_a_task_whose_database_is_away_says_so_in_one_line(
+    app: Celery, queue: JobQueue, caplog: pytest.LogCaptureFixture
+) -> None:
+    work, loop = Work(), asyncio.get_running_loop()
+
+    async def fail(job_id: str) -> None:
+        raise Unavailable("the database is away")
+
+    async_task(app, "catalog.fail", fail, lambda: loop)
+    async_task(app, "catalog.work", work.run, lambda: loop)
+    worker = InProcessWorker(app, QUEUES, concurrency=1)
+    await asyncio.to_thread(worker.start)
+    await queue.enqueue("catalog.fail", "job 1", "catalog")
+    await queue.enqueue("catalog.work", "job 2", "catalog")
+    await eventually(work.has_finished)
+    assert await stop(worker)
+    told = [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
+    (line,) = [record for record in told if "catalog.fail" in record.getMessage()]
+    assert line.getMessage() == "catalog.fail waits: the database is away"
+    assert line.exc_info is None
 
 
 async def test_a_task_that_takes_too_long_is_cancelled(
