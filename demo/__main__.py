@@ -7,49 +7,52 @@ import sys
 import time
 from pathlib import Path
 
-from colonnade.scheduler.v1.post_pb2 import Post, Publication
 from rich.markup import escape
 
-from cli.connection import Suite, Target, connect
+from cli.connection import connect
 from cli.gaps import show_report as show_gaps
 from cli.importing import show_report as show_import
-from cli.output import err, out, word
+from cli.output import err, out
 from demo import steps
-from demo.children import Ports, buffer_state, running
+from demo.children import Ports, Running, running
 from demo.pictures import draw_library
 from demo.plan import Plan, plan_for, sample_plan
 from demo.show import Show
-from libs.embedded.child import ChildProcess
+from demo.week import Entry, planned, publish
 from libs.embedded.errors import EngineError
 from libs.errors import ColonnadeError
-from libs.rpc.contracts import SERVICES
 
 
 def main() -> int:
     """Runs the demo; the exit code."""
     arguments = _parse()
-    show = Show()
     if arguments.photos and not arguments.photos.is_dir():
-        err.print(f"[red]photos[/red]: {arguments.photos} is not a folder")
+        err.print(f"[red]photos[/red]: {escape(str(arguments.photos))} is not a folder")
         return 2
-    plan = plan_for(arguments.photos) if arguments.photos else _sample(arguments.data, show)
-    ports = Ports.of(arguments.data / "ports.json", arguments.grpc_port, arguments.http_port)
-    show.heading("Start the suite: PostgreSQL, Redis, vectors, four services, worker, gateway")
-    started = time.monotonic()
     try:
-        with running(arguments.data, ports) as suite:
-            show.done(f"ready in {time.monotonic() - started:.1f} s; logs in {arguments.data}")
-            ok = asyncio.run(_main_job(plan, ports, show))
-            _tell_where(ports, plan, arguments.data)
-            if not arguments.exit:
-                _serve_until_interrupted(suite)
-            return 0 if ok else 1
+        return _demonstrate(arguments, Show())
     except (EngineError, ColonnadeError) as error:
         err.print(f"[red]the demo stopped[/red]: {escape(str(error))}")
         return 1
     except KeyboardInterrupt:
         err.print("interrupted; run it again, it goes on from here")
         return 130
+
+
+def _demonstrate(arguments: argparse.Namespace, show: Show) -> int:
+    plan = plan_for(arguments.photos) if arguments.photos else _sample(arguments.data, show)
+    ports = Ports.of(arguments.data / "ports.json", arguments.grpc_port, arguments.http_port)
+    show.heading("Start the suite: PostgreSQL, Redis, vectors, four services, gateway, workers")
+    started = time.monotonic()
+    with running(arguments.data, ports) as children:
+        show.done(f"ready in {time.monotonic() - started:.1f} s; logs in {arguments.data}")
+        week = asyncio.run(_up_to_the_plan(plan, ports, show))
+        show.heading("Publish it, and kill the worker between a call and its answer")
+        ok = publish(children, ports, week, show)
+        _tell_where(ports, plan, arguments.data)
+        if not arguments.exit:
+            _serve_until_interrupted(children)
+        return 0 if ok else 1
 
 
 def _parse() -> argparse.Namespace:
@@ -72,9 +75,8 @@ def _sample(data: Path, show: Show) -> Plan:
     return sample_plan(folder)
 
 
-async def _main_job(plan: Plan, ports: Ports, show: Show) -> bool:
-    target = Target(dict.fromkeys(SERVICES, ports.grpc_address), "")
-    async with connect(target) as suite:
+async def _up_to_the_plan(plan: Plan, ports: Ports, show: Show) -> list[Entry]:
+    async with connect(ports.target) as suite:
         show.heading("A persona with three weighted pillars")
         parent = (await steps.persona(suite, plan, show)).name
         await steps.pillars(suite, parent, plan, show)
@@ -88,43 +90,22 @@ async def _main_job(plan: Plan, ports: Ports, show: Show) -> bool:
         show.heading("Tell copies, edits and bursts apart")
         await steps.duplicates(suite, parent, show)
         show.heading("Group what belongs together")
-        found = await steps.clusters(suite, parent, show)
+        await steps.clusters(suite, parent, show)
         show.heading("What each pillar lacks")
         show_gaps(await steps.gap_report(suite, parent))
         show.heading("What to make next")
         await steps.briefs(suite, parent, show)
-        show.heading("Schedule posts, one due now")
-        await steps.channel(suite, parent, _instagram(ports), ports.buffer_url, show)
-        posts = await steps.posts(suite, parent, plan, found, show)
-        show.heading("Publish, and read the outcome back")
-        return await _outcome(suite, posts, ports, show)
-
-
-def _instagram(ports: Ports) -> str:
-    channels = buffer_state(ports)["channels"]
-    return next(str(key) for key, channel in channels.items() if channel["service"] == "instagram")
-
-
-async def _outcome(suite: Suite, posts: list[Post], ports: Ports, show: Show) -> bool:
-    if not posts:
-        show.detail("there was no photo to post")
-        return False
-    post = await steps.published(suite, posts[0], show)
-    for publication in post.publications:
-        state = word(Publication.State, publication.state)
-        detail = publication.permalink or publication.error.message or publication.state_reason
-        show.done(f"{publication.channel}: {state} {detail}")
-    remote_posts = buffer_state(ports)["posts"]
-    mine = [remote for remote in remote_posts.values() if remote["text"] == post.final_text]
-    sent = [remote for remote in mine if remote["status"] == "sent"]
-    show.done(f"the provider has it {len(mine)} time(s), live {len(sent)} time(s)")
-    return post.state == Post.STATE_POSTED and len(mine) == len(sent) == 1
+        show.heading("Plan a week: which photo when, and why")
+        account = ports.stand_in.account("instagram")
+        await steps.channel(suite, parent, account, ports.buffer_url, show)
+        return await planned(suite, parent, show)
 
 
 def _tell_where(ports: Ports, plan: Plan, data: Path) -> None:
     out.print("\n[bold]Everything is up:[/bold]")
     for label, where in (
         ("dashboard", f"{ports.http_url}/personas/{plan.persona_id}"),
+        ("the posts", f"{ports.http_url}/personas/{plan.persona_id}/posts"),
         ("REST and its docs", f"{ports.http_url}/docs"),
         ("OpenAPI", f"{ports.http_url}/openapi.json"),
         ("gRPC, with reflection", ports.grpc_address),
@@ -142,16 +123,18 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def _serve_until_interrupted(suite: ChildProcess) -> None:
+def _serve_until_interrupted(children: Running) -> None:
     out.print("\nServing until Ctrl-C.")
     signal.signal(signal.SIGTERM, _interrupt)
+    both = (children.suite, children.worker)
     try:
-        while suite.exit_code is None:
+        while not (ended := [child for child in both if child.exit_code is not None]):
             time.sleep(0.2)
     except KeyboardInterrupt:
         out.print("stopping")
         return
-    raise EngineError(f"the suite ended by itself with code {suite.exit_code}; see {suite.log}")
+    (child, *_) = ended
+    raise EngineError(f"{child.name} ended by itself with code {child.exit_code}; see {child.log}")
 
 
 if __name__ == "__main__":

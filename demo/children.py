@@ -1,22 +1,30 @@
-"""The two processes that the demo starts: the suite, and a stand-in of Buffer."""
+"""The processes that the demo starts: engines, the suite, a worker, and a stand-in of Buffer."""
 
 import json
 import os
+import signal
 import socket
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from cli.connection import Target
+from demo.stand_in import StandIn
 from libs.embedded.child import ChildProcess
+from libs.rpc.contracts import SERVICES
+from services.engines import DATABASES, Engines, engines
+from services.settings import load_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 TOKEN = "demo-token-of-the-stand-in"
 START_TIMEOUT = 120.0
+# Nobody wants to watch minutes of nothing: what is due goes out after five seconds, and a worker
+# counts as dead after sixteen.
+PACE = {"overdue_lead": "5", "submit_timeout": "8", "claim_lease": "10"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +55,11 @@ class Ports:
         return f"127.0.0.1:{self.grpc}"
 
     @property
+    def target(self) -> Target:
+        """Where a client finds the services."""
+        return Target(dict.fromkeys(SERVICES, self.grpc_address), "")
+
+    @property
     def http_url(self) -> str:
         """Where REST clients and browsers go."""
         return f"http://127.0.0.1:{self.http}"
@@ -56,6 +69,11 @@ class Ports:
         """Where the stand-in takes GraphQL."""
         return f"http://127.0.0.1:{self.buffer}"
 
+    @property
+    def stand_in(self) -> StandIn:
+        """The other side of the stand-in."""
+        return StandIn(f"http://127.0.0.1:{self.buffer_admin}")
+
 
 def _free_port() -> int:
     with socket.socket() as probe:
@@ -64,23 +82,42 @@ def _free_port() -> int:
     return port
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What runs: the suite in one process, and beside it the worker that publishes."""
+
+    suite: ChildProcess
+    worker: ChildProcess
+
+    def kill_worker(self) -> None:
+        """Kills it as ``kill -9`` does, and waits until it is gone."""
+        if self.worker.pid is not None:
+            os.kill(self.worker.pid, signal.SIGKILL)
+        self.worker.stop()
+
+
 @contextmanager
-def running(data: Path, ports: Ports) -> Iterator[ChildProcess]:
-    """Stand-in and suite, both ready. They end with the block, and with this process.
+def running(data: Path, ports: Ports) -> Iterator[Running]:
+    """Everything, ready. It ends with the block, and with this process.
 
     Raises EngineError with the end of the log of what does not come up.
     """
-    data.mkdir(parents=True, exist_ok=True)
-    buffer, suite = _buffer(data, ports), _suite(data, ports)
-    try:
+    folder = (data / "suite").absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        buffer = _buffer(data, ports)
+        stack.callback(buffer.stop)
         buffer.start()
+        started = stack.enter_context(engines(load_settings(None, data=folder), folder))
+        environment = {**os.environ, **_addresses(started, ports)}
+        suite, worker = _suite(data, ports, environment), _worker(data, ports, environment)
+        stack.callback(suite.stop, bound=30)
         suite.start()
         buffer.wait_ready(lambda: "Buffer stand-in on" in buffer.output(), START_TIMEOUT)
         suite.wait_ready(lambda: _answers(f"{ports.http_url}/readyz"), START_TIMEOUT)
-        yield suite
-    finally:
-        suite.stop(bound=30)
-        buffer.stop()
+        stack.callback(worker.stop, bound=30)
+        worker.start()
+        yield Running(suite, worker)
 
 
 def _buffer(data: Path, ports: Ports) -> ChildProcess:
@@ -94,7 +131,24 @@ def _buffer(data: Path, ports: Ports) -> ChildProcess:
     )
 
 
-def _suite(data: Path, ports: Ports) -> ChildProcess:
+def _addresses(started: Engines, ports: Ports) -> dict[str, str]:
+    """The settings that suite and worker share."""
+    databases = {
+        f"COLONNADE_DATABASES__{name.upper()}__URL": started.database_url(name)
+        for name in DATABASES
+    }
+    return {
+        **databases,
+        "COLONNADE_REDIS__URL": started.redis_url,
+        "COLONNADE_VECTORS__ADDRESS": started.vectors.target,
+        "COLONNADE_VECTORS__API_KEY": started.vectors.api_key or "",
+        "COLONNADE_BLOBS__URL": started.blob_url,
+        "COLONNADE_SCHEDULER__MEDIA_BASE_URL": ports.http_url,
+        **{f"COLONNADE_SCHEDULER__{name.upper()}": value for name, value in PACE.items()},
+    }
+
+
+def _suite(data: Path, ports: Ports, environment: Mapping[str, str]) -> ChildProcess:
     folder = str((data / "suite").absolute())
     return ChildProcess(
         "The suite",
@@ -102,12 +156,29 @@ def _suite(data: Path, ports: Ports) -> ChildProcess:
         log=data / "suite.log",
         cwd=ROOT,
         environment={
-            **os.environ,
+            **environment,
             "COLONNADE_GRPC__PORT": str(ports.grpc),
             "COLONNADE_HTTP__PORT": str(ports.http),
-            "COLONNADE_SCHEDULER__MEDIA_BASE_URL": ports.http_url,
-            # What is due goes out after seconds: nobody wants to watch half a minute of nothing.
-            "COLONNADE_SCHEDULER__OVERDUE_LEAD": "5",
+            "COLONNADE_WORKER__QUEUES": '["catalog", "clustering"]',
+        },
+    )
+
+
+def _worker(data: Path, ports: Ports, environment: Mapping[str, str]) -> ChildProcess:
+    """Publishes. A process of its own, so that it can be killed while everything else goes on."""
+    folder = str((data / "worker").absolute())
+    peers = {f"COLONNADE_PEERS__{name.upper()}": ports.grpc_address for name in SERVICES}
+    return ChildProcess(
+        "The worker",
+        [sys.executable, "-m", "services", "--target=worker", "--data", folder],
+        log=data / "worker.log",
+        cwd=ROOT,
+        environment={
+            **environment,
+            **peers,
+            "COLONNADE_SECRET_FILE": str((data / "suite" / "secret").absolute()),
+            "COLONNADE_WORKER__QUEUES": '["scheduler"]',
+            "COLONNADE_WORKER__BEAT": "false",
         },
     )
 
@@ -118,11 +189,3 @@ def _answers(url: str) -> bool:
             return bool(response.status == 200)
     except (urllib.error.URLError, OSError):
         return False
-
-
-def buffer_state(ports: Ports) -> dict[str, Any]:
-    """What the stand-in has: channels, posts, and how often it was asked to create one."""
-    address = f"http://127.0.0.1:{ports.buffer_admin}/state"
-    with urllib.request.urlopen(address, timeout=10) as response:
-        state: dict[str, Any] = json.load(response)
-    return state

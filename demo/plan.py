@@ -1,7 +1,7 @@
 """What the demo sets up: a persona, three pillars, and which folder goes to which."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from cli.walk import Found, walk
@@ -32,7 +32,6 @@ class Plan:
     voice: str
     folder: Path
     pillars: Sequence[PillarPlan]
-    captions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +77,6 @@ def sample_plan(folder: Path) -> Plan:
         "Warm, unhurried, a little dry. Speaks of small things as if they mattered.",
         folder,
         SAMPLE_PILLARS,
-        {
-            "slow-mornings": "The kettle can wait. The light cannot.",
-            "out-there": "Somewhere between the last house and the first wave.",
-            "worn-well": "Bought once, mended twice, worn for years.",
-        },
     )
 
 
@@ -108,8 +102,7 @@ def plan_for(folder: Path) -> Plan:
         )
         for (id, title, weight, rate), share in zip(names, shares, strict=True)
     )
-    captions = {pillar.id: f"From the theme {pillar.display_name.lower()}." for pillar in pillars}
-    return Plan("yours", "Your photos", "UTC", "", folder, pillars, captions)
+    return Plan("yours", "Your photos", "UTC", "", folder, pillars)
 
 
 def top_folder(found: Found) -> str:

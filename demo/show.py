@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from colonnade.clustering.v1.cluster_pb2 import Cluster
+from rich.markup import escape
+from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cli.output import out, table
@@ -18,23 +20,23 @@ class Show:
     def heading(self, text: str) -> None:
         """Begins the next step."""
         self._number += 1
-        out.print(f"\n[bold cyan]{self._number}. {text}[/bold cyan]")
+        out.print(f"\n[bold cyan]{self._number}. {escape(text)}[/bold cyan]")
 
     def done(self, text: str) -> None:
         """Something was made."""
-        out.print(f"  [green]✓[/green] {text}", markup=True)
+        out.print(f"  [green]✓[/green] {escape(text)}")
 
     def there(self, text: str) -> None:
         """Something was there already."""
-        out.print(f"  [dim]·[/dim] {text} [dim](already there)[/dim]")
+        out.print(f"  [dim]·[/dim] {escape(text)} [dim](already there)[/dim]")
 
     def step(self, text: str) -> None:
         """Something is going on."""
-        out.print(f"  [dim]… {text}[/dim]")
+        out.print(f"  [dim]… {escape(text)}[/dim]")
 
     def detail(self, text: str) -> None:
         """More about the line before."""
-        out.print(f"    {text}", markup=False)
+        out.print(Padding(escape(text), (0, 0, 0, 4), expand=False))
 
     def clusters(self, clusters: Sequence[Cluster], names: Mapping[str, str]) -> None:
         """The clusters as a table."""

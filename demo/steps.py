@@ -1,26 +1,22 @@
 """The steps of the main job. Each looks at what is there, does what is missing, and says so."""
 
 import asyncio
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 
 from colonnade.catalog.v1 import catalog_service_pb2 as catalog
 from colonnade.catalog.v1 import import_service_pb2 as imports
 from colonnade.catalog.v1 import planning_service_pb2 as planning
 from colonnade.catalog.v1.gap_report_pb2 import GapReport
-from colonnade.catalog.v1.persona_pb2 import LibraryStats, Persona
+from colonnade.catalog.v1.persona_pb2 import Cadence, LibraryStats, Persona
 from colonnade.catalog.v1.photo_pb2 import Photo
 from colonnade.catalog.v1.pillar_pb2 import Pillar
 from colonnade.catalog.v1.suggestion_pb2 import Suggestion, SuggestionBatch
 from colonnade.clustering.v1 import duplicate_pb2
 from colonnade.clustering.v1 import duplicate_service_pb2 as api
-from colonnade.clustering.v1.cluster_pb2 import Cluster
 from colonnade.clustering.v1.clustering_run_pb2 import ClusteringRun
 from colonnade.scheduler.v1 import scheduler_service_pb2 as scheduler
 from colonnade.scheduler.v1.channel_pb2 import Channel
-from colonnade.scheduler.v1.post_pb2 import Post
 from colonnade.type.v1.job_pb2 import JobState
-from rich.markup import escape
+from colonnade.type.v1.time_window_pb2 import TimeWindow
 
 from cli.cluster_runs import run_clustering
 from cli.clusters import all_clusters
@@ -28,9 +24,8 @@ from cli.connection import Suite
 from cli.duplicates import known, some_sets
 from cli.importer import Destination, Report, import_files
 from cli.importing import import_progress
-from cli.output import last_part, timestamp, word
+from cli.output import last_part, word
 from cli.photos import some_photos
-from cli.posts import some_posts, watch_post
 from cli.suggestions import watch_suggestions, write_suggestions
 from demo.children import TOKEN
 from demo.plan import Plan, divided
@@ -39,13 +34,20 @@ from libs.errors import AlreadyExists, FailedPrecondition
 
 BRIEFS = 5
 EMBED_TIMEOUT = 1800.0
-# What Buffer takes for Instagram: width over height from 4:5 to 1.91:1, at least 320 pixels wide.
-_NARROWEST, _WIDEST, _LEAST_WIDTH = 0.8, 1.91, 320
 
 
 async def persona(suite: Suite, plan: Plan, show: Show) -> Persona:
-    """The persona of the plan."""
-    wanted = Persona(display_name=plan.persona_name, time_zone=plan.time_zone, voice=plan.voice)
+    """The persona of the plan, which posts every morning."""
+    wanted = Persona(
+        display_name=plan.persona_name,
+        time_zone=plan.time_zone,
+        voice=plan.voice,
+        cadence=Cadence(
+            posts_per_week=7,
+            min_gap_hours=12,
+            windows=[TimeWindow(start_minute=8 * 60, end_minute=10 * 60)],
+        ),
+    )
     request = catalog.CreatePersonaRequest(persona_id=plan.persona_id, persona=wanted)
     try:
         made = await suite.catalog.CreatePersona(request)
@@ -160,7 +162,7 @@ async def duplicates(suite: Suite, parent: str, show: Show) -> None:
             show.detail(f"  {names.get(other.photo, other.photo)}: {known(other.evidence)}")
 
 
-async def clusters(suite: Suite, parent: str, show: Show) -> list[Cluster]:
+async def clusters(suite: Suite, parent: str, show: Show) -> None:
     """Groups the photos and shows the groups."""
 
     def progress(run: ClusteringRun) -> None:
@@ -181,7 +183,6 @@ async def clusters(suite: Suite, parent: str, show: Show) -> list[Cluster]:
         )
     names = await _file_names(suite, parent)
     show.clusters(found, names)
-    return found
 
 
 async def gap_report(suite: Suite, parent: str) -> GapReport:
@@ -199,7 +200,7 @@ async def briefs(suite: Suite, parent: str, show: Show) -> None:
     def progress(_batch: SuggestionBatch, new: Suggestion | None) -> None:
         if new is None:
             return
-        told = f"{new.rank}. {escape(new.title)} for {last_part(new.pillar)}"
+        told = f"{new.rank}. {new.title} for {last_part(new.pillar)}"
         show.there(told) if there else show.done(told)
         show.detail(new.description)
         show.detail(f"Why: {new.reason}")
@@ -228,76 +229,6 @@ async def channel(suite: Suite, parent: str, account: str, endpoint: str, show: 
         show.done(f"channel {made.name} ({made.service}, through {endpoint})")
     except AlreadyExists:
         show.there(f"channel {parent}/channels/instagram")
-
-
-async def posts(
-    suite: Suite, parent: str, plan: Plan, found: Sequence[Cluster], show: Show
-) -> list[Post]:
-    """One post a pillar: the first is due now, the others on the next days.
-
-    A post is recognised by its caption, so that a second demo makes no second one.
-    """
-    there = {post.caption: post for post in await some_posts(suite, parent, "", 1000)}
-    heroes = [cluster.hero.item for cluster in found]
-    made: list[Post] = []
-    for pillar in plan.pillars:
-        day = len(made)
-        caption = plan.captions[pillar.id]
-        if caption in there:
-            made.append(there[caption])
-            show.there(f"post “{caption}”")
-            continue
-        photo = await _choose(suite, parent, pillar.id, heroes)
-        if photo is None:
-            show.detail(f"{pillar.display_name} has no photo that could be posted")
-            continue
-        due = datetime.now(UTC) + timedelta(days=day)
-        post = Post(
-            photo=photo.name,
-            caption=caption,
-            hashtags=["#colonnade", f"#{pillar.id.replace('-', '')}"],
-            alt_text=photo.alt_text or f"A photo of the theme {pillar.display_name}",
-            scheduled_time=timestamp(due),
-        )
-        made.append(
-            await suite.scheduler.CreatePost(scheduler.CreatePostRequest(parent=parent, post=post))
-        )
-        when = "now" if day == 0 else f"in {day} day{'s' if day > 1 else ''}"
-        show.done(f"post “{caption}” with {photo.file_name}, due {when}")
-    return made
-
-
-async def _choose(suite: Suite, parent: str, pillar: str, heroes: Sequence[str]) -> Photo | None:
-    """A usable photo of a pillar that Instagram takes: best a hero, else the best one."""
-    condition = (
-        f'pillar = "{parent}/pillars/{pillar}" AND usage = "UNUSED" AND filing.state != "REVIEW"'
-    )
-    usable = [
-        photo
-        for photo in await some_photos(
-            suite, parent, f'{condition} AND embedding.state = "READY"', 2000
-        )
-        if photo.width >= _LEAST_WIDTH and _NARROWEST <= photo.width / photo.height <= _WIDEST
-    ]
-    ranked = sorted(usable, key=lambda p: (p.name not in heroes, -_quality(p), p.name))
-    return ranked[0] if ranked else None
-
-
-def _quality(photo: Photo) -> float:
-    values = [measure.value for measure in photo.analysis.measures]
-    return sum(values) / len(values) if values else 0.0
-
-
-async def published(suite: Suite, post: Post, show: Show) -> Post:
-    """Waits until a post is out. One that failed, as when an earlier demo was killed while the
-    provider fetched its picture, is tried once more."""
-    with show.waiting(f"publishing “{post.caption}”"):
-        post = await watch_post(suite, post)
-        if post.state == Post.STATE_FAILED:
-            show.step("it failed before; trying once more")
-            retry = scheduler.RetryPostRequest(name=post.name)
-            post = await watch_post(suite, (await suite.scheduler.RetryPost(retry)).post)
-        return post
 
 
 async def _file_names(suite: Suite, parent: str) -> dict[str, str]:

@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import get_args
 
 from celery import Celery
 
 from libs.jobs.celery import CeleryQueue, async_task
 from libs.jobs.worker import Periodic
+from services.settings import Queue
 
-QUEUES = ("catalog", "clustering", "scheduler")
+QUEUES: tuple[str, ...] = get_args(Queue)
 
 
 class Jobs:

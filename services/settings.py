@@ -1,7 +1,7 @@
 """All settings of a suite: one field for each part, each part beside what it configures."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 from pydantic_settings import (
@@ -37,6 +37,7 @@ GRPC_PORTS = {
     "scheduler": 50054,
 }
 HTTP_PORTS = {"all": 8080, "gateway": 8080}
+Queue = Literal["catalog", "clustering", "scheduler"]
 
 
 class PeerSettings(Part):
@@ -63,11 +64,27 @@ class DatabaseOverrides(Part):
     scheduler: DatabaseSettings = DatabaseSettings()
 
 
+class GrpcSettings(ListenSettings):
+    """Where gRPC is taken. Port 0 takes a free one; no port is the target's usual one."""
+
+    reflection: bool | None = None
+    """Whether anybody who reaches it is told the contracts (`grpcurl … list`). Unset: only where no
+    key is needed."""
+
+    def reflects(self, *, with_keys: bool) -> bool:
+        """Whether the contracts are told by a server that asks for keys, or not."""
+        return self.reflection if self.reflection is not None else not with_keys
+
+
 class WorkerSettings(Part):
     """How background jobs run. Exactly one process of an installation runs beat."""
 
     concurrency: int = Field(4, ge=1, le=64)
     """Jobs that run at a time."""
+
+    queues: tuple[Queue, ...] = ()
+    """Whose jobs this process runs, such as `["scheduler"]`; none named: all. What is left out
+    needs a worker elsewhere."""
 
     beat: bool = True
     """Whether this process sends what is due periodically."""
@@ -102,7 +119,7 @@ class Settings(BaseSettings):
 
     log: LogSettings = LogSettings()
     auth: AuthSettings = AuthSettings()
-    grpc: ListenSettings = ListenSettings()
+    grpc: GrpcSettings = GrpcSettings()
     http: ListenSettings = ListenSettings()
     peers: PeerSettings = PeerSettings()
     database: DatabaseSettings = DatabaseSettings()

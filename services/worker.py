@@ -19,7 +19,8 @@ async def open(app: App[Settings]) -> AsyncIterator[None]:
     """Starts the Celery worker, and beat if this process is the one that runs it."""
     jobs = app.need(Jobs)
     settings = app.settings.worker
-    worker = InProcessWorker(jobs.app, QUEUES, concurrency=settings.concurrency)
+    queues = settings.queues or QUEUES
+    worker = InProcessWorker(jobs.app, queues, concurrency=settings.concurrency)
     beat = InProcessBeat(jobs.app, jobs.periodic, app.data / "beat" / "schedule")
 
     async def start() -> None:
