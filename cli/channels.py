@@ -130,9 +130,14 @@ def update(
         bool | None,
         typer.Option("--approval/--no-approval", help="Whether posts must be approved first."),
     ] = None,
+    repeat_window: Annotated[
+        int | None,
+        typer.Option(help="Days that copies of a picture are apart; 0 for never mind.", min=0),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Renames a channel, has it ask for approvals, or replaces its key, which is tried first."""
+    """Renames a channel, has it ask for approvals, sets how far copies of a picture are apart, or
+    replaces its key, which is tried first."""
     if token_env and not os.environ.get(token_env):
         err.print(f"[red]token-env[/red]: the environment has no {token_env}; set it to the key")
         raise typer.Exit(USAGE)
@@ -146,6 +151,9 @@ def update(
     if approval is not None:
         changed.approval_required = approval
         paths.append("approval_required")
+    if repeat_window is not None:
+        changed.repeat_window_days = repeat_window
+        paths.append("repeat_window_days")
     request = scheduler.UpdateChannelRequest(channel=changed)
     request.update_mask.paths.extend(paths)
     found = with_suite(lambda suite: suite.scheduler.UpdateChannel(request))

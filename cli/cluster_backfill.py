@@ -104,7 +104,9 @@ async def _ask(suite: Suite, plan: BackfillPlan, scope: str) -> str | None:
     does. Raises what says that the suite is not there."""
     request = clustering.CreateClusteringRunRequest(
         parent=scope,
-        clustering_run=ClusteringRun(mode=ClusteringRun.MODE_REFIT),
+        clustering_run=ClusteringRun(
+            mode=ClusteringRun.MODE_REFIT, trigger=ClusteringRun.TRIGGER_BACKFILL
+        ),
         request_id=plan.request_id(scope),
     )
     try:

@@ -1,4 +1,4 @@
-"""``colonnade clusters analyze`` and ``heroes``."""
+"""``colonnade clusters analyze``, ``heroes`` and ``of``."""
 
 from typing import Annotated
 
@@ -82,6 +82,34 @@ def heroes(
         line(f"{place:3}. {hero.score:.2f}  {last_part(hero.item)}{' (pinned)' * hero.pinned}")
         indented(f"  {parts_of(hero)}")
     return None
+
+
+def of(
+    item: Annotated[str, typer.Argument(help="A photo or a text, by its whole name.")],
+    limit: Annotated[int, typer.Option(min=1, max=20, help="How many clusters.")] = 5,
+    json: JsonOption = False,
+) -> None:
+    """Finds the clusters to which an item most likely belongs, with probabilities."""
+
+    async def read(suite: Suite) -> api.FindItemClustersResponse:
+        request = api.FindItemClustersRequest(item=item, limit=limit)
+        return await suite.insight.FindItemClusters(request)
+
+    found = with_suite(read)
+    print_json(found) if json else show_item_clusters(found)
+
+
+def show_item_clusters(found: api.FindItemClustersResponse) -> None:
+    """The likeliest clusters of an item, a line or two each."""
+    for likely in found.clusters:
+        here = "  [bold]is here[/bold]" * (likely.cluster == found.cluster)
+        of = f"{likely.member_count} members"
+        line(f"{likely.probability:7.1%}  {escape(likely.title)} ({of}){here}")
+        dimmed(f"       {last_part(likely.cluster)}")
+    line(f"{found.alone_probability:7.1%}  no cluster")
+    if found.cluster not in {"", *(likely.cluster for likely in found.clusters)}:
+        put = ", where a person put it" if found.locked else ""
+        line(f"it is in {last_part(found.cluster)}{put}")
 
 
 def parts_of(hero: Hero) -> str:

@@ -31,6 +31,7 @@ app.command()(cluster_runs.run)
 app.command()(cluster_runs.runs)
 app.command()(cluster_insight.analyze)
 app.command()(cluster_insight.heroes)
+app.command()(cluster_insight.of)
 for working in (
     cluster_members.add,
     cluster_members.remove,

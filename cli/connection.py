@@ -19,6 +19,7 @@ from colonnade.clustering.v1.version_service_pb2_grpc import ClusterVersionServi
 from colonnade.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
 from colonnade.scheduler.v1.caption_service_pb2_grpc import CaptionServiceStub
 from colonnade.scheduler.v1.planner_service_pb2_grpc import PlannerServiceStub
+from colonnade.scheduler.v1.results_service_pb2_grpc import ResultsServiceStub
 from colonnade.scheduler.v1.scheduler_service_pb2_grpc import SchedulerServiceStub
 
 from libs.rpc.contracts import SERVICES
@@ -65,6 +66,7 @@ class Suite:
     scheduler: SchedulerServiceStub
     planner: PlannerServiceStub
     captions: CaptionServiceStub
+    results: ResultsServiceStub
     peers: Peers
 
 
@@ -91,6 +93,7 @@ async def connect(target: Target | None = None) -> AsyncIterator[Suite]:
             peers.stub(SchedulerServiceStub, "scheduler"),
             peers.stub(PlannerServiceStub, "scheduler"),
             peers.stub(CaptionServiceStub, "scheduler"),
+            peers.stub(ResultsServiceStub, "scheduler"),
             peers,
         )
     finally:

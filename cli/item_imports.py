@@ -66,7 +66,7 @@ async def send_items(
     columns = (TextColumn("{task.completed} items"),)
     with Progress(*columns, console=err, disable=quiet, transient=True) as bar:
         task = bar.add_task("", total=None)
-        for batch in _batches(_storable(items, report)):
+        for batch in _batches(items):
             answer = await suite.items.BatchCreateItems(
                 api.BatchCreateItemsRequest(parent=parent, items=[item for _, item in batch])
             )
@@ -121,24 +121,6 @@ def _reason(error: ValueError) -> str:
     if isinstance(error, json.JSONDecodeError):
         return f"is not JSON at column {error.colno}: {error.msg}"
     return str(error)
-
-
-def _storable(items: Iterable[Placed], report: ItemReport) -> Iterator[Placed]:
-    """Those without a U+0000, for which the service would refuse the whole batch; the others are
-    noted as refused."""
-    for place, item in items:
-        names = [name for name, text in _texts(item) if "\0" in text]
-        if names:
-            why = f"{names[0]} holds the character U+0000, which no text may have"
-            report.refused.append((place, why))
-        else:
-            yield place, item
-
-
-def _texts(item: Item) -> Iterator[tuple[str, str]]:
-    for described, value in item.ListFields():
-        if isinstance(value, str):
-            yield described.name, value
 
 
 def _batches(items: Iterable[Placed]) -> Iterator[list[Placed]]:

@@ -23,6 +23,8 @@ from cli import (
     pillars,
     planner,
     post_changes,
+    post_results,
+    post_sync,
     posts,
     runs,
     search,
@@ -65,9 +67,11 @@ for planning in (
     captions.hashtags,
     post_changes.update,
     post_changes.approve,
+    post_sync.sync,
 ):
     posts.app.command()(planning)
 posts.app.command("publish-now")(post_changes.publish_now)
+posts.app.command("results")(post_results.results_of)
 posts.app.command("withdraw-approval")(post_changes.withdraw_approval)
 app.add_typer(models.app, name="models")
 app.add_typer(generations.app, name="generations")

@@ -13,8 +13,8 @@ from rich.progress import track
 from cli.connection import Suite
 from cli.names import below, persona_name, split_list
 from cli.output import JsonOption, err, line, print_json, timestamp, when
-from cli.posts import moment
 from cli.run import FAILED, with_suite
+from cli.times import moment
 from libs.errors import InvalidArgument
 
 _BATCH = 200

@@ -15,8 +15,9 @@ from rich.markup import escape
 from cli.connection import Suite
 from cli.names import below, persona_name, split_list
 from cli.output import JsonOption, last_part, line, out, print_json, timestamp, when, word
-from cli.posts import moment, result_line
+from cli.posts import result_line
 from cli.run import FAILED, with_suite
+from cli.times import moment
 
 
 class Strategy(StrEnum):

@@ -10,8 +10,9 @@ from colonnade.scheduler.v1.post_pb2 import Approval, Post
 from cli.connection import Suite
 from cli.names import split_list
 from cli.output import JsonOption, line, out, print_json, timestamp, when, word
-from cli.posts import moment, show_post
+from cli.posts import show_post
 from cli.run import with_suite
+from cli.times import moment
 
 PostArgument = Annotated[str, typer.Argument(help="personas/…/posts/…")]
 
@@ -24,15 +25,24 @@ def update(
         list[str] | None, typer.Option(help="Hashtags in place of those before; '' for none.")
     ] = None,
     alt_text: Annotated[str | None, typer.Option(help="What the picture shows.")] = None,
+    repeat_reason: Annotated[
+        str | None, typer.Option(help="Why its picture may be on its channels again.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Changes a post that no provider has yet; an approval of it is void then."""
     tags = None if hashtag is None else split_list(hashtag)
-    given = {"caption": caption, "hashtags": tags, "alt_text": alt_text}
+    given = {
+        "caption": caption,
+        "hashtags": tags,
+        "alt_text": alt_text,
+        "repeat_reason": repeat_reason,
+    }
     texts = {name: value for name, value in given.items() if value is not None}
     changes = [*texts, *(["scheduled_time"] if at else [])]
     if not changes:
-        raise typer.BadParameter("give what to change: --at, --caption, --hashtag, --alt-text")
+        options = "--at, --caption, --hashtag, --alt-text, --repeat-reason"
+        raise typer.BadParameter(f"give what to change: {options}")
 
     async def work(suite: Suite) -> Post:
         changed = Post(name=post, **texts)  # type: ignore[arg-type]

@@ -1,26 +1,38 @@
 """``colonnade posts``."""
 
-import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 from colonnade.catalog.v1.photo_pb2 import Photo
 from colonnade.scheduler.v1 import scheduler_service_pb2 as scheduler
-from colonnade.scheduler.v1.post_pb2 import BatchPost, Post, PostResult, Publication
+from colonnade.scheduler.v1.post_pb2 import (
+    BatchPost,
+    Post,
+    PostResult,
+    Publication,
+    RemoteCheck,
+)
+from colonnade.scheduler.v1.results_pb2 import PublicationResults
 
 from cli.connection import Suite
 from cli.names import below, persona_name, split_list
 from cli.output import JsonOption, last_part, line, out, print_json, table, timestamp, when, word
 from cli.run import FAILED, with_suite
+from cli.times import moment, span
 from libs.errors import InvalidArgument
+from libs.rpc.status import from_status
 
 app = typer.Typer(help="Posts and their publication.", no_args_is_help=True)
 
-_LATER = re.compile(r"\+([0-9]{1,6})([mhd])")
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 MOST_AT_ONCE = 200
+SLOT = "slot"
+_COLLECTED = "collect_time"
+_DRIFTED = (RemoteCheck.STATE_EDITED, RemoteCheck.STATE_REMOVED)
+RepeatOption = Annotated[
+    str, typer.Option(help="Why a picture that is out already, or a copy of it, goes out again.")
+]
 
 
 class Order(StrEnum):
@@ -42,11 +54,16 @@ _ORDERS = {
 def schedule(
     photo: Annotated[str, typer.Argument(help="personas/…/photos/…")],
     at: Annotated[
-        str, typer.Option(help="now, +90m, +2h, +3d, or a time such as 2026-12-01T15:00+01:00.")
+        str,
+        typer.Option(
+            help="now, slot (the next free one of the cadence), +90m, +2h, +3d, "
+            "2026-12-01T15:00+01:00, 2026-12-01T15:00[Europe/Lisbon]."
+        ),
     ],
     caption: Annotated[str, typer.Option(help="The text.")] = "",
     hashtag: Annotated[list[str] | None, typer.Option(help="Hashtags.")] = None,
     channel: Annotated[list[str] | None, typer.Option(help="Channels; all by default.")] = None,
+    repeat_reason: RepeatOption = "",
     wait: Annotated[bool, typer.Option(help="Wait until it is out.")] = False,
     json: JsonOption = False,
 ) -> None:
@@ -59,32 +76,35 @@ def schedule(
             caption=caption,
             hashtags=split_list(hashtag or []),
             channels=[below(parent, "channels", c) for c in split_list(channel or [])],
-            scheduled_time=timestamp(moment(at, datetime.now(UTC))),
+            repeat_reason=repeat_reason,
         )
-        made = await suite.scheduler.CreatePost(
-            scheduler.CreatePostRequest(parent=parent, post=post)
-        )
+        made = await _created(suite, parent, post, at)
         return await watch_post(suite, made) if wait else made
 
     made = with_suite(work)
     print_json(made) if json else show_post(made)
-    if made.state == Post.STATE_FAILED:
+    if made.state != Post.STATE_POSTED and (wait or made.state == Post.STATE_FAILED):
         raise typer.Exit(FAILED)
 
 
-def moment(text: str, now: datetime, option: str = "at") -> datetime:
-    """The time that ``now``, ``+2h`` or an ISO time with a zone means. Raises InvalidArgument."""
-    if text == "now":
-        return now
-    if found := _LATER.fullmatch(text):
-        return now + timedelta(**{_UNITS[found[2]]: int(found[1])})
-    try:
-        parsed = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidArgument.of(
-            option, f"is now, +90m, +2h, +3d or a time such as 2026-12-01T15:00+01:00, not {text!r}"
-        ) from None
-    return parsed if parsed.tzinfo else parsed.astimezone()
+async def _created(suite: Suite, parent: str, post: Post, at: str) -> Post:
+    """The post, made for a time, or for the next free slot of the persona's cadence."""
+    if at != SLOT:
+        post.scheduled_time.CopyFrom(timestamp(moment(at, datetime.now(UTC))))
+        request = scheduler.CreatePostRequest(parent=parent, post=post)
+        return await suite.scheduler.CreatePost(request)
+    batch = scheduler.BatchCreatePostsRequest(
+        parent=parent,
+        posts=[BatchPost(photo=post.photo)],
+        caption=post.caption,
+        hashtags=post.hashtags,
+        channels=post.channels,
+        repeat_reason=post.repeat_reason,
+    )
+    [result] = (await suite.scheduler.BatchCreatePosts(batch)).results
+    if result.status.code:
+        raise from_status(result.status)
+    return result.post
 
 
 @app.command()
@@ -102,6 +122,10 @@ def batch(
     caption: Annotated[str, typer.Option(help="The text of all.")] = "",
     hashtag: Annotated[list[str] | None, typer.Option(help="Hashtags of all.")] = None,
     channel: Annotated[list[str] | None, typer.Option(help="Channels; all by default.")] = None,
+    repeat_reason: RepeatOption = "",
+    compose: Annotated[
+        bool, typer.Option(help="Write captions and hashtags for posts that have none.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Schedules many photos, each in a free slot of the persona's cadence; a line for each."""
@@ -120,6 +144,8 @@ def batch(
             caption=caption,
             hashtags=split_list(hashtag or []),
             channels=[below(parent, "channels", c) for c in split_list(channel or [])],
+            repeat_reason=repeat_reason,
+            compose=compose,
         )
         if start != "now":
             template.start_time.CopyFrom(timestamp(moment(start, datetime.now(UTC), "start")))
@@ -160,14 +186,6 @@ def result_line(result: PostResult) -> str:
     if result.status.code:
         return f"{last_part(result.photo)} not scheduled: {result.status.message}"
     return f"{last_part(result.photo)} {when(result.post.scheduled_time)}"
-
-
-def span(text: str) -> timedelta:
-    """The time that ``90m``, ``6h`` or ``2d`` means. Raises InvalidArgument."""
-    found = _LATER.fullmatch(f"+{text}")
-    if found is None:
-        raise InvalidArgument.of("every", f"is 90m, 6h or 2d, not {text!r}")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
 @app.command()
@@ -228,11 +246,27 @@ def show_post(post: Post) -> None:
     line(f"[bold]{post.name}[/bold]: {state}, due {when(post.scheduled_time)}")
     if post.state_reason:
         out.print(f"  {post.state_reason}", markup=False)
+    if post.repeats:
+        out.print(f"  repeats {post.repeats}: {post.repeat_reason}", markup=False)
     for publication in post.publications:
         where = last_part(publication.channel)
         status = word(Publication.State, publication.state)
         detail = publication.permalink or publication.error.message or publication.state_reason
         out.print(f"  {where}: {status} {detail}", markup=False)
+        if publication.remote.state in _DRIFTED:
+            since = when(publication.remote.change_time)
+            told = word(RemoteCheck.State, publication.remote.state)
+            out.print(f"    {told} there, seen {since} {publication.remote.text}", markup=False)
+        if publication.HasField("results"):
+            out.print(f"    {reached(publication.results)}", markup=False)
+
+
+def reached(results: PublicationResults) -> str:
+    """What a publication reached, the numbers that its provider tells."""
+    told = [
+        f"{value} {field.name}" for field, value in results.ListFields() if field.name != _COLLECTED
+    ]
+    return f"{', '.join(told)}, on {when(results.collect_time)}"
 
 
 @app.command("list")
@@ -240,6 +274,9 @@ def list_posts(
     persona: Annotated[str, typer.Argument(help="A persona, or - for all.")],
     filter: Annotated[str, typer.Option(help='Such as pillar = "personas/…/pillars/…".')] = "",
     state: Annotated[str, typer.Option(help="Such as failed or awaiting-image.")] = "",
+    drifted: Annotated[
+        bool, typer.Option("--drifted", help="Edited or removed at the provider since.")
+    ] = False,
     limit: Annotated[int, typer.Option(help="How many at most.")] = 50,
     json: JsonOption = False,
 ) -> None:
@@ -247,6 +284,8 @@ def list_posts(
     conditions = [filter] if filter else []
     if state:
         conditions.append(f'state = "{state.upper().replace("-", "_")}"')
+    if drifted:
+        conditions.append('remote != "UNCHANGED"')
     wanted = " AND ".join(conditions)
     posts = with_suite(lambda suite: some_posts(suite, persona_name(persona), wanted, limit))
     print_json(posts) if json else show_posts(posts)
@@ -302,17 +341,25 @@ def show(post: str, json: JsonOption = False) -> None:
 
 
 @app.command()
-def cancel(post: str) -> None:
+def cancel(post: str, json: JsonOption = False) -> None:
     """Calls off a post that is not at a provider yet."""
     request = scheduler.CancelPostRequest(name=post)
-    show_post(with_suite(lambda suite: suite.scheduler.CancelPost(request)).post)
+    found = with_suite(lambda suite: suite.scheduler.CancelPost(request)).post
+    print_json(found) if json else show_post(found)
 
 
 @app.command()
-def retry(post: str) -> None:
-    """Tries the failed publications of a post again."""
+def retry(
+    post: str,
+    at: Annotated[str, typer.Option(help="When, as --at of schedule.")] = "now",
+    json: JsonOption = False,
+) -> None:
+    """Tries the failed publications of a post again; what is in doubt is looked up first."""
     request = scheduler.RetryPostRequest(name=post)
-    show_post(with_suite(lambda suite: suite.scheduler.RetryPost(request)).post)
+    if at != "now":
+        request.scheduled_time.CopyFrom(timestamp(moment(at, datetime.now(UTC))))
+    found = with_suite(lambda suite: suite.scheduler.RetryPost(request)).post
+    print_json(found) if json else show_post(found)
 
 
 @app.command("set-time")
@@ -331,7 +378,7 @@ def set_time(
 
 @app.command()
 def watch(post: str, json: JsonOption = False) -> None:
-    """Waits until a post is out; exit code 1 if it failed."""
+    """Waits until a post is out; exit code 1 if it failed or was called off."""
 
     async def work(suite: Suite) -> Post:
         found = await suite.scheduler.GetPost(scheduler.GetPostRequest(name=post))
@@ -339,5 +386,5 @@ def watch(post: str, json: JsonOption = False) -> None:
 
     found = with_suite(work)
     print_json(found) if json else show_post(found)
-    if found.state == Post.STATE_FAILED:
+    if found.state != Post.STATE_POSTED:
         raise typer.Exit(FAILED)

@@ -123,7 +123,8 @@ def _run(target: str, settings: Settings) -> int:
 async def _serve(target: str, settings: Settings, started: Engines, socket: Path | None) -> None:
     authenticator, internal_key = _authentication(settings, alone=socket is not None)
     metrics = Metrics()
-    rpc = RpcServer(authenticator, metrics.rpc)
+    reflects = settings.grpc.reflects(with_keys=settings.auth.keys_file is not None)
+    rpc = RpcServer(authenticator, metrics.rpc, reflects=reflects)
     app = App(settings, settings.data.absolute(), SystemClock(), rpc, metrics)
     app.share(started)
     app.share(Process(target, socket, internal_key))

@@ -5,7 +5,7 @@ scopes, versions, clusters, cluster_versions, members, staged_members, departure
 cluster_pillars, cluster_edits) and the vector collections. Reads the streams of the catalog
 (`photo.*`) and the scheduler (`post.changed`) and calls the embedding service; asks the catalog for
 what was never told of old photos. Tells `photo.embedded`, `photo.embedding_failed`,
-`clusters.updated`.
+`photo.copies_found`, `clusters.updated`.
 
 A collection is a generation: the vectors of one model of all photos. Where an item stands in each
 is a row of ``item_vectors``; which one is active is the state of one row of ``collections``, so a

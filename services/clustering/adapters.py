@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 _PAGE = 1000
 _KEPT = 64
+# Of the blobs that runs write.
+_FOLDER = "clustering"
 
 
 class IndexVectors:
@@ -87,6 +89,9 @@ class BlobSnapshots:
                 await self._blobs.delete(key)
         except Unavailable as error:
             log.warning("what is below %s stays behind: %s", folder, error)
+
+    def keys(self) -> AsyncIterator[str]:
+        return self._blobs.list(_FOLDER)
 
 
 class BlobPictures:

@@ -31,6 +31,7 @@ from services.clustering.domain.run import (
     RunReport,
     RunState,
     Stats,
+    Trigger,
 )
 from services.clustering.ports import Vector
 from services.clustering.usecases.clusters import cluster_name
@@ -65,6 +66,9 @@ def wanted_run(message: clustering_run_pb2.ClusteringRun, scope: str, now: datet
             chosen.since_time.ToDatetime(UTC) if chosen.HasField("since_time") else None,
         ),
         shadow=message.shadow,
+        trigger=Trigger.BACKFILL
+        if message.trigger == clustering_run_pb2.ClusteringRun.TRIGGER_BACKFILL
+        else Trigger.DEMAND,
     )
 
 

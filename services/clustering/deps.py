@@ -48,6 +48,11 @@ def duplicate_thresholds(settings: ClusteringSettings) -> Thresholds:
     )
 
 
+def engine_params(settings: ClusteringSettings) -> Params:
+    """How this installation groups items."""
+    return Params(granularity=settings.granularity, min_size=settings.min_size)
+
+
 def make_worker(
     settings: ClusteringSettings,
     store: PostgresStore,
@@ -64,7 +69,7 @@ def make_worker(
         snapshots=BlobSnapshots(blobs),
         pool=pool,
         clock=clock,
-        params=Params(granularity=settings.granularity, min_size=settings.min_size),
+        params=engine_params(settings),
         owner=process_name(),
         max_attempts=settings.max_attempts,
         sharding=Sharding(queue, settings.direct_limit, settings.shard_size),

@@ -1,9 +1,11 @@
 """Between what is seen of clusters and its contract."""
 
 from colonnade.clustering.v1 import cluster_analysis_pb2 as analysis_pb2
+from colonnade.clustering.v1 import insight_service_pb2 as api
 
 from services.clustering.usecases.clusters import cluster_name
 from services.clustering.usecases.insight import Analysis, SplitProposal
+from services.clustering.usecases.item_clusters import ItemClusters
 
 Quality = analysis_pb2.ClusterAnalysis.Quality
 
@@ -30,6 +32,26 @@ def analysis_message(scope: str, found: Analysis) -> analysis_pb2.ClusterAnalysi
             )
             for face, kinship in found.similar
         ],
+    )
+
+
+def item_clusters_message(item: str, found: ItemClusters) -> api.FindItemClustersResponse:
+    """The likeliest clusters of an item as the contract shows them."""
+    scope, where = item.rsplit("/", 2)[0], found.whereabouts
+    return api.FindItemClustersResponse(
+        clusters=[
+            analysis_pb2.ItemCluster(
+                cluster=cluster_name(scope, each.cluster.id),
+                title=each.cluster.title,
+                probability=each.probability,
+                member_count=each.cluster.member_count,
+            )
+            for each in found.likely
+        ],
+        alone_probability=found.alone,
+        cluster=cluster_name(scope, where.cluster_id) if where.cluster_id else "",
+        locked=where.locked,
+        version=where.version,
     )
 
 

@@ -11,6 +11,7 @@ from google.rpc.status_pb2 import Status
 from libs.errors import Internal, InvalidArgument
 from libs.rpc.filtering import Condition, Kind, parse_filter, parse_order
 from libs.rpc.status import to_status
+from libs.rpc.validation import refuse_nul
 from services.clustering.domain.text import Draft, Outcome, StoredText, TextState
 from services.clustering.usecases.clusters import cluster_name, split_cluster_name
 from services.clustering.usecases.items import Result
@@ -95,6 +96,7 @@ def item_order(text: str) -> tuple[str, bool]:
 
 def _draft_or_error(message: cluster_pb2.Item, where: str) -> Draft | InvalidArgument:
     try:
+        refuse_nul(message, f"{where}.")
         return draft_of(message, where)
     except InvalidArgument as error:
         return error

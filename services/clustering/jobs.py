@@ -20,7 +20,13 @@ from libs.lease import LeaseLost
 from libs.rpc.peers import Peers
 from libs.vectors.qdrant import QdrantIndex
 from services.clustering.adapters import BlobPictures
-from services.clustering.deps import make_worker, open_database, open_store, process_name
+from services.clustering.deps import (
+    duplicate_thresholds,
+    make_worker,
+    open_database,
+    open_store,
+    process_name,
+)
 from services.clustering.domain.item import Modality
 from services.clustering.embedder import RpcEmbedder
 from services.clustering.library import RpcLibrary
@@ -43,15 +49,12 @@ from services.clustering.usecases.following import follow_default
 from services.clustering.usecases.history import forget_staged, prune_history
 from services.clustering.usecases.leaving import LEAVE_TASK, leave_clusters
 from services.clustering.usecases.noting import note_strays
+from services.clustering.usecases.orphans import forget_orphans
 from services.clustering.usecases.run_once import run_clustering_once, waiting_runs
 from services.clustering.usecases.runs import QUEUE, RUN_TASK, forget_runs
 from services.clustering.usecases.schedule import start_due_runs
-from services.clustering.usecases.shards import (
-    SHARD_TASK,
-    forget_left_shards,
-    help_with_shards,
-    waiting_shards,
-)
+from services.clustering.usecases.shard_work import SHARD_TASK, help_with_shards, waiting_shards
+from services.clustering.usecases.shards import forget_left_shards
 from services.clustering.usecases.telling import (
     TELL_TASK,
     tell_generation,
@@ -129,6 +132,7 @@ async def open(app: App[Settings]) -> AsyncIterator[None]:
         older = timedelta(days=settings.keep_version_days)
         await prune_history(store, worker.snapshots, app.clock, older=older)
         await forget_runs(store, app.clock, timedelta(days=settings.keep_run_days))
+        await forget_orphans(store, worker.snapshots)
 
     jobs.task(RUN_TASK, run)
     jobs.task(SHARD_TASK, shard)
@@ -192,11 +196,12 @@ def _add_duplicates(
 ) -> None:
     settings = app.settings.clustering
     eyes = BlobPictures(app.need(ObjectBlobs), pool).eyes
+    thresholds = duplicate_thresholds(settings)
     older = timedelta(minutes=settings.pending_minutes)
 
     async def compare() -> None:
         try:
-            await compare_new(store, eyes, max_distance=settings.copy_distance, batches=_BATCHES)
+            await compare_new(store, eyes, thresholds, batches=_BATCHES)
         except Unavailable as error:
             log.warning("photos go on waiting to be compared: %s", error.message)
 

@@ -44,11 +44,12 @@ from libs.events.stream import Subscription
 from libs.rpc.peers import Peers
 from libs.secrets import Secrets
 from libs.vectors.qdrant import QdrantIndex
-from services.clustering.adapters import BlobPictures, IndexVectors
+from services.clustering.adapters import BlobPictures, BlobSnapshots, IndexVectors
 from services.clustering.consumers import CatalogConsumer, PostConsumer
 from services.clustering.deps import (
     MIGRATIONS,
     duplicate_thresholds,
+    engine_params,
     open_database,
     open_store,
 )
@@ -114,7 +115,14 @@ async def open(app: App[Settings]) -> AsyncIterator[None]:
         DuplicateParts(store, index, eyes, app.clock, tokens, thresholds)
     )
     app.rpc.add(DUPLICATES, add_DuplicateServiceServicer_to_server, duplicates)
-    looker = Looker(store, IndexVectors(index), pool, app.clock)
+    looker = Looker(
+        store,
+        IndexVectors(index),
+        BlobSnapshots(app.need(ObjectBlobs)),
+        pool,
+        app.clock,
+        engine_params(settings),
+    )
     app.rpc.add(INSIGHT, add_InsightServiceServicer_to_server, InsightServicer(looker))
     batches = settings.batches
     dispatch = Dispatch(store, index, embedder, app.clock, consumer_name(SCHEMA), batches)

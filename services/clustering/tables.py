@@ -589,6 +589,8 @@ pictures = Table(
     Column("bits", LargeBinary, nullable=False),
     # Whether it was compared with the others since it came or was embedded last.
     Column("compared", Boolean, nullable=False, server_default="false"),
+    # How often it was told what it is a copy of; 0 while that is nothing.
+    Column("copies_version", BigInteger, nullable=False, server_default="0"),
     Index("ix_pictures_uncompared", "item", postgresql_where=text("NOT compared")),
     Index("ix_pictures_scope_uncompared", "scope", "item", postgresql_where=text("NOT compared")),
 )

@@ -2,6 +2,6 @@
 
 Owns the schema ``scheduler`` and the folder ``publications`` of the blob store. Serves
 ``colonnade.scheduler.v1.SchedulerService``. Tells ``post.changed``; listens to ``photo.created``,
-``photo.updated``, ``photo.deleted`` and ``campaign.imported``. The rows are the truth of all that
-is published; ``tick`` finds those for which something is to be done.
+``photo.updated``, ``photo.deleted``, ``campaign.imported`` and ``photo.copies_found``. The rows are
+the truth of all that is published; ``tick`` finds those for which something is to be done.
 """

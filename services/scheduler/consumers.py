@@ -1,4 +1,4 @@
-"""From events of the catalog to what the scheduler does about them."""
+"""From events of other services to what the scheduler does about them."""
 
 import uuid
 from collections.abc import Mapping
@@ -13,7 +13,9 @@ from libs.events.stream import Event, Reject, Subscription, each
 from services.scheduler.convert import moment_in
 from services.scheduler.domain.names import CAMPAIGN, PHOTO
 from services.scheduler.domain.photo import Rights
+from services.scheduler.domain.repeat import Likeness
 from services.scheduler.usecases.campaigns import CampaignPost, Campaigns
+from services.scheduler.usecases.repeats import FollowCopies
 from services.scheduler.usecases.rights import FollowRights
 
 M = TypeVar("M", bound=Message)
@@ -22,9 +24,10 @@ M = TypeVar("M", bound=Message)
 class Consumers:
     """Handlers of the events that the scheduler listens to."""
 
-    def __init__(self, rights: FollowRights, campaigns: Campaigns) -> None:
+    def __init__(self, rights: FollowRights, campaigns: Campaigns, copies: FollowCopies) -> None:
         self._rights = rights
         self._campaigns = campaigns
+        self._copies = copies
 
     def of_catalog(self) -> Mapping[str, Subscription]:
         """What to do about events of the catalog."""
@@ -34,6 +37,16 @@ class Consumers:
             "photo.deleted": each(self.photo_deleted),
             "campaign.imported": each(self.campaign_imported),
         }
+
+    def of_clustering(self) -> Mapping[str, Subscription]:
+        """What to do about events of the clustering service."""
+        return {"photo.copies_found": each(self.copies_found)}
+
+    async def copies_found(self, event: Event) -> None:
+        """It is known what a photo is a copy of."""
+        message = _read(event, event_pb2.PhotoCopiesFound())
+        copies = {_photo(copy.photo): _likeness(copy.verdict) for copy in message.copies}
+        await self._copies.found(event.id, _photo(message.photo), copies, message.version)
 
     async def photo_created(self, event: Event) -> None:
         """A photo came into the library; a post may wait for it."""
@@ -98,6 +111,13 @@ def _read(event: Event, message: M) -> M:
     except DecodeError as error:
         raise Reject(f"{event.type}: the payload cannot be read: {error}") from error
     return message
+
+
+def _likeness(verdict: str) -> Likeness:
+    try:
+        return Likeness(verdict.lower())
+    except ValueError as error:
+        raise Reject(f"{verdict!r} does not say what two photos are to each other") from error
 
 
 def _photo(name: str) -> str:

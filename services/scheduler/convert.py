@@ -1,7 +1,7 @@
 """Between the messages of the contract and what the use cases take and give."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -15,11 +15,13 @@ from libs.errors import ColonnadeError, InvalidArgument
 from libs.rpc.filtering import Condition, Kind, parse_filter, parse_order
 from libs.rpc.masks import merged
 from libs.rpc.status import from_status, to_status
+from services.scheduler.convert_results import reached_message
 from services.scheduler.domain import channel, post, publication
 from services.scheduler.domain.approval import is_approved
 from services.scheduler.domain.names import CHANNEL, channel_key, persona_id
 from services.scheduler.domain.photo import Snapshot
 from services.scheduler.domain.post import PostResult
+from services.scheduler.domain.remote_check import Drift, RemoteCheck
 from services.scheduler.ports import CatalogPhoto, UnusedPhotos
 from services.scheduler.usecases.batch_create import Batch, BatchItem
 from services.scheduler.usecases.change_channel import ChannelChange
@@ -27,6 +29,7 @@ from services.scheduler.usecases.change_post import PostChange
 from services.scheduler.usecases.channels import NewChannel
 from services.scheduler.usecases.create_post import NewPost
 from services.scheduler.usecases.import_posts import PastPost
+from services.scheduler.usecases.sync_posts import Synced
 
 _FILTER: Final[dict[str, Kind]] = {
     "state": "text",
@@ -34,8 +37,10 @@ _FILTER: Final[dict[str, Kind]] = {
     "pillar": "text",
     "campaign": "text",
     "suggestion": "text",
+    "remote": "text",
     "scheduled_time": "time",
 }
+_STATES: Final[dict[str, Iterable[str]]] = {"state": post.PostState, "remote": Drift}
 _PROVIDERS: Final = {
     channel_pb2.Channel.PROVIDER_BUFFER: channel.Provider.BUFFER,
     channel_pb2.Channel.PROVIDER_MASTODON: channel.Provider.MASTODON,
@@ -47,7 +52,9 @@ _PROVIDERS: Final = {
 
 
 # What UpdatePost changes.
-_CHANGEABLE: Final = frozenset({"caption", "hashtags", "alt_text", "scheduled_time"})
+_CHANGEABLE: Final = frozenset(
+    {"caption", "hashtags", "alt_text", "scheduled_time", "repeat_reason"}
+)
 
 
 def moment(stamp: Timestamp, field: str) -> datetime:
@@ -99,6 +106,8 @@ def channel_message(found: channel.Channel) -> channel_pb2.Channel:
         approval_required=found.approval_required,
         etag=str(found.version),
     )
+    if found.repeat_window_days is not None:
+        message.repeat_window_days = found.repeat_window_days
     _set(message.token_expire_time, found.token_expires_at)
     _set(message.create_time, found.create_time)
     _set(message.update_time, found.update_time)
@@ -112,7 +121,12 @@ def channel_change(found: channel.Channel, request: pb.UpdateChannelRequest) -> 
         raise InvalidArgument.of("channel.display_name", "is required; what do people call it?")
     if "access_token" in request.update_mask.paths and not asked.access_token:
         raise InvalidArgument.of("channel.access_token", "is empty; a channel needs a key")
-    return ChannelChange(asked.display_name, asked.approval_required, asked.access_token)
+    return ChannelChange(
+        asked.display_name,
+        asked.approval_required,
+        asked.repeat_window_days if asked.HasField("repeat_window_days") else None,
+        asked.access_token,
+    )
 
 
 def new_post(request: pb.CreatePostRequest) -> NewPost:
@@ -128,6 +142,7 @@ def new_post(request: pb.CreatePostRequest) -> NewPost:
         hashtags=tuple(asked.hashtags),
         alt_text=asked.alt_text,
         channels=tuple(names) or None,
+        repeat_reason=asked.repeat_reason,
     )
 
 
@@ -150,6 +165,8 @@ def post_message(found: post.Post) -> post_pb2.Post:
         campaign=found.campaign,
         state_reason=found.state_reason,
         external_id=found.external_id,
+        repeat_reason=found.repeat_reason,
+        repeats=found.repeats,
         etag=str(found.version),
     )
     _set(message.scheduled_time, found.scheduled_time)
@@ -190,6 +207,7 @@ def post_change(found: post.Post, request: pb.UpdatePostRequest) -> PostChange:
         hashtags=tuple(asked.hashtags),
         alt_text=asked.alt_text,
         scheduled_time=moment_in(asked, "scheduled_time"),
+        repeat_reason=asked.repeat_reason,
     )
 
 
@@ -218,6 +236,7 @@ def batch(request: pb.BatchCreatePostsRequest) -> Batch:
         spacing=request.spacing.ToTimedelta() if has_spacing else None,
         seed=request.seed,
         channels=tuple(names) or None,
+        compose=request.compose,
     )
 
 
@@ -227,6 +246,7 @@ def _batch_item(asked: post_pb2.BatchPost, request: pb.BatchCreatePostsRequest) 
         caption=asked.caption or request.caption,
         hashtags=tuple(asked.hashtags or request.hashtags),
         alt_text=asked.alt_text,
+        repeat_reason=asked.repeat_reason or request.repeat_reason,
     )
 
 
@@ -284,12 +304,41 @@ def publication_message(found: publication.Publication) -> post_pb2.Publication:
     _set(message.next_attempt_time, found.next_attempt_at)
     _set(message.submit_time, found.submitted_at)
     _set(message.posted_time, found.posted_at)
+    if found.reached is not None:
+        message.results.CopyFrom(reached_message(found.reached))
     if found.problem is not None:
         message.error.reason = found.problem.reason
         message.error.message = found.problem.message
         message.error.retryable = found.problem.retryable
         message.error.support_uri = found.problem.support_uri
+    if found.remote is not None and found.remote.checked_at is not None:
+        message.remote.CopyFrom(_remote_message(found.remote))
     return message
+
+
+def _remote_message(found: RemoteCheck) -> post_pb2.RemoteCheck:
+    message = post_pb2.RemoteCheck(
+        state=post_pb2.RemoteCheck.State.Value(f"STATE_{found.state.upper()}"), text=found.text
+    )
+    _set(message.check_time, found.checked_at)
+    _set(message.change_time, found.changed_at)
+    _set(message.next_check_time, found.next_at)
+    return message
+
+
+def synced_message(found: Synced) -> pb.SyncPostsResponse:
+    """What SyncPosts found."""
+    return pb.SyncPostsResponse(
+        changed_publications=[publication_message(p) for p in found.changed],
+        checked_count=found.checked,
+        differing_count=found.differing,
+        missing_count=found.missing,
+        unread_channels=[
+            pb.UnreadChannel(channel=u.channel, publication_count=u.count, reason=u.reason)
+            for u in found.unread
+        ],
+        remaining_count=found.remaining,
+    )
 
 
 def _channel_of(found: publication.Publication) -> str:
@@ -309,13 +358,14 @@ def post_conditions(text: str) -> Sequence[Condition]:
 
 
 def _meant(condition: Condition) -> Condition:
-    if condition.field != "state":
+    if condition.field not in _STATES:
         return condition
-    names = {state.upper(): state for state in post.PostState}
+    names = {state.upper(): state for state in _STATES[condition.field]}
     if condition.value not in names:
         allowed = ", ".join(names)
-        raise InvalidArgument.of("filter", f"state is one of {allowed}, not {condition.value!r}")
-    return Condition("state", condition.op, names[str(condition.value)])
+        text = f"{condition.field} is one of {allowed}, not {condition.value!r}"
+        raise InvalidArgument.of("filter", text)
+    return Condition(condition.field, condition.op, names[str(condition.value)])
 
 
 def is_descending(order_by: str) -> bool:

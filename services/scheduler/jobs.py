@@ -22,10 +22,22 @@ from services.jobs import Jobs
 from services.scheduler.catalog_reader import CatalogReader
 from services.scheduler.channel_metrics import ChannelMetrics
 from services.scheduler.deps import MIGRATIONS, Outside, Task, job_tasks, outside
+from services.scheduler.failure_metrics import FailureMetrics
+from services.scheduler.late_metrics import LateMetrics
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.tables import SCHEMA, SUPPORT
 from services.scheduler.usecases.media import SweepMedia
-from services.scheduler.usecases.tasks import CHANNEL_HEALTH, QUEUE, RENEW_TOKENS, TICK
+from services.scheduler.usecases.tasks import (
+    CHANNEL_HEALTH,
+    COLLECT_RESULTS,
+    FAILURES,
+    LATE,
+    PRECHECK,
+    QUEUE,
+    RENEW_TOKENS,
+    TICK,
+    WATCH_REMOTE,
+)
 from services.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -34,6 +46,10 @@ SWEEP: Final = "scheduler.sweep"
 _SWEEP_EVERY: Final = 3600.0
 _RENEW_EVERY: Final = 600.0
 _HEALTH_EVERY: Final = 60.0
+_WATCH_EVERY: Final = 60.0
+_LATE_EVERY: Final = 60.0
+_PRECHECK_EVERY: Final = 600.0
+_RESULTS_EVERY: Final = 900.0
 
 
 @asynccontextmanager
@@ -81,10 +97,18 @@ def register(
     jobs.task(SWEEP, _quiet(SWEEP, sweep))
     health = ChannelMetrics(out.store, out.clock, registry)
     jobs.task(CHANNEL_HEALTH, _quiet(CHANNEL_HEALTH, health))
+    failures = FailureMetrics(out.store, out.clock, registry)
+    jobs.task(FAILURES, _quiet(FAILURES, failures))
+    jobs.task(LATE, _quiet(LATE, LateMetrics(out.store, out.clock, registry)))
     jobs.every(settings.tick_every, TICK, QUEUE)
     jobs.every(_SWEEP_EVERY, SWEEP, QUEUE)
     jobs.every(_RENEW_EVERY, RENEW_TOKENS, QUEUE)
     jobs.every(_HEALTH_EVERY, CHANNEL_HEALTH, QUEUE)
+    jobs.every(_WATCH_EVERY, WATCH_REMOTE, QUEUE)
+    jobs.every(_LATE_EVERY, LATE, QUEUE)
+    jobs.every(_HEALTH_EVERY, FAILURES, QUEUE)
+    jobs.every(_PRECHECK_EVERY, PRECHECK, QUEUE)
+    jobs.every(_RESULTS_EVERY, COLLECT_RESULTS, QUEUE)
 
 
 def _quiet(name: str, task: Task) -> Task:

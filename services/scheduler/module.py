@@ -8,10 +8,12 @@ from colonnade.catalog.v1.catalog_service_pb2_grpc import CatalogServiceStub
 from colonnade.scheduler.v1 import (
     caption_service_pb2,
     planner_service_pb2,
+    results_service_pb2,
     scheduler_service_pb2,
 )
 from colonnade.scheduler.v1.caption_service_pb2_grpc import add_CaptionServiceServicer_to_server
 from colonnade.scheduler.v1.planner_service_pb2_grpc import add_PlannerServiceServicer_to_server
+from colonnade.scheduler.v1.results_service_pb2_grpc import add_ResultsServiceServicer_to_server
 from colonnade.scheduler.v1.scheduler_service_pb2_grpc import (
     add_SchedulerServiceServicer_to_server,
 )
@@ -39,13 +41,16 @@ from services.scheduler.deps import (
     use_cases,
 )
 from services.scheduler.planner_servicer import PlannerServicer
+from services.scheduler.results_servicer import ResultsServicer
 from services.scheduler.servicer import SchedulerServicer
 from services.scheduler.tables import SCHEMA
+from services.scheduler.usecases.summarize_results import SummarizeResults
 from services.scheduler.usecases.write_texts import WriteTexts
 from services.settings import Settings
 
 SERVICE = scheduler_service_pb2.DESCRIPTOR.services_by_name["SchedulerService"]
 CAPTIONS = caption_service_pb2.DESCRIPTOR.services_by_name["CaptionService"]
+RESULTS = results_service_pb2.DESCRIPTOR.services_by_name["ResultsService"]
 PLANNER = planner_service_pb2.DESCRIPTOR.services_by_name["PlannerService"]
 
 
@@ -80,17 +85,23 @@ async def open(app: App[Settings]) -> AsyncIterator[None]:
             planner = PlannerServicer(cases.plans, cases.export, tokens)
             app.rpc.add(PLANNER, add_PlannerServiceServicer_to_server, planner)
             app.probe(PLANNER.full_name, database.ping)
+            results = ResultsServicer(SummarizeResults(out.store, out.catalog, out.clock))
+            app.rpc.add(RESULTS, add_ResultsServiceServicer_to_server, results)
+            app.probe(RESULTS.full_name, database.ping)
             captions = CaptionServicer(WriteTexts(out.store, out.catalog, author))
             app.rpc.add(CAPTIONS, add_CaptionServiceServicer_to_server, captions)
             app.probe(CAPTIONS.full_name, database.ping)
-            consumer = Consumer(
-                app.need(Redis),
-                stream=stream_name(app.settings.env, "catalog"),
-                group=group_name(SCHEMA),
-                consumer=consumer_name(SCHEMA),
-                subscriptions=consumers(out, settings).of_catalog(),
-            )
-            app.loop("scheduler consumer of the catalog", consumer.run)
+            hears = consumers(out, settings)
+            heard = {"catalog": hears.of_catalog(), "clustering": hears.of_clustering()}
+            for service, subscriptions in heard.items():
+                consumer = Consumer(
+                    app.need(Redis),
+                    stream=stream_name(app.settings.env, service),
+                    group=group_name(SCHEMA),
+                    consumer=consumer_name(SCHEMA),
+                    subscriptions=subscriptions,
+                )
+                app.loop(f"scheduler consumer of {service}", consumer.run)
             yield
     finally:
         await database.close()

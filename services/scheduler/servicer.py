@@ -28,6 +28,7 @@ from services.scheduler.usecases.media import ReadMedia
 from services.scheduler.usecases.posts import CancelPost, ReadPosts
 from services.scheduler.usecases.retry_post import RetryPost
 from services.scheduler.usecases.schedule_post import SchedulePost
+from services.scheduler.usecases.sync_posts import SyncPosts
 from services.scheduler.usecases.unscheduled import ListUnscheduledPhotos
 from services.scheduler.usecases.watch_post import WatchPost
 
@@ -53,6 +54,7 @@ class UseCases:
     approve_posts: ApprovePosts
     cancel_post: CancelPost
     retry_post: RetryPost
+    sync_posts: SyncPosts
     watch_post: WatchPost
     media: ReadMedia
 
@@ -235,6 +237,12 @@ class SchedulerServicer(SchedulerServiceServicer):
         key = post_key(request.name)
         post = await self._use.retry_post(key, at, request_of(request, "RetryPost"))
         return pb.RetryPostResponse(post=convert.post_message(post))
+
+    async def SyncPosts(
+        self, request: pb.SyncPostsRequest, context: Context
+    ) -> pb.SyncPostsResponse:
+        """See the contract."""
+        return convert.synced_message(await self._use.sync_posts(persona_id(request.parent)))
 
     async def WatchPost(
         self, request: pb.WatchPostRequest, context: Context

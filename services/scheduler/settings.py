@@ -27,7 +27,7 @@ class SchedulerSettings(Part):
     """Seconds between two looks for something to do."""
 
     claim_batch: int = Field(100, ge=1, le=1000)
-    """How many publications one look takes at most."""
+    """How many publications are claimed at a time; one look takes up to five such batches."""
 
     claim_lease: float = Field(60.0, gt=0)
     """Seconds until a publication is announced again whose message got lost."""

@@ -11,10 +11,16 @@ from libs.db.uow import Transaction
 from services.scheduler.events import OutboxPostEvents
 from services.scheduler.repository.attempts import AttemptRepository
 from services.scheduler.repository.channels import ChannelRepository
+from services.scheduler.repository.copies import CopyRepository
 from services.scheduler.repository.decisions import DecisionRepository
+from services.scheduler.repository.failures import FailureRepository
 from services.scheduler.repository.history import HistoryRepository
+from services.scheduler.repository.late import LateRepository
 from services.scheduler.repository.posts import PostRepository
+from services.scheduler.repository.prechecks import PrecheckRepository
 from services.scheduler.repository.publications import PublicationRepository
+from services.scheduler.repository.remote_checks import RemoteCheckRepository
+from services.scheduler.repository.results import ResultRepository
 from services.scheduler.repository.rights import RightsRepository
 from services.scheduler.tables import SUPPORT
 
@@ -28,7 +34,13 @@ class SchedulerReading:
         self.publications = PublicationRepository(connection)
         self.attempts = AttemptRepository(connection)
         self.rights = RightsRepository(connection)
+        self.copies = CopyRepository(connection)
         self.decisions = DecisionRepository(connection)
+        self.remote_checks = RemoteCheckRepository(connection)
+        self.late = LateRepository(connection)
+        self.prechecks = PrecheckRepository(connection)
+        self.failures = FailureRepository(connection)
+        self.results = ResultRepository(connection)
 
 
 class SchedulerTransaction(Transaction):
@@ -39,7 +51,13 @@ class SchedulerTransaction(Transaction):
     publications: PublicationRepository
     attempts: AttemptRepository
     rights: RightsRepository
+    copies: CopyRepository
     decisions: DecisionRepository
+    remote_checks: RemoteCheckRepository
+    late: LateRepository
+    prechecks: PrecheckRepository
+    failures: FailureRepository
+    results: ResultRepository
     history: HistoryRepository
     post_events: OutboxPostEvents
 
@@ -56,7 +74,13 @@ class SchedulerTransaction(Transaction):
         self.publications = PublicationRepository(connection)
         self.attempts = AttemptRepository(connection)
         self.rights = RightsRepository(connection)
+        self.copies = CopyRepository(connection)
         self.decisions = DecisionRepository(connection)
+        self.remote_checks = RemoteCheckRepository(connection)
+        self.late = LateRepository(connection)
+        self.prechecks = PrecheckRepository(connection)
+        self.failures = FailureRepository(connection)
+        self.results = ResultRepository(connection)
         self.history = HistoryRepository(connection, self._clock)
         self.post_events = OutboxPostEvents(self.events)
 

@@ -1,6 +1,7 @@
 """The tables of the scheduler, in its own schema."""
 
 from collections.abc import Iterable
+from dataclasses import fields
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,8 +10,10 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from libs.db.lease import lease_columns
 from libs.db.support import SupportTables
 from services.scheduler.domain.channel import ChannelState, Provider
+from services.scheduler.domain.counts import Counts
 from services.scheduler.domain.post import PostState
 from services.scheduler.domain.publication import PublicationState
+from services.scheduler.domain.remote_check import Drift
 
 SCHEMA = "scheduler"
 METADATA = sa.MetaData(schema=SCHEMA)
@@ -45,6 +48,13 @@ def _one_of(column: str, values: Iterable[str]) -> str:
     return f"{column} IN ({allowed})"
 
 
+# Of a publication: whether its picture is on the channel, may be, or is to be. In the other states
+# nothing of it is at the provider, and the photo is free again.
+TAKES_PHOTO = (
+    "(state <> 'cancelled' OR in_doubt) AND state <> 'missed'"
+    " AND NOT (state = 'failed' AND provider_post_id = '')"
+)
+
 CHANNELS = sa.Table(
     "channels",
     METADATA,
@@ -66,6 +76,7 @@ CHANNELS = sa.Table(
     sa.Column("token_expire_time", _MOMENT),
     sa.Column("renew_time", _MOMENT),
     _flag("approval_required"),
+    sa.Column("repeat_window_days", sa.Integer),
     sa.UniqueConstraint("persona_id", "provider", "account", name="channels_account_key"),
     sa.CheckConstraint(_one_of("state", ChannelState), name="channels_state_check"),
     sa.CheckConstraint(_one_of("provider", Provider), name="channels_provider_check"),
@@ -114,6 +125,10 @@ POSTS = sa.Table(
     _text("approved_content"),
     _text("approver"),
     sa.Column("approve_time", _MOMENT),
+    _text("repeat_reason"),
+    _text("repeats"),
+    # Which one of its photo it is: more than 1 went out again on purpose.
+    sa.Column("generation", sa.Integer, nullable=False, server_default="1"),
     sa.CheckConstraint(_one_of("state", PostState), name="posts_state_check"),
     sa.CheckConstraint(
         "state <> 'posted' OR posted_time IS NOT NULL", name="posts_posted_time_check"
@@ -129,9 +144,11 @@ POSTS = sa.Table(
     sa.Index(
         "posts_photo_key",
         "photo",
+        "generation",
         unique=True,
         postgresql_where=sa.text("state <> 'cancelled' AND photo <> ''"),
     ),
+    sa.Index("posts_of_photo", "photo", postgresql_where=sa.text("photo <> ''")),
     sa.Index(
         "posts_of_campaign",
         "campaign",
@@ -193,6 +210,7 @@ PUBLICATIONS = sa.Table(
     _text("error_support_uri"),
     *lease_columns(),
     _flag("in_doubt"),
+    sa.Column("generation", sa.Integer, nullable=False, server_default="1"),
     sa.ForeignKeyConstraint(
         ["post_id"], [POSTS.c.id], name="publications_post_fkey", ondelete="RESTRICT"
     ),
@@ -212,12 +230,9 @@ PUBLICATIONS = sa.Table(
         "persona_id",
         "channel_id",
         "photo_sha256",
+        "generation",
         unique=True,
-        # In the other states nothing of it is at the provider, and the photo is free again.
-        postgresql_where=sa.text(
-            "(state <> 'cancelled' OR in_doubt) AND state <> 'missed'"
-            " AND NOT (state = 'failed' AND provider_post_id = '')"
-        ),
+        postgresql_where=sa.text(TAKES_PHOTO),
     ),
     sa.Index(
         "publications_provider_post_key",
@@ -232,9 +247,100 @@ PUBLICATIONS = sa.Table(
         postgresql_where=sa.text("next_attempt_time IS NOT NULL"),
     ),
     sa.Index(
+        "publications_failed",
+        "end_time",
+        postgresql_where=sa.text("state IN ('failed', 'missed')"),
+    ),
+    sa.Index(
         "publications_waiting",
         "due_time",
         postgresql_where=sa.text("state IN ('ready', 'retry_wait')"),
+    ),
+    sa.Index(
+        "publications_posted",
+        "posted_time",
+        postgresql_where=sa.text("state = 'posted'"),
+    ),
+    sa.Index(
+        "publications_unfinished",
+        "due_time",
+        postgresql_where=sa.text("state NOT IN ('draft', 'posted', 'failed', 'cancelled')"),
+    ),
+)
+
+REMOTE_CHECKS = sa.Table(
+    "remote_checks",
+    METADATA,
+    sa.Column("publication_id", _ID, primary_key=True),
+    sa.Column("state", sa.Text, nullable=False),
+    _text("text"),
+    sa.Column("check_time", _MOMENT),
+    sa.Column("change_time", _MOMENT),
+    sa.Column("miss_time", _MOMENT),
+    sa.Column("next_check_time", _MOMENT),
+    sa.ForeignKeyConstraint(
+        ["publication_id"],
+        [PUBLICATIONS.c.id],
+        name="remote_checks_publication_fkey",
+        ondelete="RESTRICT",
+    ),
+    sa.CheckConstraint(_one_of("state", Drift), name="remote_checks_state_check"),
+    sa.Index("remote_checks_in_state", "state"),
+    sa.Index(
+        "remote_checks_due",
+        "next_check_time",
+        postgresql_where=sa.text("next_check_time IS NOT NULL"),
+    ),
+)
+
+POST_RESULTS = sa.Table(
+    "post_results",
+    METADATA,
+    sa.Column("publication_id", _ID, primary_key=True),
+    sa.Column("collect_time", _MOMENT, primary_key=True),
+    *(sa.Column(field.name, sa.BigInteger) for field in fields(Counts)),
+    sa.ForeignKeyConstraint(
+        ["publication_id"],
+        [PUBLICATIONS.c.id],
+        name="post_results_publication_fkey",
+        ondelete="RESTRICT",
+    ),
+    sa.CheckConstraint(
+        " AND ".join(f"{field.name} >= 0" for field in fields(Counts)),
+        name="post_results_counts_check",
+    ),
+)
+
+# When the numbers of a publication are asked for next.
+RESULT_LOOKS = sa.Table(
+    "result_looks",
+    METADATA,
+    sa.Column("publication_id", _ID, primary_key=True),
+    sa.Column("next_time", _MOMENT),
+    sa.ForeignKeyConstraint(
+        ["publication_id"],
+        [PUBLICATIONS.c.id],
+        name="result_looks_publication_fkey",
+        ondelete="RESTRICT",
+    ),
+    sa.Index(
+        "result_looks_due",
+        "next_time",
+        postgresql_where=sa.text("next_time IS NOT NULL"),
+    ),
+)
+
+# Those of which the log told that they are late, and in which way.
+LATE_PUBLICATIONS = sa.Table(
+    "late_publications",
+    METADATA,
+    sa.Column("publication_id", _ID, primary_key=True),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.ForeignKeyConstraint(
+        ["publication_id"],
+        [PUBLICATIONS.c.id],
+        name="late_publications_publication_fkey",
+        ondelete="RESTRICT",
     ),
 )
 
@@ -270,6 +376,19 @@ ATTEMPTS = sa.Table(
     ),
 )
 
+PRECHECKS = sa.Table(
+    "prechecks",
+    METADATA,
+    sa.Column("publication_id", _ID, primary_key=True),
+    sa.Column("check_time", _MOMENT, nullable=False),
+    sa.ForeignKeyConstraint(
+        ["publication_id"],
+        [PUBLICATIONS.c.id],
+        name="prechecks_publication_fkey",
+        ondelete="CASCADE",
+    ),
+)
+
 PLAN_DECISIONS = sa.Table(
     "plan_decisions",
     METADATA,
@@ -296,6 +415,15 @@ PHOTO_RIGHTS = sa.Table(
     _flag("held"),
     _flag("archived"),
     _flag("deleted"),
+)
+
+PHOTO_COPIES = sa.Table(
+    "photo_copies",
+    METADATA,
+    sa.Column("photo", sa.Text, primary_key=True),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    # By the name of the other photo: duplicate or variant.
+    sa.Column("copies", JSONB, nullable=False),
 )
 
 POST_EVENTS = sa.Table(

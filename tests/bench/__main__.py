@@ -16,6 +16,7 @@ from tests.bench import (
     lists,
     mixed,
     planning,
+    post_lists,
     publishing_speed,
     reads,
     search,
@@ -34,6 +35,7 @@ BENCHES: Mapping[str, Callable[[Path], Sequence[Row | Fact]]] = {
     "lists": lists.measure,
     "planning": planning.measure,
     "publishing": publishing_speed.measure,
+    "post-lists": post_lists.measure,
     "search": search.measure,
     "starts": starts.measure,
 }

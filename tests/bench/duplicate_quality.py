@@ -23,7 +23,13 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
 from libs.image_hash import distance, turned
 from libs.images import ImageLimits, open_upright
-from services.clustering.domain.verdict import Evidence, Thresholds, Verdict, verdict_of
+from services.clustering.domain.verdict import (
+    Evidence,
+    Thresholds,
+    Verdict,
+    is_seen_again,
+    verdict_of,
+)
 from services.clustering.looking import hash_file, look_at
 from services.embedding.repository import ModelRepository
 from tests.bench.embedding_quality import THEMES, embed_bytes, labelled_photos
@@ -142,12 +148,17 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Shares by transform: of pairs that a channel proposed, copies, and copies or variants."""
+    """Shares by transform: of pairs that a channel proposed, copies, copies or variants, and those
+    that the guard of repeats keeps back. Of different photos: the verdicts, and how many the guard
+    would keep back if all were scheduled one after the other, or each when all others are out."""
 
     proposed: dict[str, float]
     copies: dict[str, float]
     either: dict[str, float]
+    kept_back: dict[str, float]
     wrong: dict[Verdict, int]
+    wrongly_in_turn: int
+    wrongly_at_last: int
 
 
 def main() -> None:
@@ -178,9 +189,14 @@ def main() -> None:
     floor = (card.same_scene_cosine + max(card.near_duplicate_cosine, thresholds.min_cosine)) / 2
     ours = _ours(pairs, originals, thresholds, floor)
     columns = {"Colonnade": ours.copies, "copy or variant": ours.either, "proposed": ours.proposed}
+    columns |= {"not sent again": ours.kept_back}
     columns |= _others(pairs, originals)
     print(f"{len(originals)} photos, {len(bases)} of them copied; model {model.card.id}")
     print("wrong:", {verdict.value: count for verdict, count in ours.wrong.items()})
+    print(
+        f"kept back as repeats though different: {ours.wrongly_in_turn} of {len(originals)} if "
+        f"they go out one after the other, {ours.wrongly_at_last} if each is the last one"
+    )
     print(_markdown(transforms, columns))
 
 
@@ -190,33 +206,50 @@ def _ours(
     thresholds: Thresholds,
     floor: float,
 ) -> Found:
-    verdicts: dict[str, list[Verdict | None]] = {}
+    evidence: dict[str, list[Evidence | None]] = {}
     for name, one, other in pairs:
-        verdicts.setdefault(name, []).append(_verdict(one, other, thresholds, floor))
+        evidence.setdefault(name, []).append(_evidence(one, other, thresholds, floor))
     wrong = dict.fromkeys(Verdict, 0)
-    for position, one in enumerate(originals):
-        for other in originals[position + 1 :]:
-            found = _verdict(one, other, thresholds, floor)
-            if found is not None:
-                wrong[found] += 1
+    in_turn, at_last = set[int](), set[int]()
+    for first, one in enumerate(originals):
+        for second, other in enumerate(originals[first + 1 :], first + 1):
+            found = _evidence(one, other, thresholds, floor)
+            if found is None:
+                continue
+            verdict = verdict_of(found, thresholds)
+            wrong[verdict] += 1
+            if is_seen_again(verdict, found):
+                in_turn.add(second)
+                at_last |= {first, second}
+
+    def shares(counts: Callable[[Verdict, Evidence], bool]) -> dict[str, float]:
+        return {
+            name: _share(
+                each is not None and counts(verdict_of(each, thresholds), each) for each in known
+            )
+            for name, known in evidence.items()
+        }
+
     either = (Verdict.DUPLICATE, Verdict.VARIANT)
     return Found(
-        {name: _share(v is not None for v in found) for name, found in verdicts.items()},
-        {name: _share(v is Verdict.DUPLICATE for v in found) for name, found in verdicts.items()},
-        {name: _share(v in either for v in found) for name, found in verdicts.items()},
+        shares(lambda verdict, known: True),
+        shares(lambda verdict, known: verdict is Verdict.DUPLICATE),
+        shares(lambda verdict, known: verdict in either),
+        shares(is_seen_again),
         wrong,
+        len(in_turn),
+        len(at_last),
     )
 
 
-def _verdict(one: Known, other: Known, thresholds: Thresholds, floor: float) -> Verdict | None:
+def _evidence(one: Known, other: Known, thresholds: Thresholds, floor: float) -> Evidence | None:
     """None when neither channel proposes the pair."""
     cosine = float(one.vector @ other.vector)
     bits, turn = distance(one.bits, other.bits) if one.bits and other.bits else (None, 0)
     if cosine < floor and (bits is None or bits > thresholds.max_distance):
         return None
     look, turn = look_at(one.thumbnail, other.thumbnail, bits, turn)
-    pixels = min(one.pixels, other.pixels)
-    return verdict_of(Evidence(cosine, bits, turn, look, None, pixels), thresholds)
+    return Evidence(cosine, bits, turn, look, None, min(one.pixels, other.pixels))
 
 
 def _others(

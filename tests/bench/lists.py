@@ -1,7 +1,6 @@
 """Lists and the gap report over many photos, against plain SQL that reads the same rows."""
 
 import asyncio
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median, quantiles
@@ -17,7 +16,7 @@ from colonnade.scheduler.v1.scheduler_service_pb2_grpc import SchedulerServiceSt
 
 from libs.db.migrate import upgrade
 from services.engines import DATABASES
-from tests.bench.load import Call, rate
+from tests.bench.load import Call, rate, timed
 from tests.bench.processes import engines, service
 from tests.bench.report import Fact, Row, paired
 
@@ -108,7 +107,7 @@ async def _unscheduled(address: str, persona: str) -> Fact:
         async def ours() -> object:
             return await stub.ListUnscheduledPhotos(request)
 
-        p95 = _p95([await _timed(ours) for _ in range(CALLS)])
+        p95 = _p95([await timed(ours) for _ in range(CALLS)])
     what = f"ListUnscheduledPhotos, page of {PAGE}, {SMALL:,} photos, p95"
     return Fact(what, f"{p95:.1f} ms", "< 150 ms")
 
@@ -141,7 +140,7 @@ async def _report(stub: CatalogServiceStub, plain: psycopg.AsyncConnection) -> l
 
     what = f"AnalyzeGaps, {PILLARS} pillars of {STOCK // PILLARS:,} photos"
     mine, other = await _paired(ours, bare)
-    p95 = _p95([await _timed(ours) for _ in range(CALLS // 2)])
+    p95 = _p95([await timed(ours) for _ in range(CALLS // 2)])
     return [
         Row(
             what, mine, other, "/s", "one plain GROUP BY over the same photos, no scenes, no report"
@@ -209,7 +208,7 @@ async def _paired(ours: Call, bare: Call) -> tuple[float, float]:
 
 async def _growth(where: str, small: Call, large: Call) -> list[Row | Fact]:
     """Both in turn, so that whatever else the machine does is the same for both."""
-    pairs = [(await _timed(small), await _timed(large)) for _ in range(CALLS)]
+    pairs = [(await timed(small), await timed(large)) for _ in range(CALLS)]
     few, many = ([pair[n] for pair in pairs] for n in (0, 1))
     what = f"ListPhotos, {where} page"
     return [
@@ -224,10 +223,3 @@ async def _growth(where: str, small: Call, large: Call) -> list[Row | Fact]:
 
 def _p95(times: Sequence[float]) -> float:
     return quantiles(times, n=20)[-1]
-
-
-async def _timed(call: Call) -> float:
-    """Milliseconds."""
-    started = time.perf_counter()
-    await call()
-    return (time.perf_counter() - started) * 1000

@@ -24,6 +24,13 @@ async def rate(call: Call, *, callers: int, seconds: float) -> float:
     return count / (time.perf_counter() - started)
 
 
+async def timed(call: Call) -> float:
+    """How long one call takes, in milliseconds."""
+    started = time.perf_counter()
+    await call()
+    return (time.perf_counter() - started) * 1000
+
+
 class HttpCaller:
     """GETs one path over kept connections, with next to no work of its own.
 

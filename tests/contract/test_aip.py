@@ -63,6 +63,7 @@ WITHOUT_REQUEST_ID = {
     "SearchSimilar": "a read whose query does not fit into a path",
     "SuggestCaptions": "computes and stores nothing",
     "SuggestHashtags": "computes and stores nothing",
+    "SyncPosts": "a second look finds what the first one found",
     "UnloadModel": "a model that is unloaded stays so",
     "UploadCandidate": "the same bytes are stored once",
     "UploadPhoto": "the same bytes are stored once",

@@ -1,16 +1,20 @@
 """What the documentation says is true of the code."""
 
+import functools
 import re
 from pathlib import Path
+from typing import Any
 
+import protovalidate
 import pytest
-from typer.testing import CliRunner
+import typer
+from google.protobuf import descriptor_pool, json_format, message_factory
+from typer.core import TyperGroup
 
 from cli.main import app
+from tests.support import documented
+from tests.support.documented import PAGES
 from tools import settings_docs
-
-ROOT = Path(__file__).parents[2]
-PAGES = sorted([ROOT / "README.md", ROOT / "ARCHITECTURE.md", *(ROOT / "docs").glob("*.md")])
 
 
 def test_the_configuration_page_is_made_from_the_settings() -> None:
@@ -29,25 +33,54 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
-def test_the_commands_in_the_readme_exist() -> None:
-    text = (ROOT / "README.md").read_text()
-    commands = {
-        tuple(found.split()) for found in re.findall(r"colonnade ((?:[a-z]+ ?){1,2})", text)
-    }
-    known = _commands()
-    assert commands
-    for words in commands:
-        assert words in known or words[:1] in known, f"there is no colonnade {' '.join(words)}"
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_commands_of_a_page_are_as_it_shows_them(page: Path) -> None:
+    wrong = [_complaint(words) for words in documented.shown(page, "colonnade")]
+    # Within a sentence a command may stand without its arguments.
+    named = [_complaint(words) for words in documented.named(page, "colonnade")]
+    wrong += [told for told in named if "Missing" not in told and "requires an arg" not in told]
+    assert [told for told in wrong if told] == []
 
 
-def _commands() -> set[tuple[str, ...]]:
-    runner = CliRunner()
-    names: set[tuple[str, ...]] = set()
-    for command in app.registered_commands:
-        names.add((str(command.name),))
-    for group in app.registered_groups:
-        for command in group.typer_instance.registered_commands:  # type: ignore[union-attr]
-            name = command.name or command.callback.__name__  # type: ignore[union-attr]
-            names.add((str(group.name), name))
-            assert runner.invoke(app, [str(group.name), name, "--help"]).exit_code == 0
-    return names
+def _complaint(words: list[str]) -> str:
+    """What ``colonnade`` finds wrong with a command line; empty if nothing. It runs nothing."""
+    command, rest = _command(), list(words)
+    while isinstance(command, TyperGroup) and rest:
+        if rest[0] not in command.commands:
+            return f"there is no colonnade {' '.join(words)}"
+        command = command.commands[rest.pop(0)]
+    if isinstance(command, TyperGroup):
+        return ""
+    try:
+        command.make_context(str(command.name), rest)
+    except typer.Exit:
+        return ""  # it shows its help
+    except typer.TyperException as error:
+        # The files of an example are not here.
+        told = "" if "does not exist" in str(error) else str(error)
+        return f"colonnade {' '.join(words)}: {told}" if told else ""
+    return ""
+
+
+@functools.cache
+def _command() -> Any:
+    return typer.main.get_command(app)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_grpc_calls_of_a_page_are_ones_that_the_contracts_take(page: Path) -> None:
+    pool, classes = descriptor_pool.Default(), message_factory
+    for words in documented.shown(page, "grpcurl"):
+        if "-d" not in words:
+            continue
+        body, path = words[words.index("-d") + 1], words[-1]
+        service, _, method = path.partition("/")
+        asked = pool.FindServiceByName(service).methods_by_name[method].input_type
+        request = classes.GetMessageClass(asked)()
+        json_format.Parse(body, request)
+        protovalidate.validate(request)
+
+
+def test_the_pages_show_commands_and_calls() -> None:
+    assert sum(len(documented.shown(page, "colonnade")) for page in PAGES) > 50
+    assert sum(len(documented.shown(page, "grpcurl")) for page in PAGES) >= 3

@@ -27,11 +27,17 @@ SETTINGS = {
 }
 
 
+# Seconds that a test may take whose processes have to share the machine with others.
+LONGEST = 600
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Everything in this folder starts processes."""
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.processes)
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(LONGEST))
 
 
 class Suites:
@@ -72,6 +78,8 @@ class Suites:
         return {
             "COLONNADE_AUTH__KEYS_FILE": str(keys),
             "COLONNADE_AUTH__INTERNAL_KEY_FILE": str(internal),
+            # Not told by itself where keys are needed.
+            "COLONNADE_GRPC__REFLECTION": "true",
         }
 
     def stop(self) -> None:
@@ -119,7 +127,7 @@ async def api(suite_in_one: SuiteInOne) -> AsyncIterator[Api]:
 @pytest.fixture
 async def web(suite_in_one: SuiteInOne) -> AsyncIterator[httpx.AsyncClient]:
     """An HTTP client of the shared suite of the shape ``all``."""
-    async with httpx.AsyncClient(base_url=suite_in_one.http, timeout=20) as client:
+    async with httpx.AsyncClient(base_url=suite_in_one.http, timeout=60) as client:
         yield client
 
 
@@ -161,7 +169,7 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
     log = tmp_path_factory.mktemp("buffer") / "buffer.log"
     process = ChildProcess("the stand-in of Buffer", command, log=log, cwd=ROOT)
     process.start()
-    process.wait_ready(lambda: "admin on" in process.output(), 30)
+    process.wait_ready(lambda: "admin on" in process.output(), 120)
     yield Provider(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{admin_port}")
     process.stop()
 

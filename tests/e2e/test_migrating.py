@@ -77,7 +77,7 @@ async def moved(suite: SuiteInOne, dump: Path, files: Path) -> Any:
         return report if not report["undelivered"] else None
 
     try:
-        report = await eventually(all_told, within=60, every=0.5)
+        report = await eventually(all_told, within=300, every=0.5)
     except AssertionError:
         raise AssertionError(said[-1]) from None
     assert "passed" in await migrate(suite, "gate", "--source", str(dump))

@@ -158,7 +158,7 @@ async def test_a_process_that_is_killed_is_followed_by_one_that_finds_the_same(
 async def seen(place: Place, run: Run, changes: int) -> None:
     """Returns when the row of a run has changed so many times, or the run has ended."""
     last, count = await look(place.store, run), 0
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(300):
         while count < changes and not last.ended:
             now = await look(place.store, run)
             count += now != last

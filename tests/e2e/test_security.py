@@ -31,7 +31,7 @@ def test_nothing_listens_to_the_network_without_keys(tmp_path: Path, server: str
         env={f"COLONNADE_{server}__HOST": "0.0.0.0"},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=180,
     )
     assert ran.returncode == 2
     assert f"{server.lower()}.host is 0.0.0.0" in ran.stderr

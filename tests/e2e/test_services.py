@@ -16,7 +16,7 @@ def reflected(address: str, **request: str) -> reflection_pb2.ServerReflectionRe
     with grpc.insecure_channel(address) as channel:
         stub = reflection_pb2_grpc.ServerReflectionStub(channel)
         answer: reflection_pb2.ServerReflectionResponse = next(
-            stub.ServerReflectionInfo(iter([asked]), timeout=10)
+            stub.ServerReflectionInfo(iter([asked]), timeout=60)
         )
         return answer
 
@@ -38,8 +38,8 @@ def test_health_is_told_by_service_and_for_the_process(suite: Suite, service: st
     with grpc.insecure_channel(suite.grpc[service]) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
         for name in (*(descriptor.full_name for descriptor in SERVICES[service]), ""):
-            answer = stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=10)
+            answer = stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=60)
             assert answer.status == health_pb2.HealthCheckResponse.SERVING
         with pytest.raises(grpc.RpcError) as unknown:
-            stub.Check(health_pb2.HealthCheckRequest(service="no.such.Service"), timeout=10)
+            stub.Check(health_pb2.HealthCheckRequest(service="no.such.Service"), timeout=60)
     assert unknown.value.code() == grpc.StatusCode.NOT_FOUND

@@ -45,7 +45,7 @@ async def test_texts_of_one_topic_come_together(web: httpx.AsyncClient) -> None:
     ended = await eventually(is_over, within=400)
     assert ended["state"] == "JOB_STATE_SUCCEEDED", ended
     assert ended["stats"]["items"] == len(texts)
-    await eventually(all_are_embedded, within=10)
+    await eventually(all_are_embedded, within=60)
 
     places = await _places(web)
     labels = singles([places.get(name, -1) for name in names])

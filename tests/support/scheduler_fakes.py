@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from libs.errors import NotFound, Unavailable
 from libs.rpc.paging import Page, PageRequest
+from libs.signing import Signer
 from services.scheduler.domain.attempt import Attempt, AttemptResult
 from services.scheduler.domain.channel import Channel, ChannelState, Provider
 from services.scheduler.domain.names import Key, no_post
@@ -17,6 +18,8 @@ from services.scheduler.domain.photo import Photo, Rights, Snapshot
 from services.scheduler.domain.post import Post, PostState
 from services.scheduler.domain.publication import CHANNEL_HELD, Publication, PublicationState
 from services.scheduler.domain.reconciliation import READ_BACK
+from services.scheduler.domain.remote_check import WATCH_AFTER, RemoteCheck
+from services.scheduler.domain.repeat import Appearance, Likeness
 from services.scheduler.domain.slots import Cadence
 from services.scheduler.ports import (
     CatalogPage,
@@ -25,6 +28,8 @@ from services.scheduler.ports import (
     Claim,
     PostListing,
     Rendition,
+    Sent,
+    SentPage,
     ServedMedia,
     UnusedPhotos,
 )
@@ -61,6 +66,7 @@ class Data:
     events: list[tuple[str, int]] = field(default_factory=list)
     rights: dict[str, tuple[Rights, int]] = field(default_factory=dict)
     handled: set[tuple[str, str]] = field(default_factory=set)
+    copies: dict[str, tuple[dict[str, Likeness], int]] = field(default_factory=dict)
 
     def copy(self) -> "Data":
         parts = {name: getattr(self, name) for name in self.__dataclass_fields__}
@@ -126,6 +132,8 @@ class FakeTransaction:
         self.post_events = self
         self.inbox = self
         self.rights = FakeRights(data)
+        self.remote_checks = FakeRemoteChecks(data)
+        self.copies = FakeCopies(data)
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
@@ -156,6 +164,9 @@ class FakeTransaction:
 
     async def publication_moved(self, publication: Publication, was: PublicationState) -> None:
         self.data.moves.append(("publication", was, publication.state))
+
+    async def drifted(self, publication: Publication, check: RemoteCheck) -> None:
+        self.data.moves.append(("remote", publication.id, check.state))
 
     def changed(self, post: Post) -> None:
         self.data.events.append((post.state, post.version))
@@ -247,7 +258,10 @@ class FakePosts:
 
     async def locked_of_photo(self, photo: str) -> Post | None:
         posts = self._data.posts.values()
-        return next((p for p in posts if p.photo == photo and p.state != "cancelled"), None)
+        there = (p for p in posts if p.photo == photo and p.state != "cancelled")
+        return max(there, key=lambda post: post.generation, default=None)
+
+    latest_of_photo = locked_of_photo
 
     async def get(self, key: Key) -> Post:
         if key not in self._data.posts:
@@ -319,7 +333,7 @@ class FakePublications:
         )[:limit]
         self._data.leases.update({x.id: until for _, x in due})
         return [
-            Claim(x.id, x.state, self._data.channels[Key(x.persona, x.channel)].batch)
+            Claim(x.id, x.state, self._data.channels[Key(x.persona, x.channel)].batch, x.due_at)
             for _, x in due
         ]
 
@@ -339,10 +353,19 @@ class FakePublications:
             and self._data.channels[Key(x.persona, x.channel)].batch == batch
         ]
 
-    async def release_held(self, channel: Key, now: datetime, lead: timedelta) -> None:
+    async def release_held(
+        self,
+        channel: Key,
+        now: datetime,
+        lead: timedelta,
+        reason: str = CHANNEL_HELD,
+        photos: Collection[str] | None = None,
+    ) -> None:
         for found in self._all():
-            is_held = found.problem is not None and found.problem.reason == CHANNEL_HELD
-            if is_held and (found.persona, found.channel) == channel:
+            is_held = found.problem is not None and found.problem.reason == reason
+            post = self._data.posts[Key(found.persona, found.post)]
+            is_meant = photos is None or post.photo in photos
+            if is_held and is_meant and (found.persona, found.channel) == channel:
                 first = max(now, found.due_at - lead)
                 await self.save(replace(found, next_attempt_at=first, problem=None))
 
@@ -370,6 +393,119 @@ class FakeRights:
             return False
         self._data.rights[photo] = rights, version
         return True
+
+
+class FakeCopies:
+    def __init__(self, data: Data) -> None:
+        self._data = data
+
+    async def lock(self, persona: str, photos: Collection[str]) -> None:
+        return
+
+    async def note(self, photo: str, copies: Mapping[str, Likeness], version: int) -> bool:
+        if photo in self._data.copies and self._data.copies[photo][1] >= version:
+            return False
+        self._data.copies[photo] = dict(copies), version
+        return True
+
+    async def forget(self, photo: str) -> None:
+        self._data.copies.pop(photo, None)
+
+    async def of(self, photos: Collection[str]) -> Mapping[str, Collection[str]]:
+        known = {photo: self._data.copies.get(photo, ({}, 0))[0] for photo in photos}
+        return {photo: frozenset(copies) for photo, copies in known.items() if copies}
+
+    async def seen(
+        self, photos: Collection[str], channels: Collection[Key]
+    ) -> Sequence[Appearance]:
+        return [
+            Appearance(
+                photo=photo,
+                copy=copy,
+                likeness=likeness,
+                post=post.name,
+                repeats=post.repeats,
+                publication=each.id,
+                persona=each.persona,
+                channel=each.channel,
+                due_at=each.due_at,
+                at=each.posted_at or each.due_at,
+                waits=each.state in _WAITING,
+                was_unknown=each.was_unknown,
+            )
+            for photo in photos
+            for copy, likeness in self._data.copies.get(photo, ({}, 0))[0].items()
+            for post in self._data.posts.values()
+            if post.photo == copy
+            for each in post.publications
+            if Key(each.persona, each.channel) in channels and _takes_photo(each)
+        ]
+
+
+def _takes_photo(publication: Publication) -> bool:
+    if publication.state is PublicationState.FAILED:
+        return publication.provider_post_id != ""
+    if publication.state is PublicationState.CANCELLED:
+        return publication.in_doubt
+    return publication.state is not PublicationState.MISSED
+
+
+class FakeRemoteChecks:
+    def __init__(self, data: Data) -> None:
+        self._data = data
+
+    def _sent(self, *states: PublicationState) -> list[Sent]:
+        return [
+            Sent(publication, post.final_text)
+            for post in self._data.posts.values()
+            for publication in post.publications
+            if publication.state in states
+        ]
+
+    async def watch(self, now: datetime, limit: int) -> None:
+        for publication, _ in map(_parts, self._sent(PublicationState.POSTED)):
+            if publication.remote is None and publication.posted_at is not None:
+                first = publication.posted_at + WATCH_AFTER[0]
+                check = RemoteCheck(
+                    publication=publication.id, posted_at=publication.posted_at, next_at=first
+                )
+                await self.save(check)
+
+    async def leave(self, now: datetime) -> None:
+        return
+
+    async def due(self, now: datetime, limit: int) -> Sequence[str]:
+        batches = {channel.batch for channel in self._data.channels.values()}
+        return [batch for batch in batches if self._due(batch, now)]
+
+    async def claim(self, batch: str, now: datetime, until: datetime, limit: int) -> Sequence[Sent]:
+        return self._due(batch, now)[:limit]
+
+    def _due(self, batch: str, now: datetime) -> list[Sent]:
+        return [
+            Sent(publication, text)
+            for publication, text in map(_parts, self._sent(PublicationState.POSTED))
+            if self._data.channels[Key(publication.persona, publication.channel)].batch == batch
+            and publication.remote is not None
+            and publication.remote.next_at is not None
+            and publication.remote.next_at <= now
+        ]
+
+    async def of_persona(self, persona: str, since: datetime, limit: int) -> SentPage:
+        found = self._sent(PublicationState.POSTED, *_AT_PROVIDER)
+        return SentPage(found[:limit], len(found))
+
+    async def save(self, check: RemoteCheck) -> None:
+        for key, post in self._data.posts.items():
+            publications = tuple(
+                replace(x, remote=check) if x.id == check.publication else x
+                for x in post.publications
+            )
+            self._data.posts[key] = replace(post, publications=publications)
+
+
+def _parts(sent: Sent) -> tuple[Publication, str]:
+    return sent.publication, sent.text
 
 
 class FakeAttempts:
@@ -443,6 +579,9 @@ class FakePublisher:
         self.asked.append(dict(posts))
         return _answer(self.statuses)
 
+    def reads(self, post: RemotePost, text: str) -> bool:
+        return post.text == text
+
     async def withdraw(self, channel: Account, provider_post_id: str) -> None:
         self.withdrawn.append(provider_post_id)
         if self.withdrawal:
@@ -481,6 +620,9 @@ class PlainVault:
         if sealed == "another secret":
             raise ValueError("sealed with another secret")
         return sealed[::-1]
+
+    def signer(self, purpose: str) -> Signer:
+        return Signer(b"of a test", purpose)
 
 
 class OnePhotoCatalog:

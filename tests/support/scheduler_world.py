@@ -136,7 +136,8 @@ class World:
         self.blobs = cast(ObjectBlobs, out.blobs)
         self.use = use_cases(out, settings, lambda: False)
         self.tasks = job_tasks(out, settings)
-        self.handlers = consumers(out, settings).of_catalog()
+        hears = consumers(out, settings)
+        self.handlers = {**hears.of_catalog(), **hears.of_clustering()}
         self.host.media = self.use.media
         self.stand_ins: list[StandIn] = []
         self.stub: SchedulerServiceStub

@@ -37,7 +37,7 @@ def _bits(image: Image.Image) -> bytes:
 
 
 @given(seed=st.integers(0, 10_000), orientation=st.integers(1, 8))
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40, derandomize=True)
 def test_the_hash_of_a_turned_picture_follows_from_that_of_the_picture(
     seed: int, orientation: int
 ) -> None:
@@ -49,7 +49,7 @@ def test_the_hash_of_a_turned_picture_follows_from_that_of_the_picture(
 
 
 @given(seed=st.integers(0, 10_000), orientation=st.integers(1, 8))
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40, derandomize=True)
 def test_the_orientation_that_makes_two_pictures_alike_is_found(
     seed: int, orientation: int
 ) -> None:

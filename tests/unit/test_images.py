@@ -332,7 +332,7 @@ def test_a_truncated_file_is_reported_as_damaged(format: str, cut: float) -> Non
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(format=st.sampled_from(sorted(FORMATS)), data=st.data())
 def test_mangled_bytes_never_raise_anything_else(format: str, data: st.DataObject) -> None:
     mangled = bytearray(encoded(picture(), format))

@@ -57,6 +57,7 @@ def test_what_the_command_line_says_wins_over_the_file(tmp_path: Path) -> None:
         ('env = "Not Fit"\n', "env"),
         ('[log]\nlevel = "loud"\n', "log.level"),
         ('[scheduler]\nmedia_base_url = "ftp://here"\n', "scheduler.media_base_url"),
+        ('[worker]\nqueues = ["mail"]\n', "worker.queues.0"),
     ],
 )
 def test_a_wrong_setting_is_named(tmp_path: Path, text: str, named: str) -> None:

@@ -16,6 +16,7 @@ import { personasView } from "./personas.js";
 import { photoView } from "./photo.js";
 import { libraryView, pillarView } from "./photos.js";
 import { postsView } from "./posts.js";
+import { resultsView } from "./results.js";
 import { to, viewOf } from "./routes.js";
 import { runView, runsView, voteView } from "./runs.js";
 
@@ -35,11 +36,12 @@ const VIEWS = {
   run: runView,
   vote: voteView,
   posts: postsView,
+  results: resultsView,
   channels: channelsView,
 };
 const SECTIONS = [
   ["persona", "This morning"], ["library", "Photos"], ["inbox", "Inbox"], ["duplicates", "Duplicates"],
-  ["clusters", "Clusters"], ["runs", "Runs"], ["posts", "Posts"], ["channels", "Channels"],
+  ["clusters", "Clusters"], ["runs", "Runs"], ["posts", "Posts"], ["results", "Results"], ["channels", "Channels"],
 ];
 // The section that stands for a view of one thing.
 const WITHIN = { pillar: "persona", photo: "library", cluster: "clusters", history: "clusters", run: "runs", vote: "runs" };

@@ -1,7 +1,7 @@
 // How values are written: words of enums, numbers, and times in a persona's time zone.
 
 const LANGUAGE = "en-GB";
-const KINDS = /^(JOB_STATE|STATE|STATUS|PRIORITY|USAGE|REASON|ORIGIN|PROVIDER|KIND|QUALITY|TRIGGER)_/;
+const KINDS = /^(JOB_STATE|STATE|STATUS|PRIORITY|USAGE|REASON|ORIGIN|PROVIDER|KIND|QUALITY|TRIGGER|METRIC|FINDING)_/;
 
 // STATE_NEEDS_REVIEW as "needs review".
 export function word(value) {
@@ -74,14 +74,25 @@ export class Zone {
     return time ? this.#local(new Date(time)) : "";
   }
 
-  // The moment, as the API writes it, at which clocks of this zone show the value of an input.
-  fromInput(value) {
+  // The moment, as the API writes it, at which clocks of this zone show the value of the input of a
+  // field; what the input showed before stays that moment. On days on which the clocks change, a time
+  // that never comes, or comes twice, is refused: only whoever typed it knows what was meant.
+  fromInput(value, field, was) {
     if (!value) return undefined;
+    if (was && this.toInput(was) === value) return was;
     const wanted = Date.parse(`${value}Z`);
-    let guess = wanted;
-    // The second look is for days on which clocks change.
-    for (let i = 0; i < 2; i += 1) guess += wanted - Date.parse(`${this.#local(new Date(guess))}Z`);
-    return new Date(guess).toISOString();
+    const offsets = new Set([wanted - A_DAY, wanted + A_DAY].map((time) => this.#offset(time)));
+    const found = [...offsets].map((offset) => wanted - offset).filter((time) => this.toInput(time) === value);
+    if (found.length === 1) return new Date(found[0]).toISOString();
+    const why = found.length
+      ? "comes twice, as the clocks are put back; choose a minute before or after that hour"
+      : "never comes, as the clocks are put forward over it";
+    throw wrong(field, `${value.slice(11)} ${why} on that day in ${this.name}.`);
+  }
+
+  // How far clocks of this zone are ahead of UTC at a moment, in milliseconds.
+  #offset(time) {
+    return Date.parse(`${this.#local(new Date(time))}Z`) - time;
   }
 
   #write(time, options) {
@@ -98,6 +109,13 @@ export class Zone {
 
 const DAY = { weekday: "short", day: "numeric", month: "short", year: "numeric" };
 const CLOCK = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+
+const A_DAY = 24 * 3600 * 1000;
+
+// An error that forms show with the field.
+function wrong(field, description) {
+  return Object.assign(new Error(description), { violations: [{ field, description }] });
+}
 
 function known(name) {
   try {

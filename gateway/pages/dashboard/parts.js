@@ -56,7 +56,8 @@ const TONES = {
   ready: "good", posted: "good", completed: "good", connected: "good", succeeded: "good", active: "good", winner: "good", ok: "good", tight: "good",
   low: "warn", minimal: "soft", critical: "bad", exhausted: "bad", failed: "bad", missed: "bad", "needs review": "bad",
   "needs attention": "bad", "not ready": "bad", unknown: "warn", waiting: "warn", paused: "warn", "awaiting image": "warn", "retry wait": "warn",
-  pending: "warn", review: "warn", loose: "warn", rejected: "soft", cancelled: "soft", archived: "soft", retired: "soft",
+  pending: "warn", review: "warn", changed: "warn", edited: "warn", removed: "bad", loose: "warn", rejected: "soft", cancelled: "soft", archived: "soft", retired: "soft",
+  more: "good", less: "bad", "no clear difference": "soft", "too few posts": "soft",
   "never run": "soft", "nothing new": "soft", scheduled: "info", running: "info",
 };
 

@@ -63,6 +63,10 @@ const TROUBLES = [
     const page = await api.get("/v1/{parent=personas/*}/posts", { parent, filter: 'state = "FAILED"', pageSize: 200 }, { signal });
     return page.posts.length > 0 && [badge("failed"), " ", link("posts", parent, `${amount(page, "posts")} not out on every channel`, { show: "failed" })];
   },
+  async (parent, signal) => {
+    const page = await api.get("/v1/{parent=personas/*}/posts", { parent, filter: 'remote != "UNCHANGED"', pageSize: 200 }, { signal });
+    return page.posts.length > 0 && [badge("changed"), " ", link("posts", parent, `${amount(page, "posts")} edited or removed at the provider`, { show: "drifted" })];
+  },
   async (parent) => {
     const channels = await all("/v1/{parent=personas/*}/channels", { parent }, "channels");
     const sick = channels.filter((channel) => channel.state !== "STATE_CONNECTED");

@@ -88,8 +88,8 @@ function editing(photo, zone, reload) {
       altText: values.alt_text,
       caption: values.caption,
       rights: {
-        embargoTime: zone.fromInput(values.embargo_time),
-        expireTime: zone.fromInput(values.expire_time),
+        embargoTime: zone.fromInput(values.embargo_time, "embargo_time", rights.embargoTime),
+        expireTime: zone.fromInput(values.expire_time, "expire_time", rights.expireTime),
         notice: values.notice,
         held: values.held === "on",
       },

@@ -268,7 +268,7 @@ function scheduleDialog({ persona, zone, go }, photos) {
         posts: photos.map((photo) => ({ photo })),
         caption: values.caption,
         hashtags: values.hashtags.split(/[\s,]+/).filter(Boolean),
-        startTime: zone.fromInput(values.start_time),
+        startTime: zone.fromInput(values.start_time, "start_time"),
       };
       const { results } = await api.call("/v1/{parent=personas/*}/posts:batchCreate", { parent: persona.name }, message);
       close();

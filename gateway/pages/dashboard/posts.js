@@ -1,7 +1,7 @@
 // Posts by day, each with what became of it on every channel.
 
 import { all, api } from "./api.js";
-import { lastPart, word } from "./format.js";
+import { lastPart, number, word } from "./format.js";
 import { h, fill } from "./html.js";
 import { badge, button, confirmed, empty, endless, field, form, heading, link, notify, open, thumbnail } from "./parts.js";
 import { to } from "./routes.js";
@@ -12,6 +12,7 @@ const TABS = [
   ["past", "Past", () => ({ filter: `scheduled_time < "${new Date().toISOString()}"`, orderBy: "scheduled_time desc" })],
   ["failed", "Failed", () => ({ filter: 'state = "FAILED"', orderBy: "scheduled_time desc" })],
   ["waiting", "Waiting for a photo", () => ({ filter: 'state = "AWAITING_IMAGE"', orderBy: "scheduled_time" })],
+  ["drifted", "Changed there", () => ({ filter: 'remote != "UNCHANGED"', orderBy: "scheduled_time desc" })],
   ["all", "All", () => ({ filter: "", orderBy: "scheduled_time desc" })],
 ];
 
@@ -92,8 +93,24 @@ function outcome(publication, { zone, channels }) {
     reason && h("span.soft", ` ${reason}`),
     error?.supportUri && /^https?:/.test(error.supportUri) && h("a", { href: error.supportUri, target: "_blank", rel: "noreferrer" }, "more"),
     attempts > 1 && h("span.soft", ` ${attempts} attempts`),
+    drift(publication.remote, zone),
+    reached(publication.results),
     state === "STATE_RETRY_WAIT" && nextAttemptTime && h("span.soft", `, again ${zone.moment(nextAttemptTime)}`),
   ];
+}
+
+// What it reached, the numbers that its provider tells.
+function reached(results) {
+  const told = [["reach", "reached"], ["impressions", "views"], ["likes", "likes"], ["comments", "comments"], ["saves", "saves"], ["shares", "shares"]]
+    .filter(([name]) => results?.[name] !== undefined).map(([name, text]) => `${number(Number(results[name]))} ${text}`);
+  return told.length > 0 && h("span.soft", ` ${told.join(", ")}`);
+}
+
+// What people did to it on the provider's own pages.
+function drift(remote, zone) {
+  if (!["STATE_EDITED", "STATE_REMOVED"].includes(remote?.state)) return null;
+  return h("div.drift", badge(word(remote.state)), " ", h("span.soft", `there, seen ${zone.moment(remote.changeTime)}`),
+    remote.text && h("blockquote", remote.text));
 }
 
 function actions(post, { zone }, update) {
@@ -119,7 +136,7 @@ function timing({ name, scheduledTime }, zone, update) {
   open("When does it go out?", (close) => form([
     field("scheduled_time", `In ${zone.name}`, h("input", { type: "datetime-local", required: true, value: zone.toInput(scheduledTime) })),
   ], "Schedule", async (values) => {
-    update(await api.call("/v1/{name=personas/*/posts/*}:schedule", { name }, { scheduledTime: zone.fromInput(values.scheduled_time) }));
+    update(await api.call("/v1/{name=personas/*/posts/*}:schedule", { name }, { scheduledTime: zone.fromInput(values.scheduled_time, "scheduled_time") }));
     close();
   }));
 }

@@ -16,6 +16,7 @@ const PATTERNS = {
   run: "/personas/:persona/runs/:run",
   vote: "/personas/:persona/runs/:run/vote",
   posts: "/personas/:persona/posts",
+  results: "/personas/:persona/results",
   channels: "/personas/:persona/channels",
 };
 

@@ -230,7 +230,8 @@ def check_rights(rights: Rights) -> None:
 def check_unneeded(photo: Photo) -> None:
     """Raises FailedPrecondition (PHOTO_IN_USE) while a post that is not out uses the photo."""
     if photo.usage is Usage.SCHEDULED:
-        raise in_use(photo.name)
+        uses = [(each.post, PostUse(each.state, each.posted_time)) for each in photo.posts]
+        raise in_use(photo.name, [post for post, use in uses if use.usage is Usage.SCHEDULED])
 
 
 def check_unused(photo: Photo) -> None:
@@ -271,12 +272,13 @@ def tagged(photo: Photo, add: Sequence[str], remove: Collection[str]) -> Photo:
     return replace(photo, tags=tags)
 
 
-def in_use(photo: str) -> FailedPrecondition:
-    """What to raise where a post that is not out uses the photo of that name."""
+def in_use(photo: str, posts: Sequence[str] = ()) -> FailedPrecondition:
+    """What to raise where posts that are not out use the photo of that name; these, if known."""
+    named = f" ({', '.join(posts)})" if posts else ""
     return FailedPrecondition(
-        f"a post that is not out yet uses {photo}; cancel the post first",
+        f"a post that is not out yet uses {photo}{named}; cancel the post first",
         reason="PHOTO_IN_USE",
-        metadata={"photo": photo},
+        metadata={"photo": photo, "posts": ",".join(posts)},
     )
 
 

@@ -67,6 +67,15 @@ class Previous:
 
 
 @dataclass(frozen=True, slots=True)
+class Membership:
+    """How likely an item belongs to which groups: ``shares`` 0..1 of the likeliest by key, and
+    that of standing ``alone``; what is left belongs to other groups."""
+
+    shares: Mapping[str, float]
+    alone: float
+
+
+@dataclass(frozen=True, slots=True)
 class Clustering:
     """The answer of a fit.
 

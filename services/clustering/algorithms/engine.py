@@ -6,7 +6,12 @@ import numpy as np
 import numpy.typing as npt
 
 from services.clustering.algorithms.answer import Whole, groups_of, make_answer
-from services.clustering.algorithms.clustering import Clustering, Previous, RefitReason
+from services.clustering.algorithms.clustering import (
+    Clustering,
+    Membership,
+    Previous,
+    RefitReason,
+)
 from services.clustering.algorithms.collapse import collapse
 from services.clustering.algorithms.components import Null
 from services.clustering.algorithms.fit import Fit, bayes_factor, fit_direct
@@ -14,7 +19,7 @@ from services.clustering.algorithms.identity import carry_keys
 from services.clustering.algorithms.items import Items, floats, read_items, texts
 from services.clustering.algorithms.large import fit_large
 from services.clustering.algorithms.membership import responsibilities
-from services.clustering.algorithms.memory import Memory
+from services.clustering.algorithms.memory import Memory, numbers_of
 from services.clustering.algorithms.params import Params
 from services.clustering.algorithms.prep import Epoch, Matrix, fit_epoch, unit
 from services.clustering.algorithms.stepping import Shift, Step, outgrown, take_step
@@ -60,15 +65,22 @@ class Engine:
         return take_step(memory, read_items(ids, vectors), shifts, self._params)
 
     def responsibilities(
-        self, memory: Memory, vectors: npt.ArrayLike, best: int = 5
-    ) -> list[dict[str, float]]:
-        """For each vector the shares, 0..1, of the ``best`` groups it may belong to, by key."""
-        rows = memory.epoch.transform(unit(vectors))
-        factor = bayes_factor(self._params)
-        groups, shares = responsibilities(rows, memory.components, factor, memory.null, best)
+        self, memory: Memory, vectors: npt.ArrayLike, best: int = 5, own: Sequence[str] = ()
+    ) -> list[Membership]:
+        """For each vector how likely it belongs to which groups, the ``best`` of them.
+
+        ``own`` are the keys of the groups in which the vectors are counted, '' for none: their own
+        vote is left out.
+        """
+        units = unit(vectors)
+        if not len(memory.keys):
+            return [Membership({}, 1.0)] * len(units)
+        rows = memory.epoch.transform(units)
+        numbers = numbers_of(memory.keys, own) if own else None
+        found = responsibilities(rows, memory.components, bayes_factor(self._params), best, numbers)
         return [
-            dict(zip(memory.keys[those].tolist(), held.tolist(), strict=True))
-            for those, held in zip(groups, shares, strict=True)
+            Membership(dict(zip(memory.keys[groups].tolist(), shares.tolist(), strict=True)), alone)
+            for groups, shares, alone in zip(*found[:2], found[2].tolist(), strict=True)
         ]
 
     def outgrown(self, memory: Memory, coming: int, going: int) -> RefitReason | None:

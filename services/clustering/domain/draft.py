@@ -19,7 +19,8 @@ class Draft:
     that are new or other than before. ``memory`` is None where no engine can go on from it.
     ``named`` are the clusters that were named, ``changed`` how many members each got and lost.
     ``copies`` is how many copies more there are in clusters than before; None says that
-    ``stats.duplicates`` has them all.
+    ``stats.duplicates`` has them all. ``leaving`` are the items that were on their way out when it
+    was begun.
     """
 
     seen: ScopeState
@@ -38,3 +39,4 @@ class Draft:
     changed: Mapping[str, int] = field(default_factory=dict)
     copies: int | None = None
     staged: str = ""
+    leaving: frozenset[str] = frozenset()

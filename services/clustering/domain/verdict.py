@@ -9,6 +9,8 @@ _SMALL = 40_000
 _SMALL_PART = 0.8
 # Of a copy, nearly every place looks the same: shots of one scene differ here and there.
 _COPY_AGREEMENT = 0.92
+# An edit that shows less of a picture is another picture to who sees it.
+_SEEN_OVERLAP = 0.5
 
 
 class Verdict(StrEnum):
@@ -88,6 +90,14 @@ def verdict_of(evidence: Evidence, thresholds: Thresholds) -> Verdict:
     if evidence.look is not None and evidence.look.agreement >= thresholds.min_agreement:
         return Verdict.VARIANT
     return Verdict.BURST if _is_burst(evidence, thresholds) else Verdict.DIFFERENT
+
+
+def is_seen_again(verdict: Verdict, evidence: Evidence) -> bool:
+    """Whether who sees both photos sees one picture twice: a copy, or an edit that shows at least
+    half of it. Shots of one moment are pictures of their own."""
+    if verdict is Verdict.VARIANT and evidence.look is not None:
+        return evidence.look.overlap >= _SEEN_OVERLAP
+    return verdict in (Verdict.DUPLICATE, Verdict.VARIANT)
 
 
 def _is_copy(evidence: Evidence, thresholds: Thresholds) -> bool:

@@ -98,6 +98,9 @@ class Versions(Protocol):
         are copies no more, and wait for a run. In earlier versions, the most central one of the
         rest follows a hero."""
 
+    async def outdate(self, scopes: Collection[str]) -> None:
+        """Has whoever is at work on a version of these scopes look again: vectors change."""
+
     async def set_hero(self, cluster_id: str, hero: Hero | None) -> None:
         """Replaces the hero that a cluster has now."""
 
@@ -112,6 +115,10 @@ class Versions(Protocol):
 
     async def free_titles(self, cluster_ids: Sequence[str]) -> None:
         """Lets others have the titles of these clusters, which the next version names anew."""
+
+    async def unclaimed(self, blobs: Mapping[str, str]) -> list[str]:
+        """The keys of ``blobs``, each with the id of the run that wrote it, of runs that are not
+        active and to which no version leads."""
 
     async def outdated(self, before: datetime) -> Pruned:
         """What ``prune`` would remove in the end."""

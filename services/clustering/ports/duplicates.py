@@ -83,6 +83,12 @@ class Pictures(Protocol):
     async def missing(self, before: datetime, after: str, limit: int) -> list[str]:
         """Items made before a moment that have no hash, by name, those after ``after``."""
 
+    async def count_tellings(
+        self, items: Iterable[str], with_copies: Iterable[str]
+    ) -> Mapping[str, int]:
+        """How often it will have been told what each of ``items`` is a copy of, by another time:
+        of those among them that have copies now or were told of before."""
+
     async def forget(self, item: str) -> None:
         """Removes all that is known and was decided about the picture of an item."""
 
@@ -112,5 +118,5 @@ class Reviews(Protocol):
     async def list(self, scope: str, page: PageRequest) -> Page[Review]:
         """The reviews of a scope, oldest first."""
 
-    async def delete(self, scope: str, id: str) -> bool:
-        """Takes one back; False if there is none."""
+    async def delete(self, scope: str, id: str) -> tuple[str, str] | None:
+        """Takes one back and answers whose it was; None if there is none."""

@@ -36,6 +36,24 @@ class Face:
     point_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """Where an item is: in the cluster ``cluster_id``, None for none, ``locked`` there by a person.
+
+    ``version`` is that of its scope. The engine's memory of the scope lies at ``state_key``, and
+    has the item's vector as ``point_id`` in ``collection``; it counts the item in the group of the
+    key ``counted_in``, '' for none.
+    """
+
+    point_id: str
+    version: int
+    state_key: str
+    collection: str
+    cluster_id: str | None
+    locked: bool
+    counted_in: str
+
+
 class Insights(Protocol):
     """What looking closely at clusters needs to read, all of the newest version."""
 
@@ -54,3 +72,6 @@ class Insights(Protocol):
 
     async def sample(self, scope: str, most: int) -> list[str]:
         """Ids of the vectors of about so many photos of a scope, from all of its time."""
+
+    async def whereabouts(self, item: str) -> Whereabouts | None:
+        """Where an item is, if it exists."""

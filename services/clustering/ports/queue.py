@@ -55,6 +55,14 @@ class VectorQueue(Protocol):
     async def set_hashes(self, collection: str, hashes: Mapping[str, str]) -> None:
         """Notes the hashes of the texts that vectors were made of."""
 
+    async def hashes(self, collection: str, names: Sequence[str]) -> dict[str, str]:
+        """Of which texts the vectors are that these items have, or had last; those that have had
+        any."""
+
+    async def steady(self, collection: str, hashes: Mapping[str, str]) -> set[str]:
+        """The items whose vectors are still of the texts with these hashes, and are not about to be
+        replaced in a way that runs were told of."""
+
     async def ungroup(self, collection: str, names: Sequence[str]) -> None:
         """Has the next run look at these items as at new ones."""
 

@@ -91,6 +91,9 @@ class Snapshots(Protocol):
     async def forget_all(self, folder: str) -> None:
         """Deletes those of every key below a folder; leaves them where that fails."""
 
+    def keys(self) -> AsyncIterator[str]:
+        """Every key that there is, in no particular order. Raises Unavailable."""
+
 
 class Vectors(Protocol):
     """The vectors of one collection (a part of libs.vectors.index.VectorIndex)."""

@@ -1,10 +1,11 @@
 """Where everything is kept, as the use cases see it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from services.clustering.domain.item import Collection, Item, Neighbour
+from services.clustering.domain.verdict import Verdict
 from services.clustering.ports.clusters import Clusters, Departures, Versions
 from services.clustering.ports.duplicates import Comparisons, Pictures, Reviews
 from services.clustering.ports.generations import Collections, Generations
@@ -38,6 +39,9 @@ class Announcements(Protocol):
 
     def embedding_failed(self, item: Item, reason: str, message: str) -> None:
         """Says that a photo cannot be embedded."""
+
+    def copies_found(self, photo: str, copies: Mapping[str, Verdict], version: int) -> None:
+        """Says what a photo is a copy of, all of it; a higher ``version`` is newer."""
 
     def clusters_updated(self, scope: str, version: int) -> None:
         """Says that a scope has a new version."""

@@ -68,6 +68,12 @@ class Leavers(Protocol):
         """Items whose traces are to be removed, those that left first; each with the collection in
         which the engine's memory has it, empty if it does not."""
 
+    async def of(self, names: Sequence[str]) -> Mapping[str, str]:
+        """The same of these items, those that wait and that the memory has."""
+
+    async def within(self, scope: str) -> set[str]:
+        """The items of a scope whose traces are to be removed."""
+
     async def set_left(self, names: Sequence[str]) -> None:
         """Notes that these are in no cluster any more, and that the next run is told of them."""
 

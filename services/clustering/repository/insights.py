@@ -8,11 +8,12 @@ from sqlalchemy import Text, and_, any_, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.clustering.domain.cluster import ClusterState
+from services.clustering.domain.cluster import ClusterState, Origin
 from services.clustering.domain.generation import GenerationState
 from services.clustering.domain.item import ItemState, modality_of
-from services.clustering.ports.insights import Face, Placed
+from services.clustering.ports.insights import Face, Placed, Whereabouts
 from services.clustering.repository.arrays import among, rows_of
+from services.clustering.repository.clusters import in_version
 from services.clustering.repository.items import LIVE
 from services.clustering.tables import (
     cluster_versions,
@@ -21,6 +22,7 @@ from services.clustering.tables import (
     item_vectors,
     items,
     members,
+    scopes,
 )
 
 # So many places in time, with some neighbours each.
@@ -110,6 +112,32 @@ class InsightRepository:
             select(near.c.point_id).distinct().join_from(pivots, near, literal(True))
         )
         return sorted(sampled.scalars())
+
+    async def whereabouts(self, item: str) -> Whereabouts | None:
+        now, then = members.alias("now"), members.alias("then")
+        home = clusters.alias("home")
+        here = and_(now.c.item == items.c.name, now.c.scope == items.c.scope)
+        counted = and_(then.c.item == items.c.name, then.c.scope == items.c.scope)
+        known = in_version(then, scopes.c.memory_version)
+        found = await self._connection.execute(
+            select(
+                items.c.point_id,
+                func.coalesce(scopes.c.version, 0).label("version"),
+                func.coalesce(scopes.c.state_key, "").label("state_key"),
+                func.coalesce(scopes.c.collection, "").label("collection"),
+                now.c.cluster_id,
+                func.coalesce(now.c.locked, False).label("locked"),
+                func.coalesce(home.c.key, "").label("counted_in"),
+            )
+            .select_from(items)
+            .outerjoin(scopes, scopes.c.scope == items.c.scope)
+            .outerjoin(now, and_(here, now.c.until.is_(None)))
+            .outerjoin(then, and_(counted, known, then.c.duplicate_of == ""))
+            .outerjoin(home, and_(home.c.id == then.c.cluster_id, home.c.origin == Origin.FOUND))
+            .where(items.c.name == item, LIVE)
+        )
+        row = found.one_or_none()
+        return Whereabouts(**row._mapping) if row else None
 
 
 def _between(first: str, last: str) -> list[str]:

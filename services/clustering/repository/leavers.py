@@ -64,6 +64,22 @@ class LeaverRepository:
         )
         return {row.item: row.collection for row in found}
 
+    async def of(self, names: Sequence[str]) -> Mapping[str, str]:
+        found = await self._connection.execute(
+            select(leavers.c.item, leavers.c.collection).where(
+                among(leavers.c.item, names), leavers.c.collection != ""
+            )
+        )
+        return {row.item: row.collection for row in found}
+
+    async def within(self, scope: str) -> set[str]:
+        found = await self._connection.execute(
+            select(leavers.c.item)
+            .join_from(leavers, items, items.c.name == leavers.c.item)
+            .where(items.c.scope == scope)
+        )
+        return {*found.scalars()}
+
     async def set_left(self, names: Sequence[str]) -> None:
         await self._connection.execute(
             update(leavers).where(among(leavers.c.item, names)).values(collection="")

@@ -27,7 +27,7 @@ from services.clustering.repository.clusters import (
     to_cluster,
     to_member,
 )
-from services.clustering.repository.version_statements import SCENE
+from services.clustering.repository.scene_statements import SCENE
 from services.clustering.tables import clusters, members, refusals
 
 

@@ -4,7 +4,7 @@ Each hash lies there in bands of 16 bits, one row each. Two hashes with few diff
 least one band in common, so the near ones are found by equality, through an index.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, func, literal, or_, select, true, union_all, update
@@ -159,6 +159,19 @@ class PictureRepository:
             .limit(limit)
         )
         return [row.name for row in found]
+
+    async def count_tellings(
+        self, names: Iterable[str], with_copies: Iterable[str]
+    ) -> Mapping[str, int]:
+        version = pictures.c.copies_version
+        found = await self._connection.execute(
+            update(pictures)
+            .where(among(pictures.c.item, names))
+            .where(or_(version > 0, among(pictures.c.item, with_copies)))
+            .values(copies_version=version + 1)
+            .returning(pictures.c.item, version)
+        )
+        return {row.item: row.copies_version for row in found}
 
     async def forget(self, item: str) -> None:
         for table, columns in _TABLES:

@@ -146,6 +146,26 @@ class QueueRepository:
             .values(text_hash=given.c.text_hash)
         )
 
+    async def hashes(self, collection: str, names: Sequence[str]) -> dict[str, str]:
+        found = await self._connection.execute(
+            select(item_vectors.c.item, item_vectors.c.text_hash)
+            .where(item_vectors.c.collection == collection, item_vectors.c.text_hash != "")
+            .where(among(item_vectors.c.item, names))
+        )
+        return {row.item: row.text_hash for row in found}
+
+    async def steady(self, collection: str, hashes: Mapping[str, str]) -> set[str]:
+        given = rows_of("given", (items.c.name, item_vectors.c.text_hash), hashes.items())
+        found = await self._connection.execute(
+            select(item_vectors.c.item)
+            .join_from(item_vectors, given, item_vectors.c.item == given.c.name)
+            .where(item_vectors.c.collection == collection)
+            .where(item_vectors.c.text_hash == given.c.text_hash)
+            # What runs were told of, they do not count as grouped any more.
+            .where(or_(item_vectors.c.state == ItemState.READY, item_vectors.c.grouped))
+        )
+        return {*found.scalars()}
+
     async def ungroup(self, collection: str, names: Sequence[str]) -> None:
         await self._connection.execute(
             update(item_vectors)

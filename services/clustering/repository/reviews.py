@@ -62,11 +62,11 @@ class ReviewRepository:
         last = found[page.size - 1]
         return Page(found[: page.size], (last.create_time.isoformat(), last.id))
 
-    async def delete(self, scope: str, id: str) -> bool:
-        done = await self._connection.execute(
-            delete(duplicate_reviews).where(_R.scope == scope, _R.id == id)
-        )
-        return done.rowcount == 1
+    async def delete(self, scope: str, id: str) -> tuple[str, str] | None:
+        statement = delete(duplicate_reviews).where(_R.scope == scope, _R.id == id)
+        gone = await self._connection.execute(statement.returning(_R.first, _R.second))
+        row = gone.one_or_none()
+        return (row.first, row.second) if row else None
 
     async def _read(self, statement: Select[Any]) -> Sequence[Review]:
         return [_review(row) for row in await self._connection.execute(statement)]

@@ -1,7 +1,7 @@
 """Writing and correcting the versions of clusters in PostgreSQL. Nothing else changes them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -19,6 +19,7 @@ from sqlalchemy import (
     tuple_,
     update,
 )
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.clustering.domain.cluster import Cluster, Hero
@@ -33,15 +34,17 @@ from services.clustering.domain.history import (
     VersionKind,
 )
 from services.clustering.domain.run import ACTIVE
-from services.clustering.repository.arrays import among
+from services.clustering.repository.arrays import among, rows_of
 from services.clustering.repository.clusters import SHOWN, is_closed, to_cluster
-from services.clustering.repository.version_statements import (
+from services.clustering.repository.erasing_statements import (
     ERASE,
     FREE_COPIES,
-    LEFT_STAGED,
-    MOVED,
     RECOUNT,
     REPLACE_HEROES,
+)
+from services.clustering.repository.scene_statements import MOVED
+from services.clustering.repository.version_statements import (
+    LEFT_STAGED,
     STAGE,
     UNSTAGE,
     WRITE,
@@ -51,6 +54,7 @@ from services.clustering.tables import (
     cluster_versions,
     clusters,
     members,
+    runs,
     scopes,
     staged_members,
     versions,
@@ -105,6 +109,16 @@ class VersionRepository:
             .where(among(cluster_versions.c.hero_item, items))
         )
         return [to_cluster(row) for row in lost]
+
+    async def outdate(self, scopes_: Collection[str]) -> None:
+        first = insert(scopes).values(
+            [{"scope": scope, "erasures": 1} for scope in sorted(scopes_)]
+        )
+        await self._connection.execute(
+            first.on_conflict_do_update(
+                index_elements=["scope"], set_={"erasures": scopes.c.erasures + 1}
+            )
+        )
 
     async def set_hero(self, cluster_id: str, hero: Hero | None) -> None:
         await self._connection.execute(
@@ -172,6 +186,16 @@ class VersionRepository:
             .where(versions.c.state_key != "", among(versions.c.state_key, keys))
             .values(state_key="")
         )
+
+    async def unclaimed(self, blobs: Mapping[str, str]) -> list[str]:
+        given = rows_of("given", (versions.c.state_key, runs.c.id), blobs.items())
+        working = exists().where(runs.c.id == given.c.id, runs.c.state.in_(ACTIVE))
+        shown = exists().where(versions.c.state_key == given.c.state_key)
+        newest = exists().where(scopes.c.state_key == given.c.state_key)
+        found = await self._connection.execute(
+            select(given.c.state_key).where(~working, ~shown, ~newest)
+        )
+        return list(found.scalars())
 
     async def outdated(self, before: datetime) -> Pruned:
         await self._connection.execute(TAKE_TIME)

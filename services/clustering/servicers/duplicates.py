@@ -115,7 +115,12 @@ class DuplicateServicer(DuplicateServiceServicer):
         ]
         key = request_of(request, "ReviewDuplicatePairs")
         reviews = await duplicates.review_pairs(
-            self._store, self._parts.clock, request.parent, decisions, key
+            self._store,
+            self._parts.clock,
+            request.parent,
+            decisions,
+            self._parts.thresholds,
+            key,
         )
         return api.ReviewDuplicatePairsResponse(
             duplicate_reviews=[convert.review_message(review) for review in reviews]
@@ -137,7 +142,7 @@ class DuplicateServicer(DuplicateServiceServicer):
     ) -> Empty:
         scope, _, id = request.name.partition("/duplicateReviews/")
         key = request_of(request, "DeleteDuplicateReview")
-        await duplicates.delete_review(self._store, scope, id, key)
+        await duplicates.delete_review(self._store, scope, id, self._parts.thresholds, key)
         return Empty()
 
     async def EvaluateDuplicates(

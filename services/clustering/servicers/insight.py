@@ -6,9 +6,10 @@ from colonnade.clustering.v1 import insight_service_pb2 as api
 from colonnade.clustering.v1.insight_service_pb2_grpc import InsightServiceServicer
 
 from services.clustering.convert import hero_message
-from services.clustering.insight_messages import analysis_message
+from services.clustering.insight_messages import analysis_message, item_clusters_message
 from services.clustering.usecases.clusters import split_cluster_name
 from services.clustering.usecases.insight import Looker, analyze_cluster, find_heroes
+from services.clustering.usecases.item_clusters import find_item_clusters
 
 _DEFAULT_LIMIT = 5
 
@@ -35,3 +36,10 @@ class InsightServicer(InsightServiceServicer):
         return api.FindClusterHeroesResponse(
             heroes=[hero_message(hero) for hero in found], max_cosine=used
         )
+
+    async def FindItemClusters(
+        self, request: api.FindItemClustersRequest, context: Any
+    ) -> api.FindItemClustersResponse:
+        limit = request.limit or _DEFAULT_LIMIT
+        found = await find_item_clusters(self._looker, request.item, limit)
+        return item_clusters_message(request.item, found)

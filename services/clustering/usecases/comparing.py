@@ -9,9 +9,10 @@ from libs.clock import Clock
 from libs.errors import InvalidArgument, NotFound, OutOfQuota
 from libs.image_hash import distance
 from services.clustering.domain.item import Collection, Item, Pair
-from services.clustering.domain.verdict import Look
+from services.clustering.domain.verdict import Look, Thresholds
 from services.clustering.ports import Store, Transaction
 from services.clustering.ports.duplicates import Comparison, Picture
+from services.clustering.usecases.telling_copies import tell_copies
 
 # How many others a picture is laid over, by vectors and by hashes, the likest first.
 _MOST_LOOKS = 12
@@ -76,8 +77,9 @@ async def _hash(eyes: Eyes, item: Item) -> bytes:
         return b""
 
 
-async def compare_new(store: Store, eyes: Eyes, *, max_distance: int, batches: int) -> bool:
-    """Compares pictures that came or were embedded since they were compared last.
+async def compare_new(store: Store, eyes: Eyes, thresholds: Thresholds, *, batches: int) -> bool:
+    """Compares pictures that came or were embedded since they were compared last, and tells what
+    is a copy of what by ``thresholds``.
 
     Safe to repeat and to break off anywhere. Stops after so many batches and answers whether any
     may be left. Raises Unavailable.
@@ -88,14 +90,16 @@ async def compare_new(store: Store, eyes: Eyes, *, max_distance: int, batches: i
         if not new:
             return False
         for scope in sorted({picture.scope for picture in new}):
-            await _compare(store, eyes, [p for p in new if p.scope == scope], max_distance)
+            await _compare(store, eyes, [p for p in new if p.scope == scope], thresholds)
     return True
 
 
-async def _compare(store: Store, eyes: Eyes, new: Sequence[Picture], max_distance: int) -> None:
+async def _compare(
+    store: Store, eyes: Eyes, new: Sequence[Picture], thresholds: Thresholds
+) -> None:
     scope, names = new[0].scope, [picture.item for picture in new]
     async with store.read() as tx:
-        work = await _work(tx, new, max_distance)
+        work = await _work(tx, new, thresholds.max_distance)
     found = [await _comparison(eyes, work, pair) for pair in work.pairs]
     async with store.begin() as tx:
         # So that none of them is deleted meanwhile.
@@ -105,6 +109,7 @@ async def _compare(store: Store, eyes: Eyes, new: Sequence[Picture], max_distanc
         late = await _near_in_active(tx, names) - set(work.pairs)
         unseen = {name for pair in late for name in pair}
         await tx.pictures.set_compared(set(names) - unseen)
+        await tell_copies(tx, {*names, *(name for pair in work.pairs for name in pair)}, thresholds)
         await tx.commit()
 
 

@@ -31,8 +31,8 @@ _LEASE = timedelta(seconds=90)
 _LOOK_EVERY = 5.0
 _LONGEST_PAUSE = 10.0
 _GRACE = 30.0
-# So many times in a row nothing passes before that is taken for the fault of the items.
-_ROUNDS = 3
+ROUNDS = 3
+"""So many times in a row nothing passes before that is taken for the fault of the items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +203,7 @@ class _Turns:
             )
         except NothingPassed as error:
             self._fruitless += 1
-            if self._fruitless > _ROUNDS:
+            if self._fruitless > ROUNDS:
                 return await self._settle(batch, error.errors)
             await self._give_back(batch)
             raise

@@ -18,10 +18,12 @@ from services.clustering.domain.duplicate_sets import (
 )
 from services.clustering.domain.facts import Usage
 from services.clustering.domain.item import Item
-from services.clustering.domain.verdict import Evidence, Thresholds, Verdict, verdict_of
+from services.clustering.domain.verdict import Thresholds, Verdict, verdict_of
 from services.clustering.ports import Store, Transaction
-from services.clustering.ports.duplicates import Comparison, Judged, Review
+from services.clustering.ports.duplicates import Judged, Review
 from services.clustering.usecases.comparing import Eyes, compared
+from services.clustering.usecases.evidence import evidence_of, of_model
+from services.clustering.usecases.telling_copies import tell_copies
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ async def explain_pair(
     _require_two(first, second)
     async with store.read() as tx:
         items = await _existing(tx, scope, (first, second))
-        thresholds = await _of_model(tx, thresholds)
+        thresholds = of_model(thresholds, await tx.collections.active())
         known = await tx.comparisons.of([first])
         pictures = await tx.pictures.of([first, second])
         reviews = await tx.reviews.of([first])
@@ -123,7 +125,7 @@ async def explain_pair(
         both = (pictures.get(name) for name in (first, second))
         comparison = await compared(eyes, items[first], items[second], *both)
     cosine = await _cosine(index, items[first], items[second])
-    evidence = _evidence(comparison, cosine, items[first], items[second])
+    evidence = evidence_of(comparison, cosine, items[first], items[second])
     pair = KnownPair(first, second, evidence, decision)
     return Explained(pair, verdict_of(evidence, thresholds))
 
@@ -133,9 +135,12 @@ async def review_pairs(
     clock: Clock,
     scope: str,
     decisions: Sequence[tuple[str, str, Verdict]],
+    thresholds: Thresholds,
     request: RequestKey,
 ) -> list[Review]:
     """Stores what a person decided, of each pair the last; one review a decision, in order.
+
+    Tells what the photos are copies of from now on, by ``thresholds`` where nobody decided.
 
     Raises NotFound for a photo of no or another scope, InvalidArgument for one photo twice.
     """
@@ -152,9 +157,11 @@ async def review_pairs(
         if await tx.requests.claim(request.id, request.method, request.fingerprint) is not None:
             stored = {(each.first, each.second): each for each in await tx.reviews.of(names)}
             return [stored[pair] for pair in pairs if pair in stored]
+        await tx.items.lock([scope])
         await _existing(tx, scope, sorted(names))
         stored = dict(await tx.reviews.put(wanted))
         await tx.pictures.again(pairs)
+        await tell_copies(tx, names, thresholds)
         await tx.requests.record(request.id, scope)
         await tx.commit()
     return [stored[pair] for pair in pairs]
@@ -166,13 +173,18 @@ async def list_reviews(store: Store, scope: str, page: PageRequest) -> Page[Revi
         return await tx.reviews.list(scope, page)
 
 
-async def delete_review(store: Store, scope: str, id: str, request: RequestKey) -> None:
-    """Takes a decision back. Raises NotFound."""
+async def delete_review(
+    store: Store, scope: str, id: str, thresholds: Thresholds, request: RequestKey
+) -> None:
+    """Takes a decision back; what the photos are is up to ``thresholds`` again. Raises NotFound."""
     async with store.begin() as tx:
         if await tx.requests.claim(request.id, request.method, request.fingerprint) is not None:
             return
-        if not await tx.reviews.delete(scope, id):
+        await tx.items.lock([scope])
+        pair = await tx.reviews.delete(scope, id)
+        if pair is None:
             raise NotFound("duplicate review", review_name(scope, id))
+        await tell_copies(tx, pair, thresholds)
         await tx.requests.record(request.id, scope)
         await tx.commit()
 
@@ -205,7 +217,6 @@ async def _known(tx: Transaction, scope: str, thresholds: Thresholds) -> _Scope:
     cosines: dict[tuple[str, str], float] = {}
     collection = await tx.collections.active()
     if collection is not None:
-        thresholds = replace(thresholds, scene_cosine=collection.scene_threshold)
         near = await tx.pairs.above(collection.name, scope, collection.pair_floor)
         cosines = {(pair.first, pair.second): pair.score for pair in near}
     keys = sorted(judged.keys() | cosines.keys())
@@ -215,41 +226,19 @@ async def _known(tx: Transaction, scope: str, thresholds: Thresholds) -> _Scope:
         if first in items and second in items:
             each = judged.get((first, second), Judged(first, second, None, None))
             cosine = cosines.get((first, second))
-            evidence = _evidence(each.comparison, cosine, items[first], items[second])
+            evidence = evidence_of(each.comparison, cosine, items[first], items[second])
             pairs.append(KnownPair(first, second, evidence, each.decision))
     posted = await tx.items.posted(items)
     kept = [item for item in items.values() if not item.archived]
     worths = {item.name: _worth(item, posted) for item in kept}
+    thresholds = of_model(thresholds, collection)
     return _Scope(pairs, worths, thresholds, await tx.pictures.waiting(scope))
-
-
-async def _of_model(tx: Transaction, thresholds: Thresholds) -> Thresholds:
-    collection = await tx.collections.active()
-    if collection is None:
-        return thresholds
-    return replace(thresholds, scene_cosine=collection.scene_threshold)
 
 
 def _worth(item: Item, posted: Set[str]) -> Worth:
     scheduled = item.usage is Usage.SCHEDULED
     return Worth(
         item.name, item.name in posted, scheduled, item.pixels, item.quality, item.create_time
-    )
-
-
-def _evidence(
-    comparison: Comparison | None, cosine: float | None, first: Item, second: Item
-) -> Evidence:
-    seconds = None
-    if first.taken_time is not None and second.taken_time is not None:
-        seconds = abs((first.taken_time - second.taken_time).total_seconds())
-    return Evidence(
-        cosine=cosine,
-        distance=comparison.distance if comparison else None,
-        orientation=comparison.orientation if comparison else 0,
-        look=comparison.look if comparison else None,
-        seconds_apart=seconds,
-        pixels=min(first.pixels, second.pixels),
     )
 
 

@@ -266,21 +266,27 @@ async def _store(
 async def _leave_old_vectors(
     store: Store, index: VectorIndex, collection: Collection, items: Sequence[Item]
 ) -> None:
-    """Has the next run take out of the engine's memory what it knows of texts that have changed.
+    """Has the next run take out of the engine's memory what it knows of texts that have changed, or
+    were closed and opened again before they left it.
 
     Before the index forgets it, and in a transaction of its own: done again, there is nothing left.
+    A run that is at work looks again, as it may have read what the index forgets.
     """
     names = [item.name for item in items]
     async with store.read() as tx:
-        known = await tx.departures.seen(names)
+        known = {**await tx.leavers.of(names), **await tx.departures.seen(names)}
+        had = await tx.queue.hashes(collection.name, names)
     old = {item.point_id: item for item in items if known.get(item.name) == collection.name}
-    if not old:
+    touched = {item.scope for item in items if item.name in had} | {i.scope for i in old.values()}
+    if not touched:
         return
     vectors = {p.id: p.vector for p in await index.retrieve(collection.name, [*old])}
     async with store.begin() as tx:
-        await tx.items.lock(item.scope for item in old.values())
-        seen = await tx.departures.seen(names)
-        places = await tx.departures.places({item.scope for item in old.values()}, names)
+        await tx.items.lock(touched)
+        await tx.versions.outdate(touched)
+        left = await tx.leavers.of(names)
+        seen = {**left, **await tx.departures.seen(names)}
+        places = await tx.departures.places(touched, names)
         gone = [
             Departure(
                 item.scope,
@@ -296,6 +302,7 @@ async def _leave_old_vectors(
         ]
         await tx.departures.add(gone)
         await tx.queue.ungroup(collection.name, [departure.item for departure in gone])
+        await tx.leavers.set_left([name for name in left if name in {each.item for each in gone}])
         await tx.commit()
 
 

@@ -13,8 +13,8 @@ from services.clustering.domain.generation import FED, Generation, GenerationSta
 from services.clustering.domain.item import Collection, Item, Modality
 from services.clustering.ports import Embedder, Store, Transaction
 from services.clustering.usecases.contrast import compare_generations
-from services.clustering.usecases.dispatching import Dispatch, drain
-from services.clustering.usecases.embedding import embed_items, quarantine
+from services.clustering.usecases.dispatching import ROUNDS, Dispatch, drain
+from services.clustering.usecases.embedding import NothingPassed, embed_items, quarantine
 from services.clustering.usecases.switching import drop_old, switch
 
 log = logging.getLogger(__name__)
@@ -64,8 +64,9 @@ async def fill_generation(filler: Filler, generation_id: str) -> None:
     then, or active if it is to become so by itself.
 
     Killed at any point, it leaves the rest to the next worker. Beside the active one, an item that
-    fails twice on its own account is counted as failed; in the active one it has its further tries
-    later. While the embedding service is away, all wait. Raises LeaseLost.
+    fails twice on its own account is counted as failed, also where no other item of its batch has
+    passed for some rounds; in the active one it has its further tries later. While the embedding
+    service is away, all wait. Raises LeaseLost.
     """
     async with filler.store.begin() as tx:
         taken = await tx.generations.take(generation_id, filler.owner)
@@ -109,7 +110,8 @@ class _Fill:
             await self._enrol()
             all_done = await self._embed_all()
         except Unavailable as error:
-            attempt = self._generation.attempt if error.reason == _MISSING else 0
+            counts = error.reason == _MISSING or isinstance(error, NothingPassed)
+            attempt = self._generation.attempt if counts else 0
             if error.reason == _CHANGED or attempt >= _MOST_ATTEMPTS:
                 return await self._fail(error, attempt=0)
             log.warning("%s goes on waiting: %s", self._generation.name, error.message)
@@ -152,7 +154,13 @@ class _Fill:
         """Whether any of these has to wait for what is not its fault."""
         filler = self._filler
         parts = filler.store, filler.index, filler.embedder, collection
-        errors: dict[str, ColonnadeError | None] = {**await embed_items(*parts, items)}
+        errors: dict[str, ColonnadeError | None]
+        try:
+            errors = {**await embed_items(*parts, items)}
+        except NothingPassed as nothing:
+            if self._generation.attempt <= ROUNDS:
+                raise
+            errors = {**nothing.errors}
         again = [item for item in items if _is_its_fault(errors.get(item.name))]
         for item in again:
             # Alone, since it may have failed by another one's fault.

@@ -33,6 +33,12 @@ class Grouping:
 
         Raises Cancelled, LeaseLost, Unavailable.
         """
+        async with self._worker.store.read() as tx:
+            leaving = frozenset(await tx.leavers.within(seen.scope))
+        found = await self._draft(seen)
+        return replace(found, leaving=leaving) if isinstance(found, Draft) else found
+
+    async def _draft(self, seen: ScopeState) -> Draft | int | None:
         if self._fitted is None and not self._attempt.run.refits and self._goes_on(seen):
             news = await read_news(self._worker, self._attempt.run, seen, self._collection)
             if not news:
@@ -49,6 +55,8 @@ class Grouping:
             return None
         if self._fitted is None:
             self._fitted = await fit_whole(self._worker, self._attempt, seen, self._collection)
+        if self._attempt.run.filter and not (self._fitted.whole.items or seen.version):
+            return 0  # there is nothing yet but what its filter leaves waiting
         return await draft_of(self._worker, self._attempt, seen, self._collection, self._fitted)
 
     async def _is_large(self) -> bool:

@@ -11,6 +11,7 @@ from libs.aio import BlockingPool
 from libs.clock import Clock
 from libs.errors import FailedPrecondition
 from services.clustering.algorithms import hero as heroes
+from services.clustering.algorithms.params import Params
 from services.clustering.algorithms.quality import (
     ENOUGH_FACES,
     Group,
@@ -23,7 +24,7 @@ from services.clustering.algorithms.quality import (
 from services.clustering.domain.cluster import Cluster, Hero
 from services.clustering.domain.item import Modality, modality_of
 from services.clustering.domain.version import hero_of
-from services.clustering.ports import Store, Transaction, Vector, Vectors
+from services.clustering.ports import Snapshots, Store, Transaction, Vector, Vectors
 from services.clustering.ports.insights import Face, Placed
 from services.clustering.usecases.clusters import existing_cluster, split_cluster_name
 
@@ -41,8 +42,10 @@ class Looker:
 
     store: Store
     vectors: Vectors
+    snapshots: Snapshots
     pool: BlockingPool
     clock: Clock
+    params: Params
 
 
 @dataclass(frozen=True, slots=True)

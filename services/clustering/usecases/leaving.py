@@ -1,6 +1,7 @@
 """What follows when texts are closed or deleted; a request leaves that to the background."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import groupby
 
 from libs.clock import Clock
@@ -43,7 +44,14 @@ async def _leave(
         # Opened again and grouped meanwhile, its place is a new one, and the vector is that of now.
         left = {*await tx.items.gone(list(keys))}
         back = await tx.departures.seen([name for name in keys if name not in left])
-        await leave(tx, [leaver for leaver in gone if leaver.key.name not in back], clock.now())
+        known = await tx.leavers.of(list(keys))
+        leavers = [
+            # Or embedded anew meanwhile: the next run has been told.
+            replace(leaver, collection=known.get(leaver.key.name, ""))
+            for leaver in gone
+            if leaver.key.name not in back
+        ]
+        await leave(tx, leavers, clock.now())
         await tx.leavers.set_left(list(keys))
         await tx.commit()
     async with store.read() as tx:

@@ -94,6 +94,8 @@ async def draft_of(
     await attempt.enter("describe", len(found.groups))
     async with worker.store.read() as tx:
         gone = set(await tx.items.gone([item.name for item in whole.items.values()]))
+        # They are new to the next run, whatever vector of theirs is in the groups.
+        gone |= whole.hashes.keys() - await tx.queue.steady(collection.name, whole.hashes)
         items = {point: item for point, item in whole.items.items() if item.name not in gone}
         basis = await _basis(tx, seen, found)
     described = await worker.pool.run(

@@ -61,6 +61,8 @@ async def _commit(worker: Worker, attempt: Attempt, state: ScopeState, draft: Dr
         now = await tx.clusters.scope(state.scope)
         if (now.version, now.erasures) != (draft.seen.version, draft.seen.erasures):
             raise Outdated
+        if await tx.leavers.within(state.scope) - draft.leaving:
+            raise Outdated
         stats = await _counted(tx, state, draft)
         await add_version(
             tx,

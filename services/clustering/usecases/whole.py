@@ -8,6 +8,7 @@ import numpy as np
 from libs.errors import FailedPrecondition
 from services.clustering.domain.cluster import ScopeState
 from services.clustering.domain.item import Collection, Item
+from services.clustering.domain.run import Run, RunFilter
 from services.clustering.ports import Transaction, Vector
 from services.clustering.usecases.attempt import Attempt, Worker
 
@@ -18,18 +19,23 @@ _MOST = 200_000
 @dataclass(frozen=True, slots=True)
 class Whole:
     """The items by the id of their vector; ``ids`` and ``vectors`` (n, d) are of those that have
-    one, ``times`` say when each came in, in seconds."""
+    one, ``times`` say when each came in, in seconds. ``hashes`` are of the texts among them."""
 
     items: Mapping[str, Item]
     ids: list[str]
     vectors: Vector
     times: list[float]
+    hashes: Mapping[str, str]
 
 
 async def fetch_whole(worker: Worker, attempt: Attempt, collection: Collection) -> Whole:
-    """The whole scope of a run. Raises FailedPrecondition (TOO_MANY_ITEMS) and Cancelled."""
+    """The whole scope of a run, without what waits and its filter leaves waiting. Raises
+    FailedPrecondition (TOO_MANY_ITEMS) and Cancelled."""
     async with worker.store.read() as tx:
-        ready = await tx.items.ready(attempt.run.scope, collection.name)
+        left = await _left_waiting(tx, attempt.run, collection)
+        there = await tx.items.ready(attempt.run.scope, collection.name)
+        ready = [item for item in there if item.name not in left]
+        hashes = await tx.queue.hashes(collection.name, [item.name for item in ready])
     if len(ready) > _MOST:
         raise FailedPrecondition(
             f"the scope has {len(ready)} items, and {_MOST} at most can be grouped at once; a run "
@@ -48,7 +54,16 @@ async def fetch_whole(worker: Worker, attempt: Attempt, collection: Collection) 
         parts.append(matrix[known])
         attempt.advance(len(ids))
     vectors = np.concatenate(parts) if parts else np.empty((0, 1), np.float32)
-    return Whole(items, ids, vectors, [items[id].create_time.timestamp() for id in ids])
+    times = [items[id].create_time.timestamp() for id in ids]
+    return Whole(items, ids, vectors, times, hashes)
+
+
+async def _left_waiting(tx: Transaction, run: Run, collection: Collection) -> set[str]:
+    if not run.filter:
+        return set()
+    waiting = await tx.waiting.items(run.scope, collection.name, RunFilter())
+    chosen = await tx.waiting.items(run.scope, collection.name, run.filter)
+    return {item.name for item in waiting} - {item.name for item in chosen}
 
 
 async def groups_now(tx: Transaction, remembered: ScopeState) -> dict[str, tuple[str, ...]]:

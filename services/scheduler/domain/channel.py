@@ -3,12 +3,15 @@
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from libs.errors import FailedPrecondition, InvalidArgument
 from services.scheduler.domain.names import CHANNEL, Key
+
+USUAL_REPEAT_DAYS: Final = 90
 
 
 class ChannelState(StrEnum):
@@ -64,7 +67,8 @@ class Channel:
     be asked for in one query. ``check_at``: when to see next whether it is mended. ``limits`` are
     those of the account, by the names of ``providers.limits``, where the provider told them.
     ``token_expires_at``: when the token ends, if it does; ``renew_at``: when to ask for another.
-    ``approval_required``: only posts go out whose approval holds.
+    ``approval_required``: only posts go out whose approval holds. ``repeat_window_days``: how far
+    copies of a picture are apart on it; None for the usual time.
     """
 
     persona: str
@@ -87,6 +91,13 @@ class Channel:
     token_expires_at: datetime | None = None
     renew_at: datetime | None = None
     approval_required: bool = False
+    repeat_window_days: int | None = None
+
+    @property
+    def repeat_window(self) -> timedelta:
+        """How long before and after a picture no copy of it goes out on the channel."""
+        days = self.repeat_window_days
+        return timedelta(days=USUAL_REPEAT_DAYS if days is None else days)
 
     @property
     def key(self) -> Key:

@@ -8,7 +8,7 @@ decided next, so a plan is the same however often it is made.
 
 from bisect import insort
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -38,6 +38,7 @@ class VarietyRule(StrEnum):
     """What keeps a photo from being chosen for a moment."""
 
     RIGHTS = "rights"
+    REPEAT = "repeat"
     SCENE = "scene"
     PILLAR_GAP = "pillar_gap"
     PILLAR_WEEK = "pillar_week"
@@ -93,6 +94,25 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """A moment from which ``photo`` keeps its distance, as a copy of it is seen then."""
+
+    photo: str
+    at: datetime
+    distance: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """Which photos show the same picture, where that is seen already, and the ``distance`` that is
+    kept from what is planned."""
+
+    of: Mapping[str, Collection[str]] = field(default_factory=dict)
+    seen: Sequence[Seen] = ()
+    distance: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
 class Variety:
     """The distances that are kept, and how far back shares are counted."""
 
@@ -138,9 +158,10 @@ def plan(
     strategy: Strategy,
     zone: ZoneInfo,
     variety: Variety | None = None,
+    copies: Copies | None = None,
 ) -> Iterator[Decision | None]:
     """A decision for each slot, in order; None where no photo is left that may go out then."""
-    desk = _Desk(pillars, stock, uses, strategy, zone, variety or Variety())
+    desk = _Desk(pillars, stock, uses, strategy, zone, variety or Variety(), copies or Copies())
     for slot in slots:
         yield desk.decide(slot)
 
@@ -155,8 +176,10 @@ class _Desk:
     strategy: Strategy
     zone: ZoneInfo
     variety: Variety
+    copies: Copies
     _left: dict[str, list[Candidate]] = field(init=False)
     _used: list[Use] = field(init=False)
+    _seen: list[Seen] = field(init=False)
 
     def __post_init__(self) -> None:
         planned = {pillar.name for pillar in self.pillars}
@@ -165,6 +188,7 @@ class _Desk:
             if candidate.pillar in planned:
                 self._left[candidate.pillar].append(candidate)
         self._used = sorted(self.uses, key=_moment)
+        self._seen = list(self.copies.seen)
 
     def decide(self, slot: Slot) -> Decision | None:
         """The photo for a slot, which is used from then on."""
@@ -180,6 +204,8 @@ class _Desk:
         use = Use(slot.at, found.photo, found.pillar, found.scene)
         insort(self._used, use, key=_moment)
         self._left[found.pillar].remove(found)
+        for copy in self.copies.of.get(found.photo, ()):
+            self._seen.append(Seen(copy, slot.at, self.copies.distance))
         reason = self._reason(found, scores, relaxed=relaxed)
         return Decision(
             slot=slot,
@@ -231,7 +257,8 @@ class _Desk:
         }
         if self.strategy is Strategy.THEME:
             pillars.pop(self._theme(week), None)
-        return _Rules(at, frozenset(scenes), pillars)
+        repeated = {seen.photo for seen in self._seen if abs(seen.at - at) < seen.distance}
+        return _Rules(at, frozenset(repeated), frozenset(scenes), pillars)
 
     def _within(self, at: datetime, gap: timedelta) -> Iterator[Use]:
         """The uses that are closer to ``at`` than ``gap``, before or after."""
@@ -306,10 +333,11 @@ class _Desk:
 
 @dataclass(frozen=True, slots=True)
 class _Rules:
-    """What must not be chosen for the moment ``at``: photos whose rights forbid it, of these
-    scenes, of these pillars."""
+    """What must not be chosen for the moment ``at``: photos whose rights forbid it, these of which
+    copies are seen, of these scenes, of these pillars."""
 
     at: datetime
+    repeated: frozenset[str]
     scenes: frozenset[str]
     pillars: Mapping[str, VarietyRule]
 
@@ -317,6 +345,8 @@ class _Rules:
         """The rule that a photo breaks."""
         if candidate.picture.rights.obstacle(self.at):
             return VarietyRule.RIGHTS
+        if candidate.photo in self.repeated:
+            return VarietyRule.REPEAT
         if candidate.scene in self.scenes:
             return VarietyRule.SCENE
         return self.pillars.get(candidate.pillar)

@@ -92,6 +92,9 @@ class Post:
     A post of a ``campaign`` has no photo (empty) until one is made for its ``suggestion``, and may
     have no time; ``state_reason`` says why it is not scheduled. ``external_id`` is what an imported
     post is called where it comes from.
+
+    ``repeat_reason``: why its picture may be on its channels again; ``repeats`` names the post that
+    it repeats. ``generation`` numbers the posts of a photo; each is made once the last one is out.
     """
 
     persona: str
@@ -117,6 +120,9 @@ class Post:
     campaign: str = ""
     external_id: str = ""
     approval: Approval | None = None
+    repeat_reason: str = ""
+    repeats: str = ""
+    generation: int = 1
     version: int = 1
 
     @property

@@ -21,8 +21,10 @@ from typing import Any, Final
 
 from libs.errors import FailedPrecondition
 from services.scheduler.domain.channel import Provider
+from services.scheduler.domain.counts import Reached
 from services.scheduler.domain.moves import shortest
 from services.scheduler.domain.names import PUBLICATION
+from services.scheduler.domain.remote_check import RemoteCheck
 
 
 class PublicationState(StrEnum):
@@ -101,7 +103,8 @@ class Publication:
     send it. The flags are what ``submission`` and ``reconciliation`` ask for; ``token`` is the
     fencing token of the last attempt or look. ``in_doubt``: cancelled while nobody knew whether
     it is out, so that its photo stays taken on the channel. ``media_token`` opens the picture to
-    whoever has it.
+    whoever has it. ``generation`` is that of its post. ``remote``: how it is at the provider since
+    it went out, if it is watched. ``reached``: what people saw of it, where that is read along.
     """
 
     id: str
@@ -130,6 +133,9 @@ class Publication:
     in_doubt: bool = False
     problem: Problem | None = None
     token: int = 0
+    generation: int = 1
+    remote: RemoteCheck | None = None
+    reached: Reached | None = None
 
     @property
     def name(self) -> str:

@@ -9,6 +9,8 @@ from services.scheduler.domain.publication import to_milliseconds
 MAX_LATENESS: Final = timedelta(hours=24)
 SUBMIT_LEAD: Final = timedelta(seconds=30)
 SUBMIT_TIMEOUT: Final = timedelta(seconds=30)
+# So long before its time a post is looked over.
+PRECHECK_BEFORE: Final = (timedelta(hours=24), timedelta(hours=1))
 CONFIRM_AFTER: Final = (
     timedelta(minutes=1),
     timedelta(minutes=3),

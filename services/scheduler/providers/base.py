@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
+from services.scheduler.domain.counts import Counts
 from services.scheduler.domain.reconciliation import Doubt
 from services.scheduler.domain.submission import FailureKind, bounded
 
@@ -70,7 +71,8 @@ class RemoteChannel:
 class Image:
     """A picture that the provider will fetch from ``url``, as late as the time of publishing.
 
-    ``key`` is where its bytes are kept here, for providers that want them sent.
+    ``key`` is where its bytes are kept here, for providers that want them sent. ``token`` is in
+    each address that the publication's picture ever had, and in no other.
     """
 
     url: str
@@ -80,13 +82,14 @@ class Image:
     width: int
     height: int
     key: str = ""
+    token: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class PublishRequest:
     """What shall appear, and when. ``due_at`` has a time zone; milliseconds count.
 
-    All attempts of one publication must carry the same text and image addresses: they are what
+    All attempts of one publication must carry the same text and image tokens: they are what
     ``find`` knows it by. Where a later attempt needs a later time, ``earlier_due_at`` holds the
     times of the attempts before. ``key`` is the same for all attempts of the publication, and for
     no other's; ``handles`` are what its attempts noted, oldest first.
@@ -248,6 +251,12 @@ class Publisher(Protocol):
         """
         ...
 
+    def reads(self, post: RemotePost, text: str) -> bool:
+        """Whether a post that is out still says ``text``, but for what the network itself makes
+        of texts, such as markup and short links.
+        """
+        ...
+
     async def withdraw(self, channel: Channel, provider_post_id: str) -> None:
         """Deletes a post that is not out yet; passes if it is gone already.
 
@@ -261,6 +270,19 @@ class Publisher(Protocol):
 
     def may_poll(self, credentials: Credentials) -> bool:
         """Whether the rate budget has room for reads that can wait."""
+        ...
+
+
+@runtime_checkable
+class Measuring(Protocol):
+    """A provider that tells what posts reached."""
+
+    async def measure(
+        self, channel: Channel, posts: Mapping[str, datetime]
+    ) -> Mapping[str, Counts]:
+        """What the posts reached. ``posts`` maps provider post ids to when they went out; like
+        ``status``, all that may be read with ``channel``'s credentials. An id of which nothing is
+        told, or not yet, is absent. Raises ``ReadFailed``."""
         ...
 
 

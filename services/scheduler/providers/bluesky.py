@@ -4,7 +4,7 @@ The record's key is ours, made of the publication. Putting the same record under
 nothing, so that a call may be repeated however often.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import httpx
 
 from libs.http import HttpClient
+from services.scheduler.domain.counts import Counts, total
 from services.scheduler.domain.reconciliation import SAME_AGAIN
 from services.scheduler.domain.submission import FailureKind
 from services.scheduler.providers import limits
@@ -50,11 +51,14 @@ from services.scheduler.providers.calls import (
     read_failed,
 )
 from services.scheduler.providers.pictures import Pictures
+from services.scheduler.providers.texts import comparable
 
 BLUESKY_URL: Final = "https://bsky.social"
 SERVICE: Final = "bluesky"
 # Servers before 2026 take no more than a million.
 MAX_BLOB: Final = 976 * 1024
+# As many as app.bsky.feed.getPosts takes.
+POSTS_A_CALL: Final = 25
 # The picture is made smaller until it fits, so that its own size is no obstacle.
 _ANY_SIZE: Final = {"max_bytes": 50_000_000}
 _BAD_REQUEST: Final = 400
@@ -147,6 +151,25 @@ class BlueskyPublisher:
         """Those of the posts that are there. Raises ``ReadFailed``."""
         found = [await self._record(channel, uri.rpartition("/")[2]) for uri in posts]
         return [post for post in found if post is not None]
+
+    def reads(self, post: RemotePost, text: str) -> bool:
+        """Whether a record says ``text``; records are kept as they were put."""
+        return comparable(post.text) == comparable(text)
+
+    async def measure(self, channel: Channel, posts: Mapping[str, datetime]) -> dict[str, Counts]:
+        """What those of the posts reached that are there. Raises ``ReadFailed``."""
+        found: dict[str, Counts] = {}
+        for uris in _portions(list(posts), POSTS_A_CALL):
+            query = urlencode([("uris", uri) for uri in uris])
+
+            async def get(session: Session, query: str = query) -> httpx.Response:
+                call = self._call(f"app.bsky.feed.getPosts?{query}", session, "GET")
+                return await self._calls.read(channel.credentials, call)
+
+            response = await self._signed_in(channel.credentials, get)
+            with expected_form("Bluesky"):
+                found |= {view["uri"]: _counts(view) for view in response.json()["posts"]}
+        return found
 
     async def withdraw(self, channel: Channel, provider_post_id: str) -> None:
         """Deletes the record; one that is gone already passes. Raises as the port says."""
@@ -265,6 +288,20 @@ def failure_of(response: httpx.Response) -> Failure | None:
     if failure is None:
         return None
     return Failure(failure.kind, failure.message, failure.retry_after, code=code)
+
+
+def _portions(uris: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    return (uris[start : start + size] for start in range(0, len(uris), size))
+
+
+def _counts(view: Mapping[str, Any]) -> Counts:
+    """The lexicon demands none of the counts."""
+    return Counts(
+        likes=view.get("likeCount"),
+        comments=view.get("replyCount"),
+        saves=view.get("bookmarkCount"),
+        shares=total(view.get("repostCount"), view.get("quoteCount")),
+    )
 
 
 def _remote_post(did: str, uri: str, record: Mapping[str, Any]) -> RemotePost:

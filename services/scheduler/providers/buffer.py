@@ -4,12 +4,13 @@ Buffer has no idempotency key and no webhooks. What a lost answer left behind is
 channel, caption and due time (hence ``customScheduled``); what became of a post, by asking.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from libs.http import HttpClient
+from services.scheduler.domain.counts import Counts
 from services.scheduler.domain.publication import to_milliseconds
 from services.scheduler.domain.reconciliation import CREATED_MARGIN, READ_BACK
 from services.scheduler.domain.submission import FailureKind
@@ -28,21 +29,26 @@ from services.scheduler.providers.base import (
     Submitted,
     forget,
 )
-from services.scheduler.providers.buffer_answers import refusal_of
+from services.scheduler.providers.buffer_answers import counts_of, refusal_of
 from services.scheduler.providers.buffer_api import (
     CHANNELS,
     CREATE_POST,
     DELETE_POST,
+    METRICS,
     ORGANIZATIONS,
     POST,
     POSTS,
     BufferApi,
 )
 from services.scheduler.providers.calls import expected_form, submit_failed
-from services.scheduler.providers.texts import comparable
+from services.scheduler.providers.texts import comparable, is_but_for_links
 
 BUFFER_URL: Final = "https://api.buffer.com"
 PAGE_SIZE: Final = 50
+# Posts go out up to so long after they were due.
+SENT_WITHIN: Final = timedelta(hours=2)
+_CLOSE: Final = timedelta(days=1)
+SHORTENERS: Final = frozenset({"buff.ly", "bit.ly"})
 
 # Fields that Buffer demands with every post of a network.
 _METADATA: Final[dict[str, dict[str, Any]]] = {
@@ -122,6 +128,26 @@ class BufferPublisher:
                 found[post_id] = post
         return list(found.values())
 
+    def reads(self, post: RemotePost, text: str) -> bool:
+        """Whether a post says ``text``; Buffer may shorten its links."""
+        return is_but_for_links(post.text, text, SHORTENERS)
+
+    async def measure(self, channel: Channel, posts: Mapping[str, datetime]) -> dict[str, Counts]:
+        """What Buffer tells of what the posts reached; it asks the networks once a day.
+
+        Raises ``ReadFailed``.
+        """
+        found = {}
+        for start, end in _stretches(list(posts.values())):
+            due = {"start": to_wire(start - SENT_WITHIN), "end": to_wire(end + CREATED_MARGIN)}
+            sent = {"status": ["sent"], "dueAt": due}
+            async for node in self._nodes(channel, METRICS, sent):
+                with expected_form("Buffer"):
+                    id, counts = node["id"], counts_of(node)
+                if id in posts and counts is not None:
+                    found[id] = counts
+        return found
+
     async def withdraw(self, channel: Channel, provider_post_id: str) -> None:
         """``deletePost``; one that is gone already passes. Raises as the port says."""
         variables = {"input": {"id": provider_post_id}}
@@ -154,6 +180,14 @@ class BufferPublisher:
     async def _posts(
         self, channel: Channel, post_filter: Mapping[str, Any]
     ) -> AsyncIterator[RemotePost]:
+        async for node in self._nodes(channel, POSTS, post_filter):
+            with expected_form("Buffer"):
+                post = _remote_post(node)
+            yield post
+
+    async def _nodes(
+        self, channel: Channel, document: str, post_filter: Mapping[str, Any]
+    ) -> AsyncIterator[Mapping[str, Any]]:
         variables: dict[str, Any] = {
             "first": PAGE_SIZE,
             "input": {
@@ -163,13 +197,13 @@ class BufferPublisher:
             },
         }
         while True:
-            data = await self._api.query(channel.credentials, POSTS, variables)
+            data = await self._api.query(channel.credentials, document, variables)
             with expected_form("Buffer"):
-                posts = [_remote_post(edge["node"]) for edge in data["posts"]["edges"] or ()]
+                nodes = [edge["node"] for edge in data["posts"]["edges"] or ()]
                 page_info = data["posts"]["pageInfo"]
                 has_more, variables["after"] = page_info["hasNextPage"], page_info["endCursor"]
-            for post in posts:
-                yield post
+            for node in nodes:
+                yield node
             if not has_more:
                 return
 
@@ -182,6 +216,17 @@ class BufferPublisher:
             raise
         with expected_form("Buffer"):
             return _remote_post(data["post"])
+
+
+def _stretches(times: Sequence[datetime]) -> list[tuple[datetime, datetime]]:
+    """The first and last of those that lie close together: one query each, as all between comes."""
+    stretches: list[tuple[datetime, datetime]] = []
+    for time in sorted(times):
+        if stretches and time - stretches[-1][1] <= _CLOSE:
+            stretches[-1] = (stretches[-1][0], time)
+        else:
+            stretches.append((time, time))
+    return stretches
 
 
 def create_post_input(channel: Channel, request: PublishRequest) -> dict[str, Any]:
@@ -205,17 +250,18 @@ def create_post_input(channel: Channel, request: PublishRequest) -> dict[str, An
 def matches(post: RemotePost, request: PublishRequest) -> bool:
     """Whether ``post`` is what ``request`` asked for: caption, due time, and picture if echoed.
 
-    Buffer may copy pictures to storage of its own; only an address on our host can contradict.
+    Buffer may copy pictures to storage of its own; only an address on our host can contradict, by
+    its token: the rest of it is another one with another secret, or a picture made anew.
     """
     if comparable(post.text) != comparable(request.text) or post.due_at is None:
         return False
     dues = {to_milliseconds(due) for due in (request.due_at, *request.earlier_due_at)}
     # Whether Buffer keeps milliseconds is not documented.
     dues |= {due.replace(microsecond=0) for due in dues}
-    ours = {image.url for image in request.images}
-    hosts = {urlsplit(url).netloc for url in ours}
-    echoed = {url for url in post.media_urls if urlsplit(url).netloc in hosts}
-    return to_milliseconds(post.due_at) in dues and echoed <= ours
+    hosts = {urlsplit(image.url).netloc for image in request.images}
+    echoed = [url for url in post.media_urls if urlsplit(url).netloc in hosts]
+    is_ours = all(any(image.token in url for image in request.images) for url in echoed)
+    return to_milliseconds(post.due_at) in dues and is_ours
 
 
 def to_wire(at: datetime) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import httpx
 
 from libs.http import retry_after_seconds
+from services.scheduler.domain.counts import Counts, total
 from services.scheduler.domain.submission import FailureKind
 from services.scheduler.providers.calls import UNDECIDED, Failure
 
@@ -68,6 +69,21 @@ def refusal_of(payload: Mapping[str, Any]) -> Failure:
         return Failure(FailureKind.AUTH, message)
     kind = _TYPENAMES.get(str(payload.get("__typename")), FailureKind.PERMANENT)
     return Failure(kind, message)
+
+
+def counts_of(post: Mapping[str, Any]) -> Counts | None:
+    """What a post reached; None until Buffer has asked the network for the first time."""
+    if post["metricsUpdatedAt"] is None:
+        return None
+    values = {metric["type"]: round(metric["value"]) for metric in post["metrics"] or ()}
+    return Counts(
+        reach=values.get("reach"),
+        impressions=values.get("impressions", values.get("views")),
+        likes=values.get("reactions"),
+        comments=values.get("comments"),
+        saves=values.get("saves"),
+        shares=total(values.get("shares"), values.get("reposts"), values.get("quotes")),
+    )
 
 
 def _json_object(response: httpx.Response) -> dict[str, Any] | None:

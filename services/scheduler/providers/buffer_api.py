@@ -62,6 +62,15 @@ query Post($input: PostInput!) {
     + _POST_FIELDS
 )
 
+METRICS: Final = """
+query Metrics($first: Int, $after: String, $input: PostsInput!) {
+  posts(first: $first, after: $after, input: $input) {
+    edges { node { id metricsUpdatedAt metrics { type value } } }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+"""
+
 ORGANIZATIONS: Final = "query Organizations { account { organizations { id } } }"
 
 CHANNELS: Final = """

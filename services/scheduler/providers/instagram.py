@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 import httpx
 
 from libs.http import HttpClient
+from services.scheduler.domain.counts import Counts
 from services.scheduler.domain.reconciliation import CREATED_MARGIN, READ_BACK
 from services.scheduler.domain.submission import FailureKind
 from services.scheduler.providers import limits
@@ -47,9 +48,12 @@ from services.scheduler.providers.calls import (
     read_failed,
 )
 from services.scheduler.providers.instagram_answers import (
+    INSIGHTS,
+    counts_of,
     failure_of,
     failure_of_container,
     is_unknown_object,
+    is_untold,
 )
 from services.scheduler.providers.texts import comparable
 
@@ -270,6 +274,41 @@ class InstagramPublisher:
         container = await self._object(channel, f"/{id}?fields=status_code,status")
         is_out = container is not None and container.get("status_code") == "PUBLISHED"
         return _of_container(channel, id, due_at) if is_out else None
+
+    def reads(self, post: RemotePost, text: str) -> bool:
+        """Whether a post says ``text``. One of which only the container is known tells no text."""
+        return post.external_link is None or comparable(post.text) == comparable(text)
+
+    async def measure(self, channel: Channel, posts: Mapping[str, datetime]) -> dict[str, Counts]:
+        """What the posts reached of which Instagram tells. Raises ``ReadFailed`` if none can be
+        read."""
+        found: dict[str, Counts] = {}
+        failure: ReadFailed | None = None
+        for id in posts:
+            try:
+                counts = await self._counts(channel, id)
+            except ReadFailed as error:
+                if error.kind not in _OF_ONE_POST:
+                    raise
+                log.warning("Instagram does not tell what %s reached: %s", id, error.message)
+                failure = error
+            else:
+                found |= {id: counts} if counts else {}
+        if failure is not None and not found:
+            raise failure
+        return found
+
+    async def _counts(self, channel: Channel, id: str) -> Counts | None:
+        """None if nothing is told: not yet, to too few viewers, or of a container."""
+        path = f"/{id}/insights?{urlencode({'metric': ','.join(INSIGHTS)})}"
+        response = await self._read(channel.credentials, path, accept=(_BAD_REQUEST,))
+        failure = failure_of(response)
+        if failure is not None and is_untold(failure):
+            return None
+        if failure is not None:
+            raise read_failed(failure, channel.credentials)
+        with expected_form("Instagram"):
+            return counts_of(response.json()["data"])
 
     async def withdraw(self, channel: Channel, provider_post_id: str) -> None:
         """Refused: the API deletes nothing."""

@@ -2,10 +2,12 @@
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import httpx
 
+from services.scheduler.domain.counts import Counts
 from services.scheduler.domain.submission import FailureKind
 from services.scheduler.providers.calls import Failure, failure_of_status, json_object
 
@@ -51,6 +53,16 @@ _CODES: Final = {
     36000: _K.PERMANENT,
     36003: _K.PERMANENT,
 }
+_NO_RIGHTS: Final = "10/"
+# What is asked for, and what we call it.
+INSIGHTS: Final = {
+    "reach": "reach",
+    "views": "impressions",
+    "likes": "likes",
+    "comments": "comments",
+    "saved": "saves",
+    "shares": "shares",
+}
 _POSTING_QUOTA: Final = 2207042
 _QUOTA_WAIT: Final = 3600.0
 _USAGE: Final = "x-business-use-case-usage"
@@ -79,6 +91,24 @@ def failure_of(response: httpx.Response) -> Failure | None:
 def is_unknown_object(failure: Failure) -> bool:
     """Whether the server says that there is no such thing; it says so of live posts, too."""
     return (failure.code or "").startswith(_INVALID)
+
+
+def is_untold(failure: Failure) -> bool:
+    """Whether the refusal of insights means that there are none to be had for this post, now.
+
+    The code of missing rights is also that of "not enough viewers".
+    """
+    return (failure.code or "").startswith((_INVALID, _NO_RIGHTS))
+
+
+def counts_of(data: Sequence[Mapping[str, Any]]) -> Counts | None:
+    """What insights tell; what is not there is left out, and never 0."""
+    values = {
+        INSIGHTS[entry["name"]]: int(entry["values"][0]["value"])
+        for entry in data
+        if entry["name"] in INSIGHTS and entry["values"]
+    }
+    return Counts(**values) if values else None
 
 
 def failure_of_container(status: str) -> tuple[FailureKind, str]:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from libs.http import HttpClient
+from services.scheduler.domain.counts import Counts, total
 from services.scheduler.domain.reconciliation import CREATED_MARGIN, READ_BACK
 from services.scheduler.domain.submission import FailureKind
 from services.scheduler.providers import limits
@@ -144,12 +145,25 @@ class MastodonPublisher:
         """Those of the posts that are there. Raises ``ReadFailed``."""
         found = []
         for post_id in posts:
-            path = f"/api/v1/statuses/{post_id}"
-            response = await self._read(channel.credentials, path, accept=(_NOT_FOUND,))
-            if response.status_code != _NOT_FOUND:
+            status = await self._status(channel, post_id)
+            if status is not None:
                 with expected_form("Mastodon"):
-                    found.append(_remote_post(channel, response.json()))
+                    found.append(_remote_post(channel, status))
         return found
+
+    async def measure(self, channel: Channel, posts: Mapping[str, datetime]) -> dict[str, Counts]:
+        """What those of the posts reached that are there. Raises ``ReadFailed``."""
+        found = {}
+        for post_id in posts:
+            status = await self._status(channel, post_id)
+            if status is not None:
+                with expected_form("Mastodon"):
+                    found[post_id] = _counts(status)
+        return found
+
+    def reads(self, post: RemotePost, text: str) -> bool:
+        """Whether a post says ``text``; HTML keeps no white space, and mentions lose their host."""
+        return _shown(post.text) == _shown(text)
 
     async def withdraw(self, channel: Channel, provider_post_id: str) -> None:
         """Deletes the post, if it is there. Raises as the port says."""
@@ -182,6 +196,12 @@ class MastodonPublisher:
     def may_poll(self, credentials: Credentials) -> bool:
         """Whether the server takes more requests now."""
         return self._calls.has_reserve(credentials)
+
+    async def _status(self, channel: Channel, post_id: str) -> dict[str, Any] | None:
+        """A post as the server tells it; None if it is gone."""
+        path = f"/api/v1/statuses/{post_id}"
+        response = await self._read(channel.credentials, path, accept=(_NOT_FOUND,))
+        return None if response.status_code == _NOT_FOUND else json_object(response)
 
     async def _account(self, credentials: Credentials) -> dict[str, Any]:
         response = await self._read(credentials, "/api/v1/accounts/verify_credentials")
@@ -302,6 +322,15 @@ def _ahead(response: httpx.Response, now: datetime) -> timedelta:
         return timedelta(0)
     ahead = server - now
     return ahead if abs(ahead) > timedelta(seconds=2) else timedelta(0)
+
+
+def _counts(status: Mapping[str, Any]) -> Counts:
+    """Servers before 4.5 tell no quotes."""
+    return Counts(
+        likes=int(status["favourites_count"]),
+        comments=int(status["replies_count"]),
+        shares=total(int(status["reblogs_count"]), status.get("quotes_count")),
+    )
 
 
 def _remote_post(channel: Channel, status: Mapping[str, Any]) -> RemotePost:

@@ -41,6 +41,7 @@ from services.scheduler.providers.calls import (
     preparing,
 )
 from services.scheduler.providers.pictures import Pictures
+from services.scheduler.providers.texts import letters, plain
 
 POSTIZ_URL: Final = "https://api.postiz.com/public/v1"
 MAX_UPLOAD: Final = 10 * 1024 * 1024
@@ -179,6 +180,10 @@ class PostizPublisher:
             return []
         first, last = min(posts.values()), max(posts.values())
         return await self._listed(channel.credentials, posts, first, last)
+
+    def reads(self, post: RemotePost, text: str) -> bool:
+        """Whether a post says ``text``; Postiz's own editor keeps texts as HTML."""
+        return letters(post.text) == letters(text) or letters(plain(post.text)) == letters(text)
 
     async def withdraw(self, channel: Channel, provider_post_id: str) -> None:
         """Deletes the post, if it is there; raises as the port says."""

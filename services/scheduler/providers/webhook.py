@@ -106,6 +106,10 @@ class WebhookPublisher:
             for id, due_at in posts.items()
         ]
 
+    def reads(self, post: RemotePost, text: str) -> bool:
+        """True: nobody tells what a receiver makes of a text."""
+        return True
+
     async def withdraw(self, channel: Channel, provider_post_id: str) -> None:
         """Refused: a message cannot be taken back."""
         raise NotSent(FailureKind.PERMANENT, "a message cannot be taken back; ask its receiver")

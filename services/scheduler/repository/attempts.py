@@ -7,9 +7,11 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scheduler.domain.attempt import Attempt, AttemptResult
+from services.scheduler.repository.statements import ROW, insert_of, update_of
 from services.scheduler.tables import ATTEMPTS
 
 _C = ATTEMPTS.c
+_OF = ATTEMPTS.select().where(_C.publication_id == sa.bindparam("publication")).order_by(_C.number)
 
 
 class AttemptRepository:
@@ -20,43 +22,40 @@ class AttemptRepository:
 
     async def add(self, attempt: Attempt) -> None:
         """See Attempts."""
-        statement = ATTEMPTS.insert().values(
-            id=attempt.id,
-            publication_id=attempt.publication,
-            number=attempt.number,
-            fingerprint=attempt.fingerprint,
-            request_hash=attempt.request_hash,
-            due_time=attempt.due_at,
-            start_time=attempt.started_at,
-            worker=attempt.worker,
-            token=attempt.token,
-        )
-        await self._connection.execute(statement)
+        row = {
+            "id": attempt.id,
+            "publication_id": attempt.publication,
+            "number": attempt.number,
+            "fingerprint": attempt.fingerprint,
+            "request_hash": attempt.request_hash,
+            "due_time": attempt.due_at,
+            "start_time": attempt.started_at,
+            "worker": attempt.worker,
+            "token": attempt.token,
+        }
+        await self._connection.execute(insert_of(ATTEMPTS, tuple(row)), row)
 
     async def note(self, attempt: str, handle: str) -> None:
         """See Attempts."""
-        statement = ATTEMPTS.update().where(_C.id == attempt).values(handle=handle)
-        await self._connection.execute(statement)
+        statement = update_of(ATTEMPTS, ("handle",))
+        await self._connection.execute(statement, {"handle": handle, ROW: attempt})
 
     async def finish(self, attempt: str, result: AttemptResult) -> None:
         """See Attempts."""
-        statement = (
-            ATTEMPTS.update()
-            .where(_C.id == attempt)
-            .values(
-                end_time=result.ended_at,
-                outcome=result.outcome,
-                message=result.message,
-                provider_post_id=result.provider_post_id,
-                answer=None if result.answer is None else dict(result.answer),
-            )
-        )
-        await self._connection.execute(statement)
+        values = {
+            "end_time": result.ended_at,
+            "outcome": result.outcome,
+            "message": result.message,
+            "provider_post_id": result.provider_post_id,
+            "answer": None if result.answer is None else dict(result.answer),
+        }
+        statement = update_of(ATTEMPTS, tuple(values))
+        await self._connection.execute(statement, {**values, ROW: attempt})
 
     async def of(self, publication: str) -> Sequence[Attempt]:
         """See Attempts."""
-        rows = ATTEMPTS.select().where(_C.publication_id == publication).order_by(_C.number)
-        return [_attempt(row) for row in await self._connection.execute(rows)]
+        found = await self._connection.execute(_OF, {"publication": publication})
+        return [_attempt(row) for row in found]
 
     async def known(self, provider_post_ids: Collection[str]) -> dict[str, str]:
         """See Attempts."""

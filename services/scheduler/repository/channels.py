@@ -19,6 +19,10 @@ from services.scheduler.repository.rows import as_page, one_page
 from services.scheduler.tables import CHANNELS, PUBLICATIONS
 
 _C = CHANNELS.c
+_ONE = CHANNELS.select().where(
+    _C.persona_id == sa.bindparam("persona"), _C.id == sa.bindparam("channel")
+)
+_LOCKED = _ONE.with_for_update()
 
 
 class ChannelRepository:
@@ -43,11 +47,11 @@ class ChannelRepository:
 
     async def get(self, key: Key) -> Channel | None:
         """See Channels."""
-        return await self._one(CHANNELS.select().where(_is(key)))
+        return await self._one(_ONE, key)
 
     async def locked(self, key: Key) -> Channel | None:
         """See Channels."""
-        return await self._one(CHANNELS.select().where(_is(key)).with_for_update())
+        return await self._one(_LOCKED, key)
 
     async def pinned(self, persona: str, ids: Collection[str] | None) -> Sequence[Channel]:
         """See Channels."""
@@ -119,8 +123,9 @@ class ChannelRepository:
         )
         return [Key(*row) for row in await self._connection.execute(statement)]
 
-    async def _one(self, rows: sa.Select[Any]) -> Channel | None:
-        row = (await self._connection.execute(rows)).one_or_none()
+    async def _one(self, rows: sa.Select[Any], key: Key) -> Channel | None:
+        named = {"persona": key.persona, "channel": key.id}
+        row = (await self._connection.execute(rows, named)).one_or_none()
         return _channel(row) if row else None
 
     async def _many(self, rows: sa.Select[Any]) -> list[Channel]:
@@ -153,6 +158,7 @@ def _values(channel: Channel) -> dict[str, Any]:
         "token_expire_time": channel.token_expires_at,
         "renew_time": channel.renew_at,
         "approval_required": channel.approval_required,
+        "repeat_window_days": channel.repeat_window_days,
     }
 
 
@@ -178,4 +184,5 @@ def _channel(row: Any) -> Channel:
         token_expires_at=row.token_expire_time,
         renew_at=row.renew_time,
         approval_required=row.approval_required,
+        repeat_window_days=row.repeat_window_days,
     )

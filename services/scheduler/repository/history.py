@@ -5,6 +5,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from libs.clock import Clock
 from services.scheduler.domain.post import Post, PostState
 from services.scheduler.domain.publication import Publication, PublicationState
+from services.scheduler.domain.remote_check import RemoteCheck
+from services.scheduler.repository.statements import insert_of
 from services.scheduler.tables import POST_EVENTS
 
 
@@ -31,6 +33,17 @@ class HistoryRepository:
             message=publication.state_reason or (problem.message if problem else ""),
         )
 
+    async def drifted(self, publication: Publication, check: RemoteCheck) -> None:
+        """See History."""
+        await self._add(
+            post_id=publication.post,
+            publication_id=publication.id,
+            from_state=publication.state,
+            to_state=publication.state,
+            reason=f"REMOTE_{check.state.upper()}",
+            message=check.text,
+        )
+
     async def _add(self, **values: object) -> None:
         row = {**values, "create_time": self._clock.now()}
-        await self._connection.execute(POST_EVENTS.insert().values(row))
+        await self._connection.execute(insert_of(POST_EVENTS, tuple(row)), row)

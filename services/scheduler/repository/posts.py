@@ -1,6 +1,6 @@
 """Posts in PostgreSQL, with their publications."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -10,11 +10,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.errors import AlreadyExists, Conflict
+from libs.rpc.filtering import Condition
 from libs.rpc.paging import Page
 from services.scheduler.domain.names import POST, Key, no_post
 from services.scheduler.domain.photo import Snapshot
 from services.scheduler.domain.post import Post
 from services.scheduler.domain.publication import Publication
+from services.scheduler.domain.remote_check import Drift
 from services.scheduler.ports import Placed, PostListing
 from services.scheduler.repository.rows import (
     approval_values,
@@ -24,11 +26,14 @@ from services.scheduler.repository.rows import (
     publication_values,
     to_post,
     to_publication,
+    to_remote_check,
 )
-from services.scheduler.tables import POSTS, PUBLICATIONS
+from services.scheduler.repository.statements import ROW, update_of
+from services.scheduler.tables import POSTS, PUBLICATIONS, REMOTE_CHECKS, TAKES_PHOTO
 
 _C = POSTS.c
 _P = PUBLICATIONS.c
+_R = REMOTE_CHECKS.c
 _CONDITIONS = {
     "state": _C.state,
     "photo": _C.photo,
@@ -39,10 +44,27 @@ _CONDITIONS = {
 }
 # See the index posts_photo_key.
 _IS_HELD = _C.state != "cancelled"
-# Watchers ask it often, so it is a constant; see ``Database.reading``.
-_VERSION = sa.select(_C.version).where(
-    _C.id == sa.bindparam("id"), _C.persona_id == sa.bindparam("persona")
-)
+
+
+def _whole(rows: sa.Select[Any], *, descending: bool = True) -> sa.Select[Any]:
+    """Posts with their publications: one statement, so that they agree."""
+    chosen = rows.subquery("chosen")
+    time, id = chosen.c.list_time, chosen.c.id
+    order = (time.desc(), id.desc()) if descending else (time.asc(), id.asc())
+    joined = chosen.outerjoin(PUBLICATIONS, _P.post_id == id).outerjoin(
+        REMOTE_CHECKS, _R.publication_id == _P.id
+    )
+    return sa.select(*chosen.c, *_P, *_R).select_from(joined).order_by(*order, _P.channel_id)
+
+
+# What publishing and watchers do often are constants; see ``libs.db.constants``.
+_IS_ONE = sa.and_(_C.id == sa.bindparam("id"), _C.persona_id == sa.bindparam("persona"))
+_OWNS = _C.id == sa.select(_P.post_id).where(_P.id == sa.bindparam("publication")).scalar_subquery()
+_ONE = _whole(POSTS.select().where(_IS_ONE))
+_LOCK = sa.select(_C.id).where(_IS_ONE).with_for_update()
+_OWNER = _whole(POSTS.select().where(_OWNS))
+_LOCK_OWNER = sa.select(_C.id).where(_OWNS).with_for_update()
+_VERSION = sa.select(_C.version).where(_IS_ONE)
 
 
 class PostRepository:
@@ -126,59 +148,60 @@ class PostRepository:
 
     async def get(self, key: Key) -> Post:
         """See Posts."""
-        found = await self._read(POSTS.select().where(_is(key)))
+        found = await self._found(_ONE, id=key.id, persona=key.persona)
         if not found:
             raise no_post(key)
         return found[0]
 
     async def locked(self, key: Key) -> Post:
         """See Posts."""
-        await self._connection.execute(sa.select(_C.id).where(_is(key)).with_for_update())
+        await self._connection.execute(_LOCK, {"id": key.id, "persona": key.persona})
         return await self.get(key)
 
     async def of_publication(self, publication: str) -> Post | None:
         """See Posts."""
-        found = await self._read(POSTS.select().where(_C.id == _owner_of(publication)))
+        found = await self._found(_OWNER, publication=publication)
         return found[0] if found else None
 
     async def locked_of_publication(self, publication: str) -> Post | None:
         """See Posts."""
-        rows = sa.select(_C.id).where(_C.id == _owner_of(publication)).with_for_update()
-        await self._connection.execute(rows)
+        await self._connection.execute(_LOCK_OWNER, {"publication": publication})
         return await self.of_publication(publication)
 
     async def locked_of_photo(self, photo: str) -> Post | None:
         """See Posts."""
-        here = sa.and_(_C.photo == photo, _C.photo != "", _IS_HELD)
-        rows = sa.select(_C.persona_id, _C.id).where(here).with_for_update()
-        row = (await self._connection.execute(rows)).one_or_none()
+        row = (await self._connection.execute(_latest(photo).with_for_update())).one_or_none()
+        return await self.get(Key(*row)) if row else None
+
+    async def latest_of_photo(self, photo: str) -> Post | None:
+        """See Posts."""
+        row = (await self._connection.execute(_latest(photo))).one_or_none()
         return await self.get(Key(*row)) if row else None
 
     async def save(self, post: Post) -> None:
         """See Posts."""
-        statement = (
-            POSTS.update()
-            .where(_C.id == post.id)
-            .values(
-                photo=post.photo,
-                photo_sha256=post.photo_sha256,
-                pillar=post.pillar,
-                caption=post.caption,
-                hashtags=list(post.hashtags),
-                final_text=post.final_text,
-                alt_text=post.alt_text,
-                state=post.state,
-                state_reason=post.state_reason,
-                scheduled_time=post.scheduled_time,
-                strategy=post.strategy,
-                slot_reason=post.slot_reason,
-                posted_time=post.posted_time,
-                update_time=post.update_time,
-                version=post.version,
-                **approval_values(post.approval),
-            )
-        )
-        await self._connection.execute(statement)
+        values = {
+            "photo": post.photo,
+            "photo_sha256": post.photo_sha256,
+            "pillar": post.pillar,
+            "caption": post.caption,
+            "hashtags": list(post.hashtags),
+            "final_text": post.final_text,
+            "alt_text": post.alt_text,
+            "state": post.state,
+            "state_reason": post.state_reason,
+            "scheduled_time": post.scheduled_time,
+            "strategy": post.strategy,
+            "slot_reason": post.slot_reason,
+            "posted_time": post.posted_time,
+            "update_time": post.update_time,
+            "version": post.version,
+            "repeat_reason": post.repeat_reason,
+            "repeats": post.repeats,
+            **approval_values(post.approval),
+        }
+        statement = update_of(POSTS, tuple(values))
+        await self._connection.execute(statement, {**values, ROW: post.id})
 
     async def keep_media(self, post: str, snapshot: Snapshot) -> None:
         """See Posts."""
@@ -217,7 +240,7 @@ class PostRepository:
 
     async def page(self, listing: PostListing) -> Page[Post]:
         """See Posts."""
-        conditions = [compared(_CONDITIONS[c.field], c) for c in listing.conditions]
+        conditions = [_meets(condition) for condition in listing.conditions]
         rows = POSTS.select().where(*conditions)
         if listing.persona is not None:
             rows = rows.where(_C.persona_id == listing.persona)
@@ -252,14 +275,10 @@ class PostRepository:
         return [Key(*row) for row in await self._connection.execute(statement)]
 
     async def _read(self, rows: sa.Select[Any], *, descending: bool = True) -> list[Post]:
-        # One statement, so that a post and its publications agree.
-        chosen = rows.subquery("chosen")
-        time, id = chosen.c.list_time, chosen.c.id
-        order = (time.desc(), id.desc()) if descending else (time.asc(), id.asc())
-        joined = chosen.outerjoin(PUBLICATIONS, _P.post_id == id)
-        statement = sa.select(*chosen.c, *_P).select_from(joined).order_by(*order, _P.channel_id)
-        found = [tuple(row) for row in await self._connection.execute(statement)]
-        return [_post(list(group)) for _, group in groupby(found, key=lambda row: row[0])]
+        return _posts(await self._connection.execute(_whole(rows, descending=descending)))
+
+    async def _found(self, posts: sa.Select[Any], **parameters: str) -> list[Post]:
+        return _posts(await self._connection.execute(posts, parameters))
 
     async def _lock(self, what: str) -> None:
         key = sa.func.hashtextextended(what, 0)
@@ -271,14 +290,17 @@ class PostRepository:
         return (await self._connection.execute(statement)).scalar_one_or_none() is not None
 
     async def _taken(self, post: Post, *same: sa.ColumnElement[bool]) -> AlreadyExists | Conflict:
-        rows = sa.select(_C.persona_id, _C.id, _C.state).where(*same).limit(1)
-        first = (await self._connection.execute(rows)).one_or_none()
+        rows = sa.select(_C.persona_id, _C.id, _C.state).where(*same)
+        latest = rows.order_by(_C.generation.desc()).limit(1)
+        first = (await self._connection.execute(latest)).one_or_none()
         if first is None:
             return Conflict(f"{post.photo} was in another post until just now; try again")
         name = POST.format(first.persona_id, first.id)
         text = f"{post.photo} has a post already: {name}, which is {first.state}"
         if first.state == "cancelled":
             text += " but may be out; it stays taken on that channel, name other channels"
+        elif first.state == "posted":
+            text += "; give a repeat reason to send it again"
         return AlreadyExists(
             "post",
             name,
@@ -297,9 +319,8 @@ def _posts_on_channel(publication: Publication) -> sa.Select[Any]:
         _P.persona_id == publication.persona,
         _P.channel_id == publication.channel,
         _P.photo_sha256 == publication.photo_sha256,
-        sa.or_(_P.state != "cancelled", _P.in_doubt),
-        _P.state != "missed",
-        sa.or_(_P.state != "failed", _P.provider_post_id != ""),
+        _P.generation == publication.generation,
+        sa.text(TAKES_PHOTO),
     )
     is_same = sa.and_(
         _P.provider_post_id != "",
@@ -315,21 +336,40 @@ def _needs_media(before: datetime) -> sa.ColumnElement[bool]:
     return sa.exists().where(_P.post_id == _C.id, has_not_ended)
 
 
-def _is(key: Key) -> sa.ColumnElement[bool]:
-    return sa.and_(_C.id == key.id, _C.persona_id == key.persona)
+def _meets(condition: Condition) -> sa.ColumnElement[bool]:
+    if condition.field == "remote":
+        # All that differ are few, and found by the index, which does not help with "not equal".
+        meant = [each for each in Drift if (each == condition.value) is (condition.op == "=")]
+        is_so = sa.and_(_R.state.in_(meant), _R.check_time.is_not(None))
+        return sa.exists().where(_P.post_id == _C.id, _R.publication_id == _P.id, is_so)
+    return compared(_CONDITIONS[condition.field], condition)
 
 
-def _owner_of(publication: str) -> Any:
-    return sa.select(_P.post_id).where(_P.id == publication).scalar_subquery()
+def _latest(photo: str) -> sa.Select[Any]:
+    here = sa.and_(_C.photo == photo, _C.photo != "", _IS_HELD)
+    rows = sa.select(_C.persona_id, _C.id).where(here)
+    return rows.order_by(_C.generation.desc()).limit(1)
+
+
+def _posts(found: Iterable[Any]) -> list[Post]:
+    rows = [tuple(row) for row in found]
+    return [_post(list(group)) for _, group in groupby(rows, key=lambda row: row[0])]
 
 
 def _post(rows: Sequence[tuple[Any, ...]]) -> Post:
-    columns = len(_C)
-    publications = [dict(zip(_P.keys(), row[columns:], strict=True)) for row in rows]
+    publications = [_publication(row[len(_C) :]) for row in rows]
     return to_post(
-        dict(zip(_C.keys(), rows[0][:columns], strict=True)),
-        [to_publication(row) for row in publications if row["id"] is not None],
+        dict(zip(_C.keys(), rows[0][: len(_C)], strict=True)),
+        [publication for publication in publications if publication is not None],
     )
+
+
+def _publication(row: Sequence[Any]) -> Publication | None:
+    fields = dict(zip(_P.keys(), row[: len(_P)], strict=True))
+    if fields["id"] is None:
+        return None
+    remote = dict(zip(_R.keys(), row[len(_P) :], strict=True))
+    return to_publication(fields, to_remote_check(remote, fields["posted_time"]))
 
 
 def _new_post(post: Post) -> dict[str, Any]:
@@ -351,6 +391,9 @@ def _new_post(post: Post) -> dict[str, Any]:
         "suggestion": post.suggestion,
         "campaign": post.campaign,
         "external_id": post.external_id,
+        "repeat_reason": post.repeat_reason,
+        "repeats": post.repeats,
+        "generation": post.generation,
         "posted_time": post.posted_time,
         "create_time": post.create_time,
         "update_time": post.update_time,
@@ -368,4 +411,5 @@ def _new_publication(publication: Publication) -> dict[str, Any]:
         "provider": publication.provider,
         "photo_sha256": publication.photo_sha256,
         "media_token": publication.media_token,
+        "generation": publication.generation,
     }

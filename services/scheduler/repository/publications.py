@@ -1,6 +1,6 @@
 """Publications in PostgreSQL: what is to be done, by whom, and what came of it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -13,12 +13,49 @@ from services.scheduler.domain.names import Key
 from services.scheduler.domain.publication import CHANNEL_HELD, Publication, PublicationState
 from services.scheduler.ports import Claim, ServedMedia
 from services.scheduler.repository.rows import publication_values, to_publication, to_snapshot
+from services.scheduler.repository.statements import ROW, update_of
 from services.scheduler.tables import CHANNELS, POSTS, PUBLICATIONS
 
 _C = PUBLICATIONS.c
 _UNCLAIMED = {"lease_owner": None, "lease_expire_time": None}
 _AT_PROVIDER = (PublicationState.SCHEDULED, PublicationState.PUBLISHING)
 _WAITING = (PublicationState.READY, PublicationState.RETRY_WAIT)
+_SERVED = (
+    sa.select(*POSTS.c, _C.end_time)
+    .join(PUBLICATIONS, _C.post_id == POSTS.c.id)
+    .where(_C.media_token == sa.bindparam("token"))
+)
+
+
+def _is_on_channel() -> sa.ColumnElement[bool]:
+    return sa.and_(CHANNELS.c.persona_id == _C.persona_id, CHANNELS.c.id == _C.channel_id)
+
+
+# The clock of the use cases counts, not the database's: a claim only keeps messages from doubling,
+# and what two workers would do twice is decided by the state of the row.
+_NOW: sa.BindParameter[datetime] = sa.bindparam("now", type_=_C.next_attempt_time.type)
+_DUE = (
+    sa.select(_C.id)
+    .where(
+        _C.next_attempt_time <= _NOW,
+        sa.or_(_C.lease_expire_time.is_(None), _C.lease_expire_time <= _NOW),
+    )
+    .order_by(_C.next_attempt_time)
+    .limit(sa.bindparam("limit", type_=sa.Integer))
+    .with_for_update(skip_locked=True)
+)
+_CLAIM = (
+    PUBLICATIONS.update()
+    .where(_C.id.in_(_DUE))
+    .values(lease_owner="tick", lease_expire_time=sa.bindparam("until"))
+    .returning(
+        _C.id,
+        _C.state,
+        sa.select(CHANNELS.c.batch).where(_is_on_channel()).scalar_subquery().label("batch"),
+        _C.next_attempt_time,
+        _C.due_time,
+    )
+)
 
 
 class PublicationRepository:
@@ -29,13 +66,10 @@ class PublicationRepository:
 
     async def save(self, publication: Publication) -> None:
         """See Publications."""
-        statement = (
-            PUBLICATIONS.update()
-            .where(_C.id == publication.id)
-            .values(**publication_values(publication), **_UNCLAIMED)
-        )
+        values = {**publication_values(publication), **_UNCLAIMED}
+        statement = update_of(PUBLICATIONS, tuple(values))
         try:
-            await self._connection.execute(statement)
+            await self._connection.execute(statement, {**values, ROW: publication.id})
         except IntegrityError as error:
             match violated(error):
                 case "publications_photo_key":
@@ -54,28 +88,19 @@ class PublicationRepository:
 
     async def postpone(self, publication: str, until: datetime) -> None:
         """See Publications."""
-        statement = PUBLICATIONS.update().where(_C.id == publication)
-        await self._connection.execute(statement.values(next_attempt_time=until, **_UNCLAIMED))
+        values = {"next_attempt_time": until, **_UNCLAIMED}
+        statement = update_of(PUBLICATIONS, tuple(values))
+        await self._connection.execute(statement, {**values, ROW: publication})
 
     async def claim(self, now: datetime, until: datetime, limit: int) -> Sequence[Claim]:
         """See Publications."""
-        due = (
-            sa.select(_C.id)
-            .where(_C.next_attempt_time <= now, _is_free(now))
-            .order_by(_C.next_attempt_time)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-        batch = sa.select(CHANNELS.c.batch).where(_is_on_channel()).scalar_subquery()
-        statement = (
-            PUBLICATIONS.update()
-            .where(_C.id.in_(due))
-            .values(lease_owner="tick", lease_expire_time=until)
-            .returning(_C.id, _C.state, batch.label("batch"), _C.next_attempt_time)
-        )
-        found = (await self._connection.execute(statement)).all()
+        times = {"now": now, "until": until, "limit": limit}
+        found = (await self._connection.execute(_CLAIM, times)).all()
         ordered = sorted(found, key=lambda row: (row.next_attempt_time, row.id))
-        return [Claim(row.id, PublicationState(row.state), row.batch or "") for row in ordered]
+        return [
+            Claim(row.id, PublicationState(row.state), row.batch or "", row.due_time)
+            for row in ordered
+        ]
 
     async def overdue(self, before: datetime, limit: int) -> Sequence[str]:
         """See Publications."""
@@ -104,9 +129,15 @@ class PublicationRepository:
         return [to_publication(row._asdict()) for row in found]
 
     async def release_held(
-        self, channel: Key, now: datetime, lead: timedelta, reason: str = CHANNEL_HELD
+        self,
+        channel: Key,
+        now: datetime,
+        lead: timedelta,
+        reason: str = CHANNEL_HELD,
+        photos: Collection[str] | None = None,
     ) -> None:
         """See Publications."""
+        of_photos = sa.select(POSTS.c.id).where(POSTS.c.photo.in_(photos or ()))
         first = sa.func.greatest(now, _C.due_time - lead)
         statement = (
             PUBLICATIONS.update()
@@ -115,6 +146,7 @@ class PublicationRepository:
                 _C.channel_id == channel.id,
                 _C.state.in_(_WAITING),
                 _C.error_reason == reason,
+                sa.true() if photos is None else _C.post_id.in_(of_photos),
             )
             .values(
                 next_attempt_time=first,
@@ -128,21 +160,6 @@ class PublicationRepository:
 
     async def served(self, token: str) -> ServedMedia | None:
         """See Publications."""
-        rows = (
-            sa.select(*POSTS.c, _C.end_time)
-            .join(PUBLICATIONS, _C.post_id == POSTS.c.id)
-            .where(_C.media_token == token)
-        )
-        row = (await self._connection.execute(rows)).one_or_none()
+        row = (await self._connection.execute(_SERVED, {"token": token})).one_or_none()
         snapshot = to_snapshot(row._asdict()) if row else None
         return ServedMedia(snapshot, row.end_time) if row and snapshot else None
-
-
-def _is_free(now: datetime) -> sa.ColumnElement[bool]:
-    # The clock of the use cases counts, not the database's: a claim only keeps messages from
-    # doubling, and what two workers would do twice is decided by the state of the row.
-    return sa.or_(_C.lease_expire_time.is_(None), _C.lease_expire_time <= now)
-
-
-def _is_on_channel() -> sa.ColumnElement[bool]:
-    return sa.and_(CHANNELS.c.persona_id == _C.persona_id, CHANNELS.c.id == _C.channel_id)

@@ -10,6 +10,7 @@ from services.scheduler.domain.photo import Rights
 from services.scheduler.tables import PHOTO_RIGHTS
 
 _C = PHOTO_RIGHTS.c
+_KNOWN = PHOTO_RIGHTS.select().where(_C.photo == sa.bindparam("photo"))
 # Below that of any event.
 _ASKED = 0
 
@@ -22,8 +23,7 @@ class RightsRepository:
 
     async def known(self, photo: str) -> Rights:
         """See PhotoRights."""
-        rows = PHOTO_RIGHTS.select().where(_C.photo == photo)
-        row = (await self._connection.execute(rows)).one_or_none()
+        row = (await self._connection.execute(_KNOWN, {"photo": photo})).one_or_none()
         if row is None:
             return Rights()
         return Rights(row.embargo_time, row.expire_time, row.held, row.archived, row.deleted)

@@ -11,6 +11,7 @@ from libs.rpc.paging import Page, PageRequest
 from services.scheduler.domain.photo import Snapshot
 from services.scheduler.domain.post import Approval, Post, PostState
 from services.scheduler.domain.publication import Problem, Publication, PublicationState
+from services.scheduler.domain.remote_check import Drift, RemoteCheck
 
 T = TypeVar("T")
 Fields = Mapping[str, Any]
@@ -86,6 +87,9 @@ def to_post(row: Fields, publications: Sequence[Publication]) -> Post:
         campaign=row["campaign"],
         external_id=row["external_id"],
         approval=_approval(row),
+        repeat_reason=row["repeat_reason"],
+        repeats=row["repeats"],
+        generation=row["generation"],
         version=row["version"],
     )
 
@@ -119,7 +123,23 @@ def to_snapshot(row: Fields) -> Snapshot | None:
     )
 
 
-def to_publication(row: Fields) -> Publication:
+def to_remote_check(row: Fields, posted_at: datetime) -> RemoteCheck | None:
+    """What is known of a publication at its provider, from a row that may be all null."""
+    if row["publication_id"] is None:
+        return None
+    return RemoteCheck(
+        publication=row["publication_id"],
+        posted_at=posted_at,
+        state=Drift(row["state"]),
+        text=row["text"],
+        checked_at=row["check_time"],
+        changed_at=row["change_time"],
+        missed_at=row["miss_time"],
+        next_at=row["next_check_time"],
+    )
+
+
+def to_publication(row: Fields, remote: RemoteCheck | None = None) -> Publication:
     """A publication from its row."""
     return Publication(
         id=row["id"],
@@ -148,6 +168,8 @@ def to_publication(row: Fields) -> Publication:
         in_doubt=row["in_doubt"],
         problem=_problem(row),
         token=row["lease_token"],
+        generation=row["generation"],
+        remote=remote,
     )
 
 

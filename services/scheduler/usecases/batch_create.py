@@ -1,7 +1,7 @@
 """Scheduling many photos at once, in the slots of a cadence or a fixed time apart."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -10,13 +10,15 @@ from libs.errors import ColonnadeError, NotFound, OutOfQuota
 from libs.jobs.queue import JobQueue
 from libs.rpc.requests import RequestKey
 from services.scheduler.domain.channel import Channel
+from services.scheduler.domain.manner import Subject
 from services.scheduler.domain.names import PERSONA, PHOTO, Key, post_key
 from services.scheduler.domain.photo import Photo
 from services.scheduler.domain.post import CADENCE, SPACING, Post, PostResult, check_scheduled_time
 from services.scheduler.domain.slots import HORIZON, Cadence, Slot, slots
 from services.scheduler.ports import Catalog, Changing, ResultLog, Store
+from services.scheduler.usecases.composing import Composing, Pen
 from services.scheduler.usecases.create_post import CreatePost, NewPost
-from services.scheduler.usecases.photos import photos_of
+from services.scheduler.usecases.photos import photos_of, subjects_of
 from services.scheduler.usecases.placing import Placing
 from services.scheduler.usecases.requests import answered, claimed
 from services.scheduler.usecases.tasks import PREPARE, QUEUE
@@ -34,6 +36,7 @@ class BatchItem:
     caption: str = ""
     hashtags: tuple[str, ...] = ()
     alt_text: str = ""
+    repeat_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,8 @@ class Batch:
     """Photos to be scheduled, in their order.
 
     ``start`` None: now. ``spacing`` None: in the slots of the persona's cadence, with minutes drawn
-    by ``seed``. ``channels`` None: on all that are connected.
+    by ``seed``. ``channels`` None: on all that are connected. ``compose``: a missing text is the
+    photo's or else written by templates, as missing hashtags are.
     """
 
     persona: str
@@ -50,6 +54,7 @@ class Batch:
     spacing: timedelta | None = None
     seed: int = 0
     channels: tuple[Key, ...] | None = None
+    compose: bool = False
 
 
 class BatchCreatePosts:
@@ -63,6 +68,7 @@ class BatchCreatePosts:
         clock: Clock,
         placing: Placing,
         create: CreatePost,
+        composing: Composing,
         log: ResultLog,
     ) -> None:
         self._store = store
@@ -71,6 +77,7 @@ class BatchCreatePosts:
         self._clock = clock
         self._placing = placing
         self._create = create
+        self._composing = composing
         self._log = log
 
     async def __call__(self, batch: Batch, request: RequestKey) -> list[PostResult]:
@@ -84,14 +91,18 @@ class BatchCreatePosts:
         start = self._start(batch)
         cadence = await self._catalog.cadence(batch.persona)
         photos = await photos_of(self._catalog, _own(batch))
+        writer = await self._writer(batch)
         async with self._store.changing() as tx:
             known = await claimed(tx, request)
             if known is not None:
                 return await self._repeated(known)
             channels = await self._placing.channels(tx, batch.persona, batch.channels)
+            await tx.copies.lock(batch.persona, [*photos])
             times = await self._times(tx, batch, start, cadence)
             results = [
-                PostResult(i.photo, await self._outcome(tx, batch, i, photos, channels, times))
+                PostResult(
+                    i.photo, await self._outcome(tx, batch, i, photos, channels, times, writer)
+                )
                 for i in batch.items
             ]
             await tx.requests.record(request.id, self._log.write(results))
@@ -100,6 +111,13 @@ class BatchCreatePosts:
             if isinstance(result.outcome, Post):
                 await self._queue.enqueue(PREPARE, result.outcome.name, QUEUE)
         return results
+
+    async def _writer(self, batch: Batch) -> "_Writer":
+        if not batch.compose:
+            return _Writer(None, {})
+        lacking = {item.photo for item in batch.items if not (item.caption and item.hashtags)}
+        subjects = await subjects_of(self._catalog, [p for p in _own(batch) if p in lacking])
+        return _Writer(await self._composing.pen(batch.persona), subjects)
 
     def _start(self, batch: Batch) -> datetime:
         now = self._clock.now()
@@ -126,6 +144,7 @@ class BatchCreatePosts:
         photos: Mapping[str, Photo | NotFound],
         channels: Sequence[Channel],
         times: "_Times",
+        writer: "_Writer",
     ) -> Post | ColonnadeError:
         """The post of one item, which has used a time up; or why it has none, and used none."""
         photo = photos.get(item.photo) or NotFound("photo", item.photo)
@@ -143,7 +162,9 @@ class BatchCreatePosts:
                 alt_text=item.alt_text,
                 strategy=times.strategy,
                 slot_reason=slot.reason,
+                repeat_reason=item.repeat_reason,
             )
+            new = writer.completed(new, photo, channels)
             post = await self._create.add(tx, new, photo, channels)
         except ColonnadeError as error:
             return error
@@ -162,6 +183,22 @@ class BatchCreatePosts:
 def _own(batch: Batch) -> list[str]:
     photos = (item.photo for item in batch.items)
     return [p for p in photos if PHOTO.parse(p, "posts.photo")[0] == batch.persona]
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """Writes what posts lack, with a pen; without one it leaves them as they are."""
+
+    pen: Pen | None
+    subjects: Mapping[str, Subject | NotFound]
+
+    def completed(self, new: NewPost, photo: Photo, channels: Sequence[Channel]) -> NewPost:
+        """The post with a text and hashtags."""
+        subject = self.subjects.get(photo.name)
+        if self.pen is None or not isinstance(subject, Subject):
+            return new
+        said = replace(new, caption=new.caption or subject.caption)
+        return self.pen.completed(said, photo, subject, channels)
 
 
 class _Times:

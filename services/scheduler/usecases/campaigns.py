@@ -98,6 +98,7 @@ class Campaigns:
 
     async def _complete(self, tx: Changing, key: Key, photo: Photo) -> None:
         await tx.channels.pinned(key.persona, None)
+        await tx.copies.lock(key.persona, [photo.name])
         owner = await tx.posts.locked_of_photo(photo.name)
         post = await tx.posts.locked(key)
         if post.state is not _S.AWAITING_IMAGE:

@@ -25,6 +25,7 @@ class ChannelChange:
 
     display_name: str
     approval_required: bool = False
+    repeat_window_days: int | None = None
     token: str = field(default="", repr=False)
 
 
@@ -61,6 +62,7 @@ class UpdateChannel:
                     channel,
                     display_name=asked.display_name,
                     approval_required=asked.approval_required,
+                    repeat_window_days=asked.repeat_window_days,
                     update_time=self._clock.now(),
                     version=channel.version + 1,
                 )

@@ -23,6 +23,7 @@ from services.scheduler.usecases.approving import shown
 from services.scheduler.usecases.pace import Pace
 from services.scheduler.usecases.placing import Placing, Wanted
 from services.scheduler.usecases.recording import move, record
+from services.scheduler.usecases.repeats import released, repetition
 from services.scheduler.usecases.requests import answered, claimed
 
 
@@ -34,6 +35,7 @@ class PostChange:
     hashtags: tuple[str, ...]
     alt_text: str
     scheduled_time: datetime | None
+    repeat_reason: str = ""
 
 
 class ChangePost:
@@ -53,7 +55,8 @@ class ChangePost:
     ) -> Post:
         """The post, changed; an approval that it had is void unless everything is as it was.
 
-        Raises InvalidArgument, NotFound, Conflict (STALE_ETAG), FailedPrecondition (POST_SENT,
+        Raises InvalidArgument, NotFound, AlreadyExists (PHOTO_REPEATED) for a time at which a copy
+        of the photo is in the way, Conflict (STALE_ETAG), FailedPrecondition (POST_SENT,
         ILLEGAL_STATE_MOVE, RIGHTS, and what a network refuses, such as TEXT_TOO_LONG), Unavailable.
         """
         if (name := await answered(self._store, request)) is not None:
@@ -66,6 +69,7 @@ class ChangePost:
             if (name := await claimed(tx, request)) is not None:
                 return await tx.posts.get(post_key(name))
             channels = await self._channels(tx, seen)
+            await tx.copies.lock(key.persona, [seen.photo])
             post = await tx.posts.locked(key)
             check_etag(post, etag)
             check_changeable(post)
@@ -80,6 +84,10 @@ class ChangePost:
         final_text(asked.caption, asked.hashtags)
         if asked.scheduled_time is None and post.scheduled_time is not None:
             raise InvalidArgument.of("post.scheduled_time", "is required; when is it due?")
+        if post.generation > 1 and not asked.repeat_reason:
+            raise InvalidArgument.of(
+                "post.repeat_reason", f"is required: {post.photo} is out with {post.repeats}"
+            )
         if asked.scheduled_time is not None and asked.scheduled_time != post.scheduled_time:
             check_scheduled_time(asked.scheduled_time, self._clock.now())
 
@@ -104,12 +112,15 @@ class ChangePost:
             final_text=final_text(asked.caption, asked.hashtags),
             alt_text=asked.alt_text,
             scheduled_time=asked.scheduled_time,
+            repeat_reason=asked.repeat_reason,
             strategy=MANUAL if is_moved else post.strategy,
             slot_reason="" if is_moved else post.slot_reason,
         )
         if photo is not None and new.scheduled_time is not None:
             wanted = Wanted(photo, new.final_text, new.alt_text, new.scheduled_time)
             await self._placing.check(tx, wanted, channels)
+            if post.generation == 1 and (is_moved or new.repeat_reason != post.repeat_reason):
+                new = await self._compared(tx, new, new.scheduled_time, channels)
         asking = {channel.id for channel in channels if channel.approval_required}
         due = [
             shown(self._due(p, new, now), new, p.channel in asking)
@@ -119,10 +130,19 @@ class ChangePost:
         if not due:
             return await move(tx, new, new.state, now)
         fields = ("caption", "hashtags", "final_text", "alt_text", "scheduled_time")
-        others = ("strategy", "slot_reason")
+        others = ("strategy", "slot_reason", "repeat_reason", "repeats")
         return await record(
             tx, post, due, now, **{name: getattr(new, name) for name in (*fields, *others)}
         )
+
+    async def _compared(
+        self, tx: Changing, post: Post, at: datetime, channels: Sequence[Channel]
+    ) -> Post:
+        """The post with what it repeats, and without what stood against that."""
+        repeats = await repetition(tx, post.photo, at, channels, post.repeat_reason, post.id)
+        now = self._clock.now()
+        let_go = tuple(released(each, self._pace, now) for each in post.publications)
+        return replace(post, publications=let_go, repeats=repeats.of)
 
     def _due(self, publication: Publication, post: Post, now: datetime) -> Publication:
         at = post.scheduled_time

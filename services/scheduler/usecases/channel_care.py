@@ -1,16 +1,20 @@
 """Channels that need attention: when they came to, and whether they are mended."""
 
 import logging
+from typing import Final
 
 from libs.clock import Clock
 from services.scheduler.domain.channel import Channel, ChannelState
 from services.scheduler.domain.names import Key, channel_key
+from services.scheduler.domain.submission import FailureKind
 from services.scheduler.ports import Store
 from services.scheduler.providers.base import ProviderError, RemoteChannel
 from services.scheduler.usecases.outgoing import Accounts
 from services.scheduler.usecases.pace import Pace
 
 log = logging.getLogger(__name__)
+
+_GONE: Final = "the provider does not list the account any more; connect it there again"
 
 
 def trouble_of(remote: RemoteChannel) -> str:
@@ -19,6 +23,8 @@ def trouble_of(remote: RemoteChannel) -> str:
         return "the account is disconnected at the provider; reconnect it there"
     if remote.is_locked:
         return "the account is locked at the provider; unlock it there"
+    if remote.is_queue_paused:
+        return "its queue is paused at the provider; resume it there"
     return ""
 
 
@@ -56,6 +62,30 @@ class ChannelCare:
             return
         if await self._works(channel):
             await self._resume(key)
+
+    async def look_ahead(self, key: Key) -> None:
+        """Asks the provider whether a channel works on which something goes out soon.
+
+        If not, it needs attention from now on. Nothing is asked where that would be a message to
+        people's programs, or the requests that are left are needed for sending.
+        """
+        async with self._store.reading() as view:
+            channel = await view.channels.get(key)
+        if channel is None or channel.state is not ChannelState.CONNECTED:
+            return
+        try:
+            account = self._accounts.open(channel)
+            credentials = account.channel.credentials
+            if not channel.provider.lists_posts or not account.publisher.may_poll(credentials):
+                return
+            remotes = await account.publisher.channels(credentials)
+        except ProviderError as error:
+            if error.kind is FailureKind.AUTH:
+                await self.pause(key, error.message)
+            return
+        found = next((remote for remote in remotes if remote.id == channel.account), None)
+        if trouble := trouble_of(found) if found else _GONE:
+            await self.pause(key, trouble)
 
     async def _works(self, channel: Channel) -> bool:
         try:

@@ -1,5 +1,6 @@
 """Connecting accounts of providers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from libs.clock import Clock
@@ -12,7 +13,7 @@ from libs.errors import (
     Unavailable,
 )
 from libs.names import id_from_title
-from libs.rpc.paging import Page, PageRequest
+from libs.rpc.paging import MAX_PAGE_SIZE, Page, PageRequest
 from libs.rpc.requests import RequestKey
 from services.scheduler.domain.channel import (
     Channel,
@@ -23,7 +24,7 @@ from services.scheduler.domain.channel import (
 )
 from services.scheduler.domain.names import Key, channel_key, no_channel
 from services.scheduler.domain.submission import FailureKind
-from services.scheduler.ports import Catalog, Publishers, Store, Vault
+from services.scheduler.ports import Catalog, Publishers, Reading, Store, Vault
 from services.scheduler.providers.base import (
     Credentials,
     ProviderError,
@@ -234,3 +235,9 @@ def _refusal(provider: Provider, error: ProviderError) -> ColonnadeError:
             return OutOfQuota(text, retry_after=error.retry_after or 60.0)
         case _:
             return Unavailable(f"{provider} does not answer as it should: {error.message}")
+
+
+async def connected(view: Reading, persona: str) -> Sequence[Channel]:
+    """The channels of a persona that can be published on."""
+    page = await view.channels.page(persona, PageRequest(MAX_PAGE_SIZE))
+    return [channel for channel in page.rows if channel.state is ChannelState.CONNECTED]

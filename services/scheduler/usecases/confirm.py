@@ -14,6 +14,7 @@ from services.scheduler.domain.submission import FailureKind
 from services.scheduler.domain.timing import CONFIRM_AFTER, next_confirmation
 from services.scheduler.ports import Store
 from services.scheduler.providers.base import ProviderError, RemotePost, RemoteState
+from services.scheduler.usecases.asking import how_they_stand
 from services.scheduler.usecases.channel_care import ChannelCare
 from services.scheduler.usecases.outgoing import Accounts
 from services.scheduler.usecases.recording import record
@@ -25,8 +26,6 @@ _R = RemoteState
 _AT_PROVIDER: Final = (_S.SCHEDULED, _S.PUBLISHING)
 LOOKS: Final = (*(timedelta(seconds=s) for s in (2, 5, 15)), *CONFIRM_AFTER)
 BATCH: Final = 200
-# Reads that can wait do, while a fifth or less of the day's requests is left.
-SPARE_AFTER: Final = timedelta(minutes=15)
 FAILED_READ_AFTER: Final = timedelta(minutes=1)
 LONGEST_PAUSE: Final = timedelta(days=1)
 _OVERDUE = "the provider has not sent it yet, long after its time; look there"
@@ -67,26 +66,19 @@ class Confirm:
         if not publications or not channels:
             return
         try:
-            remotes = await self._ask(channels[0], publications)
+            await self.ask(channels[0], publications)
         except ProviderError as error:
             await self._could_not_ask([c.key for c in channels], publications, error)
-            return
-        if remotes is None:
-            await self._put_off(publications, now + SPARE_AFTER)
-            return
-        found = {remote.id: remote for remote in remotes}
-        for publication in publications:
-            await self._apply(publication, found.get(publication.provider_post_id))
 
-    async def _ask(
+    async def ask(
         self, channel: Channel, publications: Sequence[Publication]
-    ) -> Sequence[RemotePost] | None:
-        """What the provider says; None if the requests that are left are needed for sending."""
-        account = self._accounts.open(channel)
-        if not account.publisher.may_poll(account.channel.credentials):
-            return None
-        dues = {p.provider_post_id: p.remote_due_at or p.due_at for p in publications}
-        return await account.publisher.status(account.channel, dues)
+    ) -> Sequence[Publication]:
+        """Asks, in one query, for publications that can be read through ``channel``.
+
+        Answers them as they are now. Raises ``ProviderError``.
+        """
+        found = await how_they_stand(self._accounts.open(channel), publications)
+        return [await self._apply(p, found.get(p.provider_post_id)) for p in publications]
 
     async def _could_not_ask(
         self, channels: Sequence[Key], publications: Sequence[Publication], error: ProviderError
@@ -104,7 +96,7 @@ class Confirm:
                 await tx.publications.postpone(publication.id, until)
             await tx.commit()
 
-    async def _apply(self, asked: Publication, remote: RemotePost | None) -> None:
+    async def _apply(self, asked: Publication, remote: RemotePost | None) -> Publication:
         now = self._clock.now()
         async with self._store.changing() as tx:
             post = await tx.posts.locked_of_publication(asked.id)
@@ -112,18 +104,26 @@ class Confirm:
             publication = post.publication(asked.id)
             is_same = publication.provider_post_id == asked.provider_post_id
             if not is_same or publication.state not in _AT_PROVIDER:
-                return
+                return publication
             changed = confirmed(publication, remote, now)
             if replace(changed, next_attempt_at=publication.next_attempt_at) == publication:
                 await tx.publications.postpone(publication.id, changed.next_attempt_at or now)
             else:
                 await record(tx, post, [changed], now)
             await tx.commit()
+        return changed
+
+
+def is_missing(publication: Publication) -> bool:
+    """Whether the last look did not find it, and the next decides whether it is gone."""
+    return publication.provider_state == _MISSING
 
 
 def confirmed(publication: Publication, remote: RemotePost | None, now: datetime) -> Publication:
     """The publication as the provider's answer leaves it; None means that it is gone there."""
-    if remote is None and publication.provider_state != _MISSING:
+    if remote is None and is_missing(publication) and now < (publication.next_attempt_at or now):
+        return publication  # somebody asked before it is time for the second look
+    if remote is None and not is_missing(publication):
         return replace(publication, provider_state=_MISSING, next_attempt_at=now + _SECOND_LOOK)
     if remote is None:
         return publication.moved(

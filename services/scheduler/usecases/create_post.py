@@ -16,6 +16,7 @@ from services.scheduler.domain.photo import Photo
 from services.scheduler.domain.post import MANUAL, Post, check_scheduled_time, final_text
 from services.scheduler.ports import Catalog, Changing, Store
 from services.scheduler.usecases.placing import Placing, Wanted
+from services.scheduler.usecases.repeats import Repetition, repetition
 from services.scheduler.usecases.requests import answered, claimed
 from services.scheduler.usecases.tasks import PREPARE, QUEUE
 
@@ -27,7 +28,8 @@ _PREPARE_AFTER: Final = timedelta(seconds=30)
 class NewPost:
     """A photo to be scheduled. ``channels`` None: on all that are connected.
 
-    ``strategy`` and ``slot_reason`` tell how its time was chosen.
+    ``strategy`` and ``slot_reason`` tell how its time was chosen, ``repeat_reason`` why its picture
+    may be on the channels again.
     """
 
     persona: str
@@ -39,6 +41,7 @@ class NewPost:
     channels: tuple[Key, ...] | None = None
     strategy: str = MANUAL
     slot_reason: str = ""
+    repeat_reason: str = ""
 
 
 class CreatePost:
@@ -57,8 +60,8 @@ class CreatePost:
         """The post, scheduled.
 
         Raises InvalidArgument, NotFound (persona, photo, channel), AlreadyExists
-        (PHOTO_ALREADY_SCHEDULED), FailedPrecondition (RIGHTS, NO_CHANNEL, ARCHIVED, and what a
-        network refuses, such as PHOTO_RATIO), Unavailable.
+        (PHOTO_ALREADY_SCHEDULED, PHOTO_REPEATED), FailedPrecondition (RIGHTS, NO_CHANNEL, ARCHIVED,
+        and what a network refuses, such as PHOTO_RATIO), Unavailable.
         """
         if (name := await answered(self._store, request)) is not None:
             return await self._existing(name)
@@ -69,6 +72,7 @@ class CreatePost:
             if (name := await claimed(tx, request)) is not None:
                 return await tx.posts.get(post_key(name))
             channels = await self._placing.channels(tx, new.persona, new.channels)
+            await tx.copies.lock(new.persona, [photo.name])
             post = await self.add(tx, new, photo, channels)
             await tx.requests.record(request.id, post.name)
             await tx.commit()
@@ -94,8 +98,10 @@ class CreatePost:
     ) -> Post:
         """The post, stored within ``tx``, for its time, which must be set. Raises as the call."""
         assert new.scheduled_time is not None, "whoever adds it has chosen a time"
-        post = self._post(new, photo, new.scheduled_time, channels)
-        wanted = Wanted(photo, post.final_text, post.alt_text, new.scheduled_time)
+        at, reason = new.scheduled_time, new.repeat_reason
+        repeats = await repetition(tx, photo.name, at, channels, reason)
+        post = self._post(new, photo, at, channels, repeats)
+        wanted = Wanted(photo, post.final_text, post.alt_text, at)
         await self._placing.check(tx, wanted, channels)
         async with tx.savepoint():
             await tx.posts.add(post, prepare_at=self._clock.now() + _PREPARE_AFTER)
@@ -103,7 +109,14 @@ class CreatePost:
         tx.post_events.changed(post)
         return post
 
-    def _post(self, new: NewPost, photo: Photo, at: datetime, channels: Sequence[Channel]) -> Post:
+    def _post(
+        self,
+        new: NewPost,
+        photo: Photo,
+        at: datetime,
+        channels: Sequence[Channel],
+        repeats: Repetition,
+    ) -> Post:
         id, now = uuid7(), self._clock.now()
         return Post(
             persona=new.persona,
@@ -118,9 +131,12 @@ class CreatePost:
             scheduled_time=at,
             create_time=now,
             update_time=now,
-            publications=self._placing.publications(id, photo, at, channels),
+            publications=self._placing.publications(id, photo, at, channels, repeats.generation),
             strategy=new.strategy,
             slot_reason=new.slot_reason,
+            repeat_reason=new.repeat_reason,
+            repeats=repeats.of,
+            generation=repeats.generation,
         )
 
     async def _existing(self, name: str) -> Post:

@@ -1,23 +1,29 @@
 """The pictures of posts: taken over from the catalog once, served to whoever has the token."""
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from libs.blobs.store import content_key, sha256
+from libs.blobs.store import sha256
 from libs.clock import Clock
-from libs.errors import NotFound
+from libs.errors import NotFound, Unavailable
 from services.scheduler.domain.names import post_key
 from services.scheduler.domain.photo import Snapshot
 from services.scheduler.domain.post import ENDED, Post
-from services.scheduler.ports import Blobs, Catalog, Store
+from services.scheduler.ports import Blobs, Catalog, ServedMedia, Store
+from services.scheduler.usecases.media_address import MediaAddresses, key_of
 
-FOLDER: Final = "publications"
+log = logging.getLogger(__name__)
+
 CHUNK: Final = 256 * 1024
 SERVED_AFTER_END: Final = timedelta(hours=24)
 _KEPT_AFTER_END: Final = 2 * SERVED_AFTER_END
 _SWEPT_AT_ONCE: Final = 100
+# A provider that fetches a picture waits for ten seconds or so.
+_DATABASE_PATIENCE: Final = 2.0
 
 
 class Media:
@@ -47,7 +53,7 @@ class Media:
         rendition = await self._catalog.rendition(post.photo)
         digest = sha256(rendition.data)
         snapshot = Snapshot(
-            key=content_key(FOLDER, digest, "jpg"),
+            key=key_of(digest),
             sha256=digest,
             mime_type=rendition.mime_type,
             size_bytes=len(rendition.data),
@@ -93,24 +99,44 @@ class SweepMedia:
 
 
 class ReadMedia:
-    """Serves pictures by their tokens."""
+    """Serves pictures by their addresses, also while the database is away.
 
-    def __init__(self, store: Store, blobs: Blobs, clock: Clock) -> None:
+    Then nobody knows which publications have ended, and what was signed counts: an address opens
+    its picture until the grant in it ends, and no longer than ``SweepMedia`` leaves the picture.
+    """
+
+    def __init__(self, store: Store, blobs: Blobs, addresses: MediaAddresses, clock: Clock) -> None:
         self._store = store
         self._blobs = blobs
+        self._addresses = addresses
         self._clock = clock
 
-    async def find(self, token: str) -> Snapshot:
-        """The picture that the token opens.
+    async def find(self, text: str) -> Snapshot:
+        """The picture that the address, without what is the same in all, opens.
 
-        Raises NotFound for an unknown token, and a day after the publication ended.
+        Raises NotFound for an unknown one, and a day after the publication ended; Unavailable if
+        the database is away and the address says too little, or its grant has ended.
         """
-        async with self._store.reading() as view:
-            served = await view.publications.served(token)
+        address = self._addresses.read(text)
+        try:
+            served = await self._served(address.token)
+        except Unavailable as error:
+            grant = address.grant
+            if grant is None or grant.ends_at <= self._clock.now():
+                raise
+            log.warning("a picture is served as its address says: %s", error.message)
+            return grant.snapshot
         if served is None or self._is_over(served.ended_at):
             # The message must not repeat the token.
             raise NotFound("picture", "", "there is no picture at this address, or no longer")
         return served.snapshot
+
+    async def _served(self, token: str) -> ServedMedia | None:
+        try:
+            async with asyncio.timeout(_DATABASE_PATIENCE), self._store.reading() as view:
+                return await view.publications.served(token)
+        except TimeoutError:
+            raise Unavailable("the database does not answer") from None
 
     async def stream(
         self, snapshot: Snapshot, offset: int, length: int | None

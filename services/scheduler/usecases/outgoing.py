@@ -4,7 +4,8 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from services.scheduler.domain import channel as domain
 from services.scheduler.domain import publication as publications
@@ -22,6 +23,10 @@ from services.scheduler.providers.base import (
     Publisher,
     PublishRequest,
 )
+from services.scheduler.usecases.media_address import Grant, MediaAddresses
+
+# Providers fetch late, and people move posts on the provider's own pages.
+_FETCHED_WITHIN: Final = timedelta(hours=72)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +66,10 @@ class Accounts:
 
 
 class Outgoing:
-    """Makes requests of posts. ``media_base_url`` is where providers reach the gateway."""
+    """Makes requests of posts."""
 
-    def __init__(self, media_base_url: str) -> None:
-        self._base_url = media_base_url.rstrip("/")
+    def __init__(self, addresses: MediaAddresses) -> None:
+        self._addresses = addresses
 
     def request(
         self,
@@ -75,16 +80,20 @@ class Outgoing:
     ) -> PublishRequest:
         """What is sent, or was. ``attempts`` are those before, whose times may differ."""
         assert post.media is not None, "the picture is there before anything is sent"
+        earlier = {attempt.due_at for attempt in attempts} - {due_at}
+        # Of the first attempt, so that the others say the same; one of them may be due before it.
+        first = attempts[0].due_at if attempts else due_at
+        grant = Grant(post.media, first + _FETCHED_WITHIN)
         image = Image(
-            url=f"{self._base_url}/m/{publication.media_token}.jpg",
+            url=self._addresses.url(publication.media_token, grant),
             alt_text=post.alt_text,
             content_type=post.media.mime_type,
             size_bytes=post.media.size_bytes,
             width=post.media.width,
             height=post.media.height,
             key=post.media.key,
+            token=publication.media_token,
         )
-        earlier = {attempt.due_at for attempt in attempts} - {due_at}
         return PublishRequest(
             post.final_text,
             due_at,

@@ -20,6 +20,7 @@ from services.scheduler.providers.base import Image, PublishRequest
 from services.scheduler.usecases.outgoing import Accounts
 from services.scheduler.usecases.pace import Pace
 from services.scheduler.usecases.recording import move
+from services.scheduler.usecases.repeats import repetition
 
 _UNAPPROVED: Final = Problem(APPROVAL_HELD, WAITS, retryable=True)
 # 192 bits: nobody guesses it.
@@ -117,22 +118,34 @@ class Placing:
     async def place(self, tx: Changing, post: Post, photo: Photo, at: datetime) -> Post:
         """A post that is ready, scheduled on all channels that are connected; see ``check``.
 
-        Raises InvalidArgument on ``scheduled_time``, AlreadyExists (PHOTO_ALREADY_SCHEDULED), and
-        what ``channels`` and ``check`` raise; then nothing is changed.
+        Raises InvalidArgument on ``scheduled_time``, AlreadyExists (PHOTO_ALREADY_SCHEDULED,
+        PHOTO_REPEATED), and what ``channels`` and ``check`` raise; then nothing is changed.
         """
         check_scheduled_time(at, self._clock.now(), field="scheduled_time")
         channels = await self.channels(tx, post.persona, None)
         await self.check(tx, Wanted(photo, post.final_text, post.alt_text, at), channels)
+        repeats = await repetition(tx, photo.name, at, channels, post.repeat_reason, post.id)
         publications = self.publications(post.id, photo, at, channels)
-        placed = replace(post, publications=publications, scheduled_time=at, state_reason="")
+        placed = replace(
+            post,
+            publications=publications,
+            scheduled_time=at,
+            state_reason="",
+            repeats=repeats.of,
+        )
         async with tx.savepoint():
             await tx.posts.add_publications(placed)
         return await move(tx, placed, PostState.SCHEDULED, self._clock.now())
 
     def publications(
-        self, post: str, photo: Photo, at: datetime, channels: Sequence[Channel]
+        self,
+        post: str,
+        photo: Photo,
+        at: datetime,
+        channels: Sequence[Channel],
+        generation: int = 1,
     ) -> tuple[Publication, ...]:
-        """One for each channel, due at ``at``."""
+        """One for each channel, due at ``at``; ``generation`` is that of the post."""
         now = self._clock.now()
         return tuple(
             Publication(
@@ -147,6 +160,7 @@ class Placing:
                 next_attempt_at=self._pace.first_attempt(at, now, channel.provider),
                 state_reason=WAITS if channel.approval_required else "",
                 problem=_UNAPPROVED if channel.approval_required else None,
+                generation=generation,
             )
             for channel in channels
         )

@@ -13,17 +13,19 @@ from libs.clock import Clock
 from libs.errors import ColonnadeError, Conflict, NotFound
 from libs.ids import uuid7
 from libs.jobs.queue import JobQueue
-from libs.rpc.paging import MAX_PAGE_SIZE, Page, PageRequest
+from libs.rpc.paging import Page, PageRequest
 from libs.rpc.requests import RequestKey
-from services.scheduler.domain.channel import Channel, ChannelState
+from services.scheduler.domain.channel import Channel
 from services.scheduler.domain.manner import Subject
 from services.scheduler.domain.names import Key, post_key
 from services.scheduler.domain.photo import Photo
 from services.scheduler.domain.plan_record import PlanRecord
 from services.scheduler.domain.planning import (
     Candidate,
+    Copies,
     Decision,
     Pillar,
+    Seen,
     Strategy,
     Use,
     Variety,
@@ -32,6 +34,7 @@ from services.scheduler.domain.planning import (
 from services.scheduler.domain.post import Post, PostResult, check_scheduled_time
 from services.scheduler.domain.slots import Cadence, slots
 from services.scheduler.ports import Catalog, Changing, Placed, Reading, ResultLog, Store
+from services.scheduler.usecases.channels import connected
 from services.scheduler.usecases.composing import Composing
 from services.scheduler.usecases.create_post import CreatePost, NewPost
 from services.scheduler.usecases.photos import photos_of
@@ -103,14 +106,15 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class _Supply:
-    """What the catalog has for a plan that begins at ``start``; ``scenes`` of photos that posts
-    have."""
+    """What the catalog has for a plan that begins at ``start``, for ``channels``; ``scenes`` of
+    photos that posts have."""
 
     start: datetime
     cadence: Cadence
     pillars: Sequence[Pillar]
     stock: Sequence[Candidate]
     scenes: Mapping[str, str]
+    channels: Sequence[Channel]
 
 
 class PlanCalendar:
@@ -164,6 +168,7 @@ class PlanCalendar:
             if (known := await claimed(tx, request)) is not None:
                 return await self._repeated(known)
             channels = await self._placing.channels(tx, wanted.persona, wanted.channels)
+            await tx.copies.lock(wanted.persona, [candidate.photo for candidate in supply.stock])
             await tx.posts.lock_calendar(wanted.persona)
             made = await _plan(tx, wanted.persona, wanted.options, supply)
             if made.fingerprint != (wanted.fingerprint or expected.fingerprint):
@@ -224,20 +229,15 @@ class PlanCalendar:
         limit = max(_AT_LEAST, _FOR_EACH * count)
         stocks = await asyncio.gather(*(self._catalog.stock(p.name, limit) for p in pillars))
         scenes = await self._scenes(persona, options, start)
-        channels = await self._connected(persona)
+        async with self._store.reading() as view:
+            channels = await connected(view, persona)
         stock = [
             candidate
             for found in stocks
             for candidate in found
             if self._placing.fits(Sent(candidate.picture, "", "", start), channels)
         ]
-        return _Supply(start, cadence, pillars, stock, scenes)
-
-    async def _connected(self, persona: str) -> Sequence[Channel]:
-        """The channels whose networks must take what is planned."""
-        async with self._store.reading() as view:
-            page = await view.channels.page(persona, PageRequest(MAX_PAGE_SIZE))
-        return [channel for channel in page.rows if channel.state is ChannelState.CONNECTED]
+        return _Supply(start, cadence, pillars, stock, scenes, channels)
 
     async def _scenes(self, persona: str, options: Options, start: datetime) -> Mapping[str, str]:
         """The scenes of the photos that go out near the stretch that is planned."""
@@ -270,19 +270,33 @@ async def _plan(view: Reading, persona: str, options: Options, supply: _Supply) 
     placed = await view.posts.placed(persona, start - _AROUND, end + _AROUND)
     free = slots(supply.cadence, start, taken, options.seed, options.length)
     gone = {each.photo for each in placed}
+    stock = [candidate for candidate in supply.stock if candidate.photo not in gone]
     decisions = list(
         plan(
             itertools.islice(free, options.most),
             supply.pillars,
-            [candidate for candidate in supply.stock if candidate.photo not in gone],
+            stock,
             [_use(each, supply.scenes) for each in placed],
             options.strategy,
             supply.cadence.zone,
             _VARIETY,
+            await _copies(view, stock, supply.channels),
         )
     )
     made = [decision for decision in decisions if decision is not None]
     return Plan(made, len(decisions) - len(made))
+
+
+async def _copies(view: Reading, stock: Sequence[Candidate], channels: Sequence[Channel]) -> Copies:
+    """Which photos of the stock show the same, and where that was seen."""
+    of = await view.copies.of([candidate.photo for candidate in stock])
+    seen = await view.copies.seen([*of], [channel.key for channel in channels])
+    windows = {channel.id: channel.repeat_window for channel in channels}
+    return Copies(
+        of,
+        [Seen(each.photo, each.at, windows[each.channel]) for each in seen],
+        max(windows.values(), default=timedelta(0)),
+    )
 
 
 def _use(placed: Placed, scenes: Mapping[str, str]) -> Use:

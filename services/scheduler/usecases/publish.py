@@ -42,6 +42,7 @@ from services.scheduler.usecases.outgoing import (
 from services.scheduler.usecases.pace import Pace
 from services.scheduler.usecases.readiness import Readiness
 from services.scheduler.usecases.recording import record
+from services.scheduler.usecases.repeats import copy_ahead
 from services.scheduler.usecases.rights import held_back
 
 log = logging.getLogger(__name__)
@@ -127,6 +128,8 @@ class Publish:
                 return None
             if await self._is_held_back(tx, post, publication, now):
                 return None
+            if await self._is_repeated(tx, post, publication, channel, now):
+                return None
             attempt, request = await self._intend(tx, post, publication, channel, now)
             # A call before may have created it: then it is not for us to call it a failure.
             problems = account.publisher.preflight(account.channel, request)
@@ -151,13 +154,21 @@ class Publish:
         self, tx: Changing, post: Post, publication: Publication, why: str, now: datetime
     ) -> None:
         # Whoever approves it sets it in motion at once.
-        until = now + self._pace.channel_check_every
         problem = Problem(APPROVAL_HELD, why, retryable=True)
+        await self._hold(tx, post, publication, problem, now)
+
+    async def _hold(
+        self, tx: Changing, post: Post, publication: Publication, problem: Problem, now: datetime
+    ) -> None:
+        """Has it wait for what sets it in motion; until then it is looked at again and again."""
+        until = now + self._pace.channel_check_every
         if publication.problem == problem:
             # Nothing is new, so the post's etag stays: somebody may be looking at it.
             await tx.publications.postpone(publication.id, until)
             return
-        held = replace(publication, next_attempt_at=until, state_reason=why, problem=problem)
+        held = replace(
+            publication, next_attempt_at=until, state_reason=problem.message, problem=problem
+        )
         await record(tx, post, [held], now)
 
     async def _is_held_back(
@@ -166,10 +177,7 @@ class Publish:
         """Whether the photo may not go out now; then it waits until it may, or is missed."""
         lead = self._pace.lead_of_overdue(publication.provider)
         rights = await tx.rights.known(post.photo)
-        goes_out_at = now
-        if Provider(publication.provider).keeps_posts:
-            goes_out_at = effective_due(publication.due_at, now, lead)
-        obstacle = rights.obstacle(goes_out_at)
+        obstacle = rights.obstacle(self._goes_out_at(publication, now))
         if obstacle is None:
             return False
         # An event that tells of other rights comes before.
@@ -180,6 +188,25 @@ class Publish:
         await record(tx, post, [held], now)
         await tx.commit()
         return True
+
+    async def _is_repeated(
+        self, tx: Changing, post: Post, publication: Publication, channel: Channel, now: datetime
+    ) -> bool:
+        """Whether a copy of the photo is on the channel, or goes out before; then it waits."""
+        at = self._goes_out_at(publication, now)
+        other = await copy_ahead(tx, post, publication, channel, at)
+        if other is None:
+            return False
+        await self._hold(tx, post, publication, other.problem(), now)
+        await tx.commit()
+        return True
+
+    def _goes_out_at(self, publication: Publication, now: datetime) -> datetime:
+        """When it will be seen if it is handed over now."""
+        if not Provider(publication.provider).keeps_posts:
+            return now
+        lead = self._pace.lead_of_overdue(publication.provider)
+        return effective_due(publication.due_at, now, lead)
 
     async def _intend(
         self, tx: Changing, post: Post, publication: Publication, channel: Channel, now: datetime

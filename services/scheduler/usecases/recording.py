@@ -1,13 +1,16 @@
 """Storing what became of publications, and what follows from it for their post."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from services.scheduler.domain.post import Post, PostState, path, post_state_of
-from services.scheduler.domain.publication import Publication
+from services.scheduler.domain.publication import Publication, PublicationState
 from services.scheduler.ports import Changing
+
+log = logging.getLogger(__name__)
 
 
 async def record(
@@ -25,6 +28,8 @@ async def record(
             await tx.publications.save(publication)
         if publication.state is not was.state:
             await tx.history.publication_moved(publication, was.state)
+            if publication.state is PublicationState.FAILED:
+                log.warning("%s failed: %s", publication.name, _why(publication))
     after = replace(before, publications=publications, **changes)
     if after == before:
         return before
@@ -48,6 +53,11 @@ async def move(tx: Changing, post: Post, to: PostState, now: datetime) -> Post:
         await tx.history.post_moved(post, was)
         tx.post_events.changed(post)
     return post
+
+
+def _why(publication: Publication) -> str:
+    problem = publication.problem
+    return f"{problem.reason}: {problem.message}" if problem else publication.state_reason
 
 
 def _moved(post: Post, state: PostState, now: datetime) -> Post:

@@ -7,7 +7,7 @@ from datetime import datetime
 from libs.clock import Clock
 from libs.errors import FailedPrecondition
 from libs.rpc.requests import RequestKey
-from services.scheduler.domain.channel import ChannelState
+from services.scheduler.domain.channel import Channel, ChannelState
 from services.scheduler.domain.names import CHANNEL, Key, post_key
 from services.scheduler.domain.photo import check_rights
 from services.scheduler.domain.post import (
@@ -20,6 +20,7 @@ from services.scheduler.domain.publication import Publication, PublicationState
 from services.scheduler.ports import Catalog, Changing, Store
 from services.scheduler.usecases.pace import Pace
 from services.scheduler.usecases.recording import record
+from services.scheduler.usecases.repeats import repetition
 from services.scheduler.usecases.requests import answered, claimed
 
 _S = PublicationState
@@ -37,8 +38,8 @@ class RetryPost:
     async def __call__(self, key: Key, at: datetime | None, request: RequestKey) -> Post:
         """The post, to be tried at ``at`` (None: now). What is in doubt is looked up first.
 
-        Raises InvalidArgument, NotFound, FailedPrecondition (ILLEGAL_STATE_MOVE, RIGHTS,
-        NO_CHANNEL), Unavailable.
+        Raises InvalidArgument, NotFound, AlreadyExists (PHOTO_REPEATED), FailedPrecondition
+        (ILLEGAL_STATE_MOVE, RIGHTS, NO_CHANNEL), Unavailable.
         """
         if (name := await answered(self._store, request)) is not None:
             return await self._read(post_key(name))
@@ -60,9 +61,11 @@ class RetryPost:
             if (name := await claimed(tx, request)) is not None:
                 return await tx.posts.get(post_key(name))
             now = self._clock.now()
-            await _check_channels(tx, seen.publications, now)
+            channels = await _checked_channels(tx, seen.publications, now)
+            await tx.copies.lock(seen.persona, [seen.photo])
             post = await tx.posts.locked(seen.key)
             check_retryable(post)
+            await _check_copies(tx, post, at, channels)
             again = [self._again(p, at, now) for p in post.publications if is_retryable(p)]
             post = await record(tx, post, again, now, scheduled_time=at)
             await tx.requests.record(request.id, post.name)
@@ -105,8 +108,22 @@ def _with_new_chances(publication: Publication) -> Publication:
     )
 
 
-async def _check_channels(tx: Changing, publications: Sequence[Publication], now: datetime) -> None:
-    """Refuses what has no channel any more; has one that needs attention looked at at once."""
+async def _check_copies(
+    tx: Changing, post: Post, at: datetime, channels: Sequence[Channel]
+) -> None:
+    """Refuses what is surely not out, if a copy of it is or is to be by now."""
+    unsent = {p.channel for p in post.publications if p.state in (_S.FAILED, _S.MISSED)}
+    if not post.repeat_reason:
+        there = [channel for channel in channels if channel.id in unsent]
+        await repetition(tx, post.photo, at, there, "", post.id)
+
+
+async def _checked_channels(
+    tx: Changing, publications: Sequence[Publication], now: datetime
+) -> Sequence[Channel]:
+    """The channels of what is tried again. Refuses what has none any more; has one that needs
+    attention looked at at once."""
+    channels = []
     for publication in publications:
         if not is_retryable(publication):
             continue
@@ -121,3 +138,5 @@ async def _check_channels(tx: Changing, publications: Sequence[Publication], now
             )
         if channel.state is ChannelState.NEEDS_ATTENTION:
             await tx.channels.save(replace(channel, check_at=now))
+        channels.append(channel)
+    return channels

@@ -53,6 +53,8 @@ class FollowRights:
         """The photo has these rights now; an older ``version`` than is known changes nothing."""
         async with self._store.changing() as tx:
             is_news = await tx.inbox.first_time(event, CONSUMER)
+            if is_news and rights.deleted:
+                await tx.copies.forget(photo)
             if is_news and await tx.rights.note(photo, rights, version):
                 post = await tx.posts.locked_of_photo(photo)
                 if post is not None:

@@ -26,7 +26,7 @@ class SchedulePost:
     async def __call__(self, key: Key, at: datetime, request: RequestKey) -> Post:
         """The post with its time, on all channels that are connected if it is complete.
 
-        Raises InvalidArgument, NotFound, AlreadyExists (PHOTO_ALREADY_SCHEDULED),
+        Raises InvalidArgument, NotFound, AlreadyExists (PHOTO_ALREADY_SCHEDULED, PHOTO_REPEATED),
         FailedPrecondition (ILLEGAL_STATE_MOVE, RIGHTS, NO_CHANNEL, and what a network refuses, such
         as PHOTO_RATIO), Unavailable.
         """
@@ -42,6 +42,7 @@ class SchedulePost:
             if (name := await claimed(tx, request)) is not None:
                 return await tx.posts.get(post_key(name))
             await tx.channels.pinned(key.persona, None)
+            await tx.copies.lock(key.persona, [seen.photo])
             post = await tx.posts.locked(key)
             check_unscheduled(post)
             if post.state is PostState.AWAITING_IMAGE:

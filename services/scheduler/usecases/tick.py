@@ -1,7 +1,8 @@
 """The look for something to do, every few seconds."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from libs.clock import Clock
 from libs.jobs.queue import JobQueue
@@ -10,6 +11,7 @@ from services.scheduler.domain.publication import Problem, Publication, Publicat
 from services.scheduler.domain.timing import MAX_LATENESS, is_missed
 from services.scheduler.ports import Claim, Store
 from services.scheduler.usecases.pace import Pace
+from services.scheduler.usecases.publish_several import bundles
 from services.scheduler.usecases.recording import record
 from services.scheduler.usecases.tasks import (
     CHECK_CHANNEL,
@@ -30,6 +32,9 @@ _TASKS = {
     _S.SCHEDULED: CONFIRM,
     _S.PUBLISHING: CONFIRM,
 }
+_LATE: Final = timedelta(minutes=1)
+# More would only wait in the queue.
+_MOST_BATCHES: Final = 5
 _OVERDUE = "its time passed more than 24 hours ago, so it was not sent; retry it to send it now"
 
 
@@ -45,20 +50,33 @@ class Tick:
     async def __call__(self) -> None:
         """One look; takes a bounded number of rows of each kind."""
         await self._miss_overdue()
-        for task, id in await self._claim():
+        claims = await self._claim()
+        announced = _announced(claims, self._clock.now())
+        for task, id in (*announced, *await self._others()):
             await self._queue.enqueue(task, id, QUEUE)
 
-    async def _claim(self) -> list[tuple[str, str]]:
+    async def _claim(self) -> list[Claim]:
+        """Whoever finds a full batch looks for more, so that a rush waits for no other look."""
+        limit = self._pace.claim_batch
+        claims: list[Claim] = []
+        for _ in range(_MOST_BATCHES):
+            now = self._clock.now()
+            async with self._store.changing() as tx:
+                found = await tx.publications.claim(now, now + self._pace.claim_lease, limit)
+                await tx.commit()
+            claims += found
+            if len(found) < limit:
+                break
+        return claims
+
+    async def _others(self) -> list[tuple[str, str]]:
         now, limit = self._clock.now(), self._pace.claim_batch
-        until = now + self._pace.claim_lease
+        again_at = now + self._pace.channel_check_every
         async with self._store.changing() as tx:
-            claims = await tx.publications.claim(now, until, limit)
-            again_at = now + self._pace.channel_check_every
             channels = await tx.channels.to_check(now, again_at, limit)
-            posts = await tx.posts.unprepared(now, until, limit)
+            posts = await tx.posts.unprepared(now, now + self._pace.claim_lease, limit)
             await tx.commit()
         return [
-            *_announced(claims),
             *((CHECK_CHANNEL, CHANNEL.format(*key)) for key in channels),
             *((PREPARE, POST.format(*key)) for key in posts),
         ]
@@ -89,11 +107,19 @@ def _missed(publication: Publication, now: datetime) -> Publication:
     return publication.moved(_S.MISSED, now, next_attempt_at=None, problem=Problem("OVERDUE", why))
 
 
-def _announced(claims: Sequence[Claim]) -> Iterator[tuple[str, str]]:
-    """A task for each claim, but only one for all that are asked for in one query."""
+def _announced(claims: Sequence[Claim], now: datetime) -> Iterator[tuple[str, str]]:
+    """The tasks for the claims; all that are asked for in one query are one task.
+
+    Of a bundle, nobody knows what goes out first, so what is late goes alone, oldest first.
+    """
+    due = [claim for claim in claims if _TASKS.get(claim.state) == PUBLISH]
+    late = [claim for claim in due if claim.due_at < now - _LATE]
+    yield from ((PUBLISH, each.publication) for each in sorted(late, key=lambda it: it.due_at))
+    on_time = [claim.publication for claim in due if claim.due_at >= now - _LATE]
+    yield from ((PUBLISH, bundle) for bundle in bundles(on_time))
     tasks = (
         (task, claim.batch if task == CONFIRM else claim.publication)
         for claim in claims
-        if (task := _TASKS.get(claim.state))
+        if (task := _TASKS.get(claim.state)) not in (None, PUBLISH)
     )
-    return iter(dict.fromkeys(tasks))
+    yield from dict.fromkeys(tasks)

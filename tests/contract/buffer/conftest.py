@@ -106,5 +106,6 @@ def mastodon(credentials: Credentials) -> Channel:
 
 @pytest.fixture
 def request_in_an_hour(media: MediaHost, time: Time) -> PublishRequest:
-    image = Image(media.address("/m/abc/1.jpg"), "a cat", "image/jpeg", 40, 1080, 1080)
+    address = media.address("/m/abc/1.jpg")
+    image = Image(address, "a cat", "image/jpeg", 40, 1080, 1080, token="abc")
     return PublishRequest("Morning light\n\n#cats", time.now() + timedelta(hours=1), (image,))

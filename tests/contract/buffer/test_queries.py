@@ -31,7 +31,7 @@ async def test_only_what_equals_the_request_is_found(
     time: Time,
 ) -> None:
     wanted = request_in_an_hour
-    other_image = replace(wanted.images[0], url=wanted.images[0].url + "?other")
+    other_image = replace(wanted.images[0], url=wanted.images[0].url.replace("abc", "xyz"))
     await publisher.submit(mastodon, wanted)
     await publisher.submit(instagram, replace(wanted, text="Something else"))
     await publisher.submit(instagram, replace(wanted, due_at=wanted.due_at + timedelta(seconds=2)))
@@ -90,6 +90,18 @@ async def test_a_picture_that_buffer_copied_does_not_contradict(
     submitted = await publisher.submit(instagram, request_in_an_hour)
     copied = [{"source": "https://uploads.example/x.jpg", "altText": ""}]
     await buffer.admin.change_post(submitted.provider_post_id, assets=copied)
+    assert len(await publisher.find(instagram, request_in_an_hour, time.now())) == 1
+
+
+async def test_another_address_of_the_same_picture_does_not_contradict(
+    publisher: BufferPublisher,
+    instagram: Channel,
+    request_in_an_hour: PublishRequest,
+    time: Time,
+) -> None:
+    [image] = request_in_an_hour.images
+    former = replace(image, url=image.url.replace("/1.jpg", "/2.jpg"))
+    await publisher.submit(instagram, replace(request_in_an_hour, images=(former,)))
     assert len(await publisher.find(instagram, request_in_an_hour, time.now())) == 1
 
 

@@ -73,7 +73,7 @@ def test_messages_are_json_as_google_defines_it(descriptor: Descriptor) -> None:
     kind = descriptors.message_class(descriptor)
 
     @given(messages(kind))
-    @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=6, suppress_health_check=list(HealthCheck))
     def check(value: Any) -> None:
         encoded = ENCODER.encode(value)
         expected = json_format.MessageToDict(value, always_print_fields_with_no_presence=True)

@@ -42,7 +42,6 @@ _HEADERS = st.dictionaries(
 )
 @settings(
     max_examples=300,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 async def test_never_a_500(

@@ -52,7 +52,7 @@ def _is_raw(binding: Binding) -> bool:
 @pytest.mark.parametrize(("binding", "router"), _cases())
 def test_requests_are_read_as_google_writes_them(binding: Binding, router: Router) -> None:
     @given(_requests(binding))
-    @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=10, suppress_health_check=list(HealthCheck))
     def check(request: Any) -> None:
         path, query, body = _transcode(binding, request)
         match = router.match(binding.http_method, path)

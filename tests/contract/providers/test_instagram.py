@@ -49,6 +49,17 @@ async def test_a_container_that_takes_minutes_is_used_by_the_next_attempt(
     assert len(server.containers) == 1
 
 
+async def test_a_container_that_is_finished_and_not_there_yet_is_published_later(
+    worker: Worker, server: InstagramStandIn
+) -> None:
+    """Its state says FINISHED, and publishing it 9007."""
+    server.settings.hesitates = 2
+    id = await worker.publish()
+    assert [media.id for media in server.live] == [id]
+    assert worker.failures == [FailureKind.NOT_READY] * 2
+    assert len(server.containers) == 1
+
+
 async def test_a_container_that_was_published_is_not_published_again(
     worker: Worker, server: InstagramStandIn
 ) -> None:

@@ -84,6 +84,15 @@ async def test_a_receiver_that_is_gone_stops_the_channel(
     assert "no more messages" in outcome.message
 
 
+async def test_a_message_that_is_in_flight_is_asked_about_again(
+    worker: Worker, receiver: WebhookStandIn
+) -> None:
+    receiver.fault("refuse", status=409)
+    id = await worker.publish()
+    assert list(receiver.posts) == [id]
+    assert worker.failures == [FailureKind.UNKNOWN]
+
+
 async def test_a_redirect_is_not_followed(worker: Worker, receiver: WebhookStandIn) -> None:
     receiver.fault("refuse", status=307)
     outcome = await worker.publish()

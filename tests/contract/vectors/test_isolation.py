@@ -20,9 +20,7 @@ def row(numbers: list[float]) -> Floats:
     return np.resize(np.array(numbers, np.float32), DIMENSION)
 
 
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(entries=ENTRIES, query=VECTORS)
 async def test_search_stays_within_the_persona(
     index: QdrantIndex,

@@ -14,7 +14,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from libs.errors import Conflict, FailedPrecondition, InvalidArgument, NotFound
-from services.catalog.domain.photo import Embedding, EmbeddingState, Usage
+from services.catalog.domain.photo import Embedding, EmbeddingState, PostUse, Usage
 from tests.integration.catalog.library import Library
 
 Photo = photo_pb2.Photo
@@ -297,11 +297,19 @@ async def test_move_stays_in_the_persona(lib: Library) -> None:
 
 
 async def test_delete_is_refused_while_a_post_uses_the_photo(lib: Library) -> None:
-    _, pillar = await lib.place()
+    persona, pillar = await lib.place()
     photo = await lib.shelve(pillar, usage=Usage.SCHEDULED)
     with pytest.raises(FailedPrecondition) as raised:
         await lib.stub.DeletePhoto(pb.DeletePhotoRequest(name=photo.name))
     assert raised.value.reason == "PHOTO_IN_USE"
+    used = await lib.shelve(pillar, usage=Usage.SCHEDULED)
+    post = f"{persona}/posts/{uuid.uuid4()}"
+    async with lib.catalog.changing() as tx:
+        await tx.photos.use(used.id, post, PostUse("SCHEDULED"), 1)
+        await tx.commit()
+    with pytest.raises(FailedPrecondition) as raised:
+        await lib.stub.DeletePhoto(pb.DeletePhotoRequest(name=used.name))
+    assert raised.value.metadata["posts"] == post
     free = await lib.shelve(pillar, usage=Usage.POSTED, posted_time=lib.clock.now())
     request = pb.DeletePhotoRequest(name=free.name, request_id=str(uuid.uuid4()))
     for _ in range(2):

@@ -54,7 +54,6 @@ UPDATES = [name for name, m in METHODS.items() if "update_mask" in m.input_type.
 
 several = settings(
     max_examples=6,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     # Each example talks to a real server: a failure is small enough as it is.
     phases=[Phase.explicit, Phase.reuse, Phase.generate],

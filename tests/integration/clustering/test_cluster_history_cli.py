@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from colonnade.clustering.v1 import clustering_service_pb2 as api
+from colonnade.clustering.v1.clustering_run_pb2 import ClusteringRun
 from colonnade.clustering.v1.clustering_service_pb2_grpc import (
     add_ClusteringServiceServicer_to_server,
 )
@@ -270,7 +271,10 @@ async def test_all_scopes_are_those_that_have_items(
     file = str(tmp_path / "backfill.json")
     done = await shell.json("backfill", "--all", "--rate", "100000", "--checkpoint", file)
     assert done["scopes"] == [desk.scope]
-    assert await _runs(suite, desk.scope) == [done["runs"][desk.scope]]
+    (name,) = await _runs(suite, desk.scope)
+    assert name == done["runs"][desk.scope]
+    run = await suite.clustering.GetClusteringRun(api.GetClusteringRunRequest(name=name))
+    assert run.trigger == ClusteringRun.TRIGGER_BACKFILL
 
 
 async def _at_once() -> None:

@@ -18,6 +18,7 @@ from libs.errors import (
     AlreadyExists,
     ColonnadeError,
     FailedPrecondition,
+    Internal,
     InvalidArgument,
     NotFound,
     Unavailable,
@@ -27,6 +28,7 @@ from libs.lease import LeaseLost
 from libs.vectors.index import VectorFilter, VectorIndex
 from services.clustering.repository import generations as repository
 from services.clustering.usecases.attempt import Worker
+from services.clustering.usecases.dispatching import ROUNDS
 from services.clustering.usecases.dropping import drop_generations, other_default
 from services.clustering.usecases.filling import FILL_TASK, fill_generation, waiting_generations
 from services.clustering.usecases.telling import TELL_TASK, untold_generations
@@ -40,6 +42,7 @@ from tests.support.clustering.photos import (
     axis,
     created,
     deleted,
+    key_of,
     subject,
     tilted,
 )
@@ -275,6 +278,22 @@ async def test_while_the_embedding_service_is_away_filling_waits(
     await change(database, "UPDATE collections SET lease_expire_time = now()")
     assert await waiting_generations(desk.store) == [id_of(made)]
     assert (await models.fill(made)).state == STATE.STATE_READY
+
+
+async def test_photos_on_which_the_service_breaks_are_given_up_though_no_other_passes(
+    desk: Desk, models: Models, database: Database
+) -> None:
+    photos = await desk.arrive(subject(0, 3))
+    models.remodel({photo: Internal("unplanned") for photo in photos})
+    made = await models.create()
+    for _ in range(ROUNDS):
+        # It may be the fault of the service, and be over the next time.
+        assert (await models.fill(made)).state == STATE.STATE_FILLING
+        await change(database, "UPDATE collections SET lease_expire_time = now()")
+    filled = await models.fill(made)
+    assert filled.state == STATE.STATE_READY
+    assert counts(filled) == (3, 0, 3, 0)
+    assert desk.embedder.calls[-3:] == [[key_of(photo)] for photo in sorted(photos)]
 
 
 async def test_a_model_that_is_gone_for_a_moment_is_waited_for(

@@ -14,7 +14,8 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from libs.errors import FailedPrecondition, NotFound
-from services.clustering.adapters import IndexVectors
+from services.clustering.adapters import BlobSnapshots, IndexVectors
+from services.clustering.algorithms.params import Params
 from services.clustering.module import INSIGHT
 from services.clustering.servicers.insight import InsightServicer
 from services.clustering.usecases.insight import Looker
@@ -24,8 +25,9 @@ from tests.support.rpc import serve
 
 
 @pytest.fixture
-async def insight(store, index, pool, clock) -> AsyncIterator[InsightServiceStub]:
-    servicer = InsightServicer(Looker(store, IndexVectors(index), pool, clock))
+async def insight(store, index, blobs, pool, clock) -> AsyncIterator[InsightServiceStub]:
+    looker = Looker(store, IndexVectors(index), BlobSnapshots(blobs), pool, clock, Params())
+    servicer = InsightServicer(looker)
     register = add_InsightServiceServicer_to_server
     async with serve(servicer, INSIGHT, register, InsightServiceStub) as stub:
         yield stub

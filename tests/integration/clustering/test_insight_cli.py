@@ -1,4 +1,4 @@
-"""``colonnade clusters analyze`` and ``heroes`` against the service, as people type them."""
+"""``colonnade clusters analyze``, ``heroes`` and ``of`` against the service, as typed by people."""
 
 import asyncio
 import json
@@ -18,11 +18,13 @@ from cli.main import app
 from libs.rpc.auth import Authenticator
 from libs.rpc.server import RpcServer
 from libs.telemetry import Metrics
-from services.clustering.adapters import IndexVectors
+from services.clustering.adapters import BlobSnapshots, IndexVectors
+from services.clustering.algorithms.params import Params
 from services.clustering.module import INSIGHT
 from services.clustering.servicers.insight import InsightServicer
 from services.clustering.usecases.insight import Looker
 from tests.support.clustering.photos import subject
+from tests.support.clustering.runs import cluster
 from tests.support.clustering.studio import nobody
 
 WIDTH = 80
@@ -31,9 +33,10 @@ Shell = Callable[..., Awaitable[str]]
 
 @pytest.fixture
 async def shell(
-    store, index, pool, clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store, index, blobs, pool, clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Shell]:
-    servicer = InsightServicer(Looker(store, IndexVectors(index), pool, clock))
+    looker = Looker(store, IndexVectors(index), BlobSnapshots(blobs), pool, clock, Params())
+    servicer = InsightServicer(looker)
     server = RpcServer(Authenticator(), Metrics().rpc)
     server.add(INSIGHT, add_InsightServiceServicer_to_server, servicer)
     address = f"unix:{tmp_path / 'clustering.sock'}"
@@ -74,6 +77,23 @@ async def test_people_and_programs_see_what_was_found(shell: Shell, desk, studio
     chosen = json.loads(await shell("heroes", mixed.name, "--json"))
     assert len(chosen["heroes"]) == 5
     assert "not found" in await shell("analyze", nobody(desk.scope).name, code=1)
+
+
+async def test_people_and_programs_see_where_an_item_belongs(
+    shell: Shell, desk, worker, studio
+) -> None:
+    photos = await desk.arrive([*subject(0, 10), *subject(1, 10), *subject(2, 10)])
+    await cluster(worker, desk.scope)
+    told = await shell("of", photos[0], "--limit", "2")
+    assert told.count("(10 members)") == 2
+    assert told.count("is here") == 1
+    assert "no cluster" in told
+    found: Any = json.loads(await shell("of", photos[0], "--json"))
+    assert found["clusters"][0]["cluster"] == found["cluster"]
+    made = await studio.create("By hand")
+    await studio.add(made, photos[0])
+    assert "where a person put it" in await shell("of", photos[0])
+    assert "not found" in await shell("of", f"{desk.scope}/photos/{made.name[-36:]}", code=1)
 
 
 def test_a_digest_is_shown_with_its_issue(capsys: pytest.CaptureFixture[str]) -> None:

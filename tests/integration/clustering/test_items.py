@@ -606,10 +606,13 @@ async def test_what_was_opened_and_grouped_again_stays(
         await items.CloseItem(api.CloseItemRequest(name=name))
         await items.ReopenItem(api.ReopenItemRequest(name=name))
     await desk.embed(Modality.TEXTS)
+    async with desk.store.read() as tx:
+        assert [left.item for left in await tx.departures.waiting(P)] == sorted(names)
     # As if a run had grouped the first.
     await change(
         database, "UPDATE item_vectors SET grouped = true WHERE item = :name", name=names[0]
     )
+    await change(database, "DELETE FROM departures WHERE item = :name", name=names[0])
 
     assert await leave_clusters(desk.store, desk.index, clock) == 2
 
@@ -713,3 +716,18 @@ async def test_a_request_takes_few_statements_however_many_items(
         with statements() as sent:
             await call()
         assert len(sent) <= most, sent
+
+
+async def test_a_zero_character_costs_its_own_item_only(items: ItemServiceStub) -> None:
+    spoiled = [
+        issue(2, body="a\0b"),
+        Item(source="notes", title="c", metadata={"a": "b\0"}),
+        Item(source="notes", title="d", url="https://x\0"),
+    ]
+    good, *bad = await batch(items, issue(1), *spoiled)
+    assert outcomes([good]) == ["CREATED"]
+    assert [result.status.code for result in bad] == [3, 3, 3]
+    assert "items[1].body" in bad[0].status.message
+    assert "items[2].metadata" in bad[1].status.message
+    assert "items[3].url" in bad[2].status.message
+    assert await listed(items) == ["Upload 1 stops"]

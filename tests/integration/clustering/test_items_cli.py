@@ -177,7 +177,7 @@ async def test_a_zero_character_or_an_impossible_time_costs_one_line_only(
     report = await shell.json("items", "import", "lumen", "-", code=1, stdin=given)
     assert report["created"] == 2
     assert [each["place"] for each in report["refused"]] == ["line 2", "line 3", "line 4"]
-    assert "body holds the character U+0000" in report["refused"][0]["why"]
+    assert "body: holds the character U+0000" in report["refused"][0]["why"]
     file = tmp_path / "dump.json"
     file.write_text(
         json.dumps(

@@ -24,6 +24,7 @@ from services.clustering.usecases.history import (
     forget_staged,
     prune_history,
 )
+from services.clustering.usecases.orphans import forget_orphans
 from services.clustering.usecases.run_once import run_clustering_once
 from services.clustering.usecases.runs import cancel_run, run_name
 from tests.support.clock import FakeClock
@@ -223,3 +224,46 @@ async def test_each_scope_is_pruned_by_itself(
     await change(database, "DELETE FROM versions WHERE scope = 'personas/another' AND version = 3")
     gone = await prune_history(store, worker.snapshots, clock, older=timedelta(days=9))
     assert (gone.versions, gone.clusters) == (0, 1)
+
+
+async def test_what_a_killed_worker_had_just_written_goes_when_its_run_has_ended(
+    found: list[Cluster],
+    desk: Desk,
+    worker: Worker,
+    store: PostgresStore,
+    blobs: ObjectBlobs,
+    database: Database,
+    tmp_path: Path,
+) -> None:
+    assert found
+    (kept,) = memories(tmp_path)
+    await desk.arrive(subject(3, 8))
+    killed = await ask(store, desk.scope, Mode.REFIT)
+
+    class Killed:
+        """Everything that is said to the store after the memory was written is lost."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(worker.snapshots, name)
+
+        async def save(self, key: str, data: bytes) -> None:
+            await worker.snapshots.save(key, data)
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await run_clustering_once(replace(worker, snapshots=cast(Any, Killed())), killed.id)
+    await blobs.put(f"clustering/{desk.scope}/shards/{killed.id}/part-1.npz", b"part")
+    await blobs.put("clustering/notes.txt", b"of somebody else")
+    assert len(memories(tmp_path)) == 3
+    assert await forget_orphans(store, worker.snapshots) == 0, "its run goes on with another worker"
+    await change(
+        database,
+        "UPDATE runs SET lease_expire_time = now() - interval '1 second' WHERE state = 'running'",
+    )
+    done = await run_clustering_once(worker, killed.id)
+    assert done is not None and done.version == 2
+    assert await forget_orphans(store, worker.snapshots) == 2
+    (newest,) = memories(tmp_path)
+    assert newest.name in (await keys(database))[0] and newest != kept
+    assert await blobs.exists("clustering/notes.txt")
+    assert await forget_orphans(store, worker.snapshots) == 0

@@ -19,14 +19,16 @@ from services.clustering.domain.run import Mode
 from services.clustering.repository.store import PostgresStore
 from services.clustering.usecases.attempt import Attempt, Cancelled, Sharding, Worker
 from services.clustering.usecases.runs import cancel_run, run_name
+from services.clustering.usecases.shard_work import (
+    help_with_shards,
+    waiting_shards,
+    work_on_shard,
+)
 from services.clustering.usecases.shards import (
     LargeFit,
     fit_in_shards,
     forget_left_shards,
     forget_shards,
-    help_with_shards,
-    waiting_shards,
-    work_on_shard,
 )
 from tests.support.clustering.bulk import fill_index, fill_tables, points_like
 from tests.support.clustering.fakes import MemoryQueue

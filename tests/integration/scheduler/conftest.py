@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -7,7 +7,9 @@ import pytest_asyncio
 from libs.db.migrate import upgrade
 from services.scheduler.deps import MIGRATIONS
 from tests.support.engines import Databases
+from tests.support.scheduler_sites import KINDS, Site
 from tests.support.scheduler_world import Stage, World, open_stage, open_world
+from tests.support.stand_ins import StandIn
 
 
 @pytest.fixture(scope="package")
@@ -28,3 +30,24 @@ async def stage(scheduler_url: str) -> AsyncIterator[Stage]:
 async def world(stage: Stage, tmp_path: Path) -> AsyncIterator[World]:
     async with open_world(stage, tmp_path) as world:
         yield world
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
+async def stand_ins() -> AsyncIterator[dict[str, StandIn]]:
+    running = {name: kind.stand_in() for name, kind in KINDS.items()}
+    for stand_in in running.values():
+        await stand_in.__aenter__()
+    yield running
+    for stand_in in running.values():
+        await stand_in.__aexit__(None, None, None)
+
+
+@pytest.fixture
+def site(world: World, stand_ins: dict[str, StandIn]) -> Callable[[str], Site]:
+    def open_site(name: str) -> Site:
+        stand_in = stand_ins[name]
+        stand_in.reset()
+        world.stand_ins.append(stand_in)
+        return Site(world, KINDS[name], stand_in)
+
+    return open_site

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from colonnade.catalog.v1.persona_pb2 import CaptionConfig, HashtagStrategy, Persona
 from colonnade.scheduler.v1 import caption_service_pb2 as pb
+from colonnade.scheduler.v1 import post_pb2 as scheduler
 from colonnade.scheduler.v1.caption_service_pb2_grpc import (
     CaptionServiceStub,
     add_CaptionServiceServicer_to_server,
@@ -19,6 +20,7 @@ from colonnade.scheduler.v1.planner_service_pb2_grpc import (
     add_PlannerServiceServicer_to_server,
 )
 from colonnade.scheduler.v1.post_pb2 import Post
+from colonnade.scheduler.v1.scheduler_service_pb2 import BatchCreatePostsRequest
 
 from libs.errors import InvalidArgument, NotFound, Unavailable
 from libs.llm.settings import LanguageModelSettings
@@ -182,6 +184,32 @@ async def test_what_is_wrong_is_named(world: World) -> None:
         world.catalog.is_down = True
         with pytest.raises(Unavailable):
             await stub.SuggestCaptions(pb.SuggestCaptionsRequest(photo=photo))
+
+
+async def test_posts_of_a_batch_get_texts_where_that_is_asked_for(world: World) -> None:
+    plain = dressed(world)
+    said = world.catalog.add_photo(caption="What a person wrote.")
+    given = world.catalog.add_photo()
+    gone = f"{NORA}/photos/00000000-0000-0000-0000-000000000000"
+    await world.connect_both()
+    wanted = [
+        *(scheduler.BatchPost(photo=photo) for photo in (plain, said, gone)),
+        scheduler.BatchPost(photo=given, caption="Mine.", hashtags=["own"]),
+    ]
+    request = BatchCreatePostsRequest(parent=NORA, posts=wanted, compose=True)
+    results = (await world.stub.BatchCreatePosts(request)).results
+    assert [bool(result.status.code) for result in results] == [False, False, True, False]
+    posts = {result.photo: result.post for result in results}
+    assert posts[plain].caption
+    assert posts[said].caption == "What a person wrote."
+    for photo in (plain, said):
+        assert posts[photo].hashtags[0].removeprefix("#") == "nora"
+        assert len(posts[photo].final_text) <= 500
+    assert (posts[given].caption, list(posts[given].hashtags)) == ("Mine.", ["own"])
+    bare = world.catalog.add_photo(caption="Not asked for.")
+    request = BatchCreatePostsRequest(parent=NORA, posts=[scheduler.BatchPost(photo=bare)])
+    [result] = (await world.stub.BatchCreatePosts(request)).results
+    assert (result.post.caption, list(result.post.hashtags)) == ("", [])
 
 
 async def test_planned_posts_get_texts_that_their_networks_take(world: World) -> None:

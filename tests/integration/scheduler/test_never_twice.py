@@ -243,7 +243,8 @@ async def test_four_workers_and_doubled_messages_send_sixty_posts_once_each(worl
     queues = [ListedQueue() for _ in range(4)]
     workers = [worker(world, queue=queue) for queue in queues]
     await asyncio.gather(*(tasks[TICK]() for tasks in workers))
-    announced = [id for queue in queues for task, id in queue.waiting if task == PUBLISH]
+    bundles = [ids for queue in queues for task, ids in queue.waiting if task == PUBLISH]
+    announced = [id for bundle in bundles for id in bundle.split()]
     assert sorted(announced) == sorted(set(announced))
     assert len(announced) == 60
 

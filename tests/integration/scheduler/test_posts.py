@@ -13,6 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from libs.errors import (
     AlreadyExists,
+    DeadlineExceeded,
     FailedPrecondition,
     InvalidArgument,
     NotFound,
@@ -327,6 +328,16 @@ async def test_a_retry_needs_something_to_retry_and_the_right_to_it(world: World
     await world.buffer.admin.change_settings(scheduledPosts=10)
     assert "scheduler.publish" not in await world.work()
     await world.advance(2 * 3600)
+    await world.pass_time(60)
+    assert (await world.get(post)).state == Post.STATE_POSTED
+
+
+async def test_a_watcher_whose_time_is_up_leaves_the_post_to_its_way(world: World) -> None:
+    await world.connect()
+    post = await world.schedule(after=0)
+    watching = world.stub.WatchPost(pb.WatchPostRequest(name=post.name), timeout=0.2)
+    with pytest.raises(DeadlineExceeded):
+        [response async for response in watching]
     await world.pass_time(60)
     assert (await world.get(post)).state == Post.STATE_POSTED
 

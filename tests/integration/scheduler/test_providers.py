@@ -1,11 +1,9 @@
 """Every provider behind the whole scheduler: connected, published on, in doubt, mended."""
 
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from colonnade.scheduler.v1 import scheduler_service_pb2 as pb
 from colonnade.scheduler.v1.channel_pb2 import Channel
 from colonnade.scheduler.v1.post_pb2 import Post, Publication
@@ -15,101 +13,13 @@ from libs.errors import AlreadyExists, FailedPrecondition
 from services.scheduler.channel_metrics import ChannelMetrics
 from services.scheduler.domain.channel import Provider
 from services.scheduler.usecases.tasks import RENEW_TOKENS
-from tests.support import bluesky, instagram, mastodon, postiz, webhook
+from tests.support.scheduler_sites import KINDS, Site
 from tests.support.scheduler_world import World
-from tests.support.stand_ins import StandIn
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 
-@dataclass(frozen=True)
-class Kind:
-    """A provider: its stand-in, and what one connects an account with."""
-
-    stand_in: Callable[[], Any]
-    provider: Channel.Provider
-    account: str
-    token: str
-    service: str
-
-
-KINDS = {
-    "mastodon": Kind(
-        mastodon.MastodonStandIn, Channel.PROVIDER_MASTODON, "@nora", mastodon.TOKEN, "mastodon"
-    ),
-    "bluesky": Kind(
-        bluesky.BlueskyStandIn,
-        Channel.PROVIDER_BLUESKY,
-        bluesky.HANDLE,
-        bluesky.APP_PASSWORD,
-        "bluesky",
-    ),
-    "webhook": Kind(
-        webhook.WebhookStandIn, Channel.PROVIDER_WEBHOOK, webhook.ACCOUNT, webhook.SECRET, "webhook"
-    ),
-    "postiz": Kind(
-        postiz.PostizStandIn,
-        Channel.PROVIDER_POSTIZ,
-        postiz.MASTODON_ID,
-        postiz.KEY,
-        "mastodon",
-    ),
-    "instagram": Kind(
-        instagram.InstagramStandIn,
-        Channel.PROVIDER_INSTAGRAM,
-        instagram.ACCOUNT_ID,
-        instagram.TOKEN,
-        "instagram",
-    ),
-}
 ALL = pytest.mark.parametrize("name", sorted(KINDS))
-
-
-@dataclass
-class Site:
-    """A running stand-in, and the channel that is connected to it."""
-
-    world: World
-    kind: Kind
-    stand_in: Any
-
-    async def connect(self, **fields: Any) -> Channel:
-        channel = Channel(
-            provider=self.kind.provider,
-            provider_channel_id=fields.pop("account", self.kind.account),
-            access_token=fields.pop("token", self.kind.token),
-            endpoint=self.stand_in.url,
-            display_name="Site",
-        )
-        request = pb.CreateChannelRequest(parent="personas/nora", channel=channel, **fields)
-        return await self.world.stub.CreateChannel(request)
-
-    @property
-    def posts(self) -> int:
-        """How many posts people see."""
-        seen = self.stand_in
-        return len(seen.posts if isinstance(seen, webhook.WebhookStandIn) else seen.live)
-
-
-@pytest_asyncio.fixture(scope="package", loop_scope="package")
-async def stand_ins() -> AsyncIterator[dict[str, StandIn]]:
-    running = {name: kind.stand_in() for name, kind in KINDS.items()}
-    for stand_in in running.values():
-        await stand_in.__aenter__()
-    yield running
-    for stand_in in running.values():
-        await stand_in.__aexit__(None, None, None)
-
-
-@pytest.fixture
-def site(world: World, stand_ins: dict[str, StandIn]) -> Callable[[str], Site]:
-    def open_site(name: str) -> Site:
-        stand_in = stand_ins[name]
-        stand_in.reset()
-        world.stand_ins.append(stand_in)
-        return Site(world, KINDS[name], stand_in)
-
-    return open_site
 
 
 async def only(world: World, post: Post) -> Publication:

@@ -49,6 +49,7 @@ class BlueskyStandIn(StandIn):
         self.records: dict[str, dict[str, Any]] = {}
         self.blobs: dict[str, Blob] = {}
         self.commits = 0
+        self.counts: dict[str, dict[str, int]] = {}
         self.quotas = {
             "sessions": Quota(30, 300),
             "writes": Quota(1666, 3600),
@@ -65,6 +66,9 @@ class BlueskyStandIn(StandIn):
             self._route("POST", "repo.putRecord", "publish", self._signed_in(self.put)),
             self._route("POST", "repo.deleteRecord", "delete", self._signed_in(self.delete)),
             self._route("GET", "repo.getRecord", "get", self.get),
+            self.route(
+                "GET", "/xrpc/app.bsky.feed.getPosts", "views", self._signed_in(self.get_views)
+            ),
         ]
 
     def _route(self, method: str, name: str, operation: str, handler: Handler) -> Route:
@@ -83,6 +87,10 @@ class BlueskyStandIn(StandIn):
     def remove(self, uri: str) -> None:
         """What a person does who deletes a post in the app."""
         del self.records[uri.rpartition("/")[2]]
+
+    def edit(self, uri: str, text: str) -> None:
+        """What another program does that puts another record in the place of a post."""
+        self.records[uri.rpartition("/")[2]]["text"] = text
 
     def end_sessions(self) -> None:
         """All access tokens are too old from now on."""
@@ -204,6 +212,19 @@ class BlueskyStandIn(StandIn):
         if record is None:
             return _error(400, "RecordNotFound", f"Could not locate record: {_uri(rkey)}")
         return JSONResponse({"uri": _uri(rkey), "cid": _cid(record), "value": record})
+
+    async def get_views(self, request: Request) -> Response:
+        """Posts with their counts, by address; ``counts`` says which have another than 0."""
+        uris = request.query_params.getlist("uris")
+        if len(uris) > 25:
+            return _error(400, "InvalidRequest", "uris must not have more than 25 elements")
+        none = {"likeCount": 0, "replyCount": 0, "repostCount": 0, "quoteCount": 0}
+        found = [(uri, self.live[uri]) for uri in uris if uri in self.live]
+        views = [
+            {"uri": uri, "cid": _cid(record), "record": record, **none, **self.counts.get(uri, {})}
+            for uri, record in found
+        ]
+        return JSONResponse({"posts": views})
 
 
 def _bearer(request: Request) -> str:

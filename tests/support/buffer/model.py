@@ -60,6 +60,8 @@ class Post:
     error: dict[str, str] | None = None
     assets: list[dict[str, str]] = field(default_factory=list)
     metadata: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    metricsUpdatedAt: str | None = None
     fetched: list[dict[str, Any]] = field(default_factory=list)
 
 

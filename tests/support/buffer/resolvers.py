@@ -183,6 +183,7 @@ class Root:
             "sharedNow": post.shareMode == "shareNow",
             "via": "buffer",
             "assets": [_wire_asset(asset) for asset in post.assets],
+            "metrics": [_wire_metric(*metric) for metric in post.metrics.items()],
         }
 
 
@@ -208,6 +209,11 @@ def _wire_asset(asset: Mapping[str, str]) -> dict[str, Any]:
         "type": "image",
         "image": {"altText": asset["altText"], "width": 1080, "height": 1080, "isAnimated": False},
     }
+
+
+def _wire_metric(type: str, value: float) -> dict[str, Any]:
+    unit = "percentage" if type == "engagementRate" else "count"
+    return {"type": type, "name": type, "description": type, "unit": unit, "value": value}
 
 
 def _not_found(message: str) -> GraphQLError:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from libs.blobs.objects import ObjectBlobs
 from libs.image_hash import hash_of
+from services.clustering.domain.verdict import Thresholds
 from services.clustering.ports import Embedded
 from services.clustering.usecases.comparing import Eyes, compare_new, hash_missing
 from tests.support.clustering.desk import Desk
@@ -19,7 +20,6 @@ from tests.support.clustering.fakes import FakeEmbedder
 from tests.support.clustering.photos import DIMENSION, Vector, created, key_of
 from tests.support.scenes import jpeg
 
-DISTANCE = 36
 _ENOUGH = 100
 
 
@@ -89,7 +89,7 @@ class Gallery:
         later = timedelta(days=-1000)  # however new a photo is
         store, clock = self.desk.store, self.desk.clock
         assert not await hash_missing(store, self.eyes, clock, older=later, batches=_ENOUGH)
-        assert not await compare_new(store, self.eyes, max_distance=DISTANCE, batches=_ENOUGH)
+        assert not await compare_new(store, self.eyes, Thresholds(), batches=_ENOUGH)
 
     async def sets(self, scope: str = "", **asked: Any) -> list[DuplicateSet]:
         """All sets, page by page."""

@@ -25,6 +25,7 @@ from services.clustering.domain.item import (
 )
 from services.clustering.domain.run import Run, RunState
 from services.clustering.domain.scene import Candidate
+from services.clustering.domain.verdict import Verdict
 
 _LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -412,6 +413,9 @@ class _Announcements:
 
     def embedding_failed(self, item: Item, reason: str, message: str) -> None:
         self._data.told.append(("photo.embedding_failed", item.name, reason))
+
+    def copies_found(self, photo: str, copies: Mapping[str, Verdict], version: int) -> None:
+        self._data.told.append(("photo.copies_found", photo, str(version)))
 
     def clusters_updated(self, scope: str, version: int) -> None:
         self._data.told.append(("clusters.updated", scope, str(version)))

@@ -14,6 +14,7 @@ from services.clustering.tables import metadata, support
 _PAYLOADS: dict[str, type[Message]] = {
     "photo.embedded": event_pb2.PhotoEmbedded,
     "photo.embedding_failed": event_pb2.PhotoEmbeddingFailed,
+    "photo.copies_found": event_pb2.PhotoCopiesFound,
     "clusters.updated": event_pb2.ClustersUpdated,
 }
 

@@ -39,19 +39,22 @@ class Media:
     caption: str
     alt_text: str
     published_at: datetime
+    insights: dict[str, int] | None = None
 
 
 @dataclass
 class Settings:
     """``process_seconds``: how long a picture is processed. ``denies``: ids it says are not there,
     though they are. ``breaks``: ids of which it tells nonsense. ``leaves_out``: what a
-    container has not, instead of refusing to be asked for it."""
+    container has not, instead of refusing to be asked for it. ``hesitates``: so many times
+    a finished container cannot be published yet."""
 
     process_seconds: float = 0.0
     quota: int = 50
     denies: frozenset[str] = frozenset()
     breaks: frozenset[str] = frozenset()
     leaves_out: bool = False
+    hesitates: int = 0
 
 
 class InstagramStandIn(StandIn):
@@ -74,6 +77,7 @@ class InstagramStandIn(StandIn):
             self._route(
                 "GET", "/{version}/{account}/content_publishing_limit", "quota", self.get_quota
             ),
+            self._route("GET", "/{version}/{id}/insights", "insights", self.get_insights),
             self._route("GET", "/{version}/{id}", "get", self.get),
         ]
 
@@ -88,6 +92,10 @@ class InstagramStandIn(StandIn):
     def remove(self, id: str) -> None:
         """What a person does who deletes a post in the app."""
         del self.media[id]
+
+    def edit(self, id: str, text: str) -> None:
+        """What a person does who edits a caption in the app."""
+        self.media[id].caption = text
 
     def too_many(self, seconds: float) -> Response:
         response = _error(400, 4, "Application request limit reached")
@@ -139,6 +147,9 @@ class InstagramStandIn(StandIn):
         if container is None:
             return _error(400, 100, "Object does not exist", 33)
         state = self._state(container)
+        if self.settings.hesitates and state == "FINISHED":
+            self.settings.hesitates -= 1
+            state = "IN_PROGRESS"
         if state == "IN_PROGRESS":
             return _error(400, 9007, "Media ID is not available", 2207027)
         if state != "FINISHED":
@@ -178,6 +189,21 @@ class InstagramStandIn(StandIn):
         found = sorted(self.media.values(), key=lambda m: m.published_at, reverse=True)
         limit = int(request.query_params.get("limit", "25"))
         return JSONResponse({"data": [self._media(media) for media in found[:limit]]})
+
+    async def get_insights(self, request: Request) -> Response:
+        """What ``insights`` of the media holds; None: too few people saw it."""
+        id, wanted = request.path_params["id"], request.query_params.get("metric", "").split(",")
+        media = self.media.get(id)
+        if media is None or id in self.settings.denies:
+            return _error(400, 100, "Unsupported get request. Object does not exist", 33)
+        if media.insights is None:
+            return _error(400, 10, "(#10) Not enough viewers for the media to show insights")
+        data = [
+            {"name": name, "period": "lifetime", "values": [{"value": value}], "id": id}
+            for name, value in media.insights.items()
+            if name in wanted
+        ]
+        return JSONResponse({"data": data})
 
     def _state(self, container: Container) -> str:
         now = self.clock.now()

@@ -44,6 +44,9 @@ class Status:
     media: list[Media]
     visibility: str
     is_deleted: bool = False
+    favourites: int = 0
+    reblogs: int = 0
+    replies: int = 0
 
 
 @dataclass
@@ -103,6 +106,10 @@ class MastodonStandIn(StandIn):
     def remove(self, id: str) -> None:
         """What a person does who deletes a post on the server's own pages."""
         self.statuses[id].is_deleted = True
+
+    def edit(self, id: str, text: str) -> None:
+        """What a person does who edits a post on the server's own pages."""
+        self.statuses[id].text = text
 
     def group_of(self, operation: str) -> str:
         return "media" if operation == "upload" else "all"
@@ -252,12 +259,15 @@ class MastodonStandIn(StandIn):
             "uri": f"{self.url}/users/nora/statuses/{status.id}",
             "url": f"{self.url}/@nora/{status.id}",
             "visibility": status.visibility,
-            "content": _markup(status.text),
+            "favourites_count": status.favourites,
+            "reblogs_count": status.reblogs,
+            "replies_count": status.replies,
+            "content": markup(status.text),
             "media_attachments": [self._media(media) for media in status.media],
         }
 
 
-def _markup(text: str) -> str:
+def markup(text: str) -> str:
     """The HTML that the server makes of a text."""
     escaped = html.escape(text, quote=False)
     linked = _LINK.sub(_link, escaped)

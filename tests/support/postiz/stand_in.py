@@ -97,6 +97,10 @@ class PostizStandIn(StandIn):
         """What a person does who deletes a post on the server's own pages."""
         del self._posts[id]
 
+    def edit(self, id: str, text: str) -> None:
+        """What a person does who edits a post on the server's own pages."""
+        self._posts[id].content = text
+
     def group_of(self, operation: str) -> str:
         return "posts" if operation == "draft" else ""
 

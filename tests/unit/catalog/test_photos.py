@@ -10,6 +10,7 @@ from services.catalog.domain.blobs import digest_in, original_key, publish_key, 
 from services.catalog.domain.measures import Measure
 from services.catalog.domain.photo import (
     Photo,
+    PhotoPost,
     Picture,
     PostUse,
     Rights,
@@ -52,6 +53,20 @@ def test_scheduled_photos_cannot_be_deleted() -> None:
     with pytest.raises(FailedPrecondition) as raised:
         check_unneeded(replace(PHOTO, usage=Usage.SCHEDULED))
     assert raised.value.reason == "PHOTO_IN_USE"
+
+
+def test_the_posts_that_keep_a_photo_are_named() -> None:
+    posts = (
+        PhotoPost("personas/nora/posts/3", "SCHEDULED"),
+        PhotoPost("personas/nora/posts/2", "POSTED", EARLIER),
+        PhotoPost("personas/nora/posts/1", "CANCELLED"),
+        PhotoPost("personas/nora/posts/0", "FAILED"),
+    )
+    with pytest.raises(FailedPrecondition) as raised:
+        check_unneeded(replace(PHOTO, usage=Usage.SCHEDULED, posts=posts))
+    waiting = ["personas/nora/posts/3", "personas/nora/posts/0"]
+    assert raised.value.metadata == {"photo": PHOTO.name, "posts": ",".join(waiting)}
+    assert ", ".join(waiting) in raised.value.message
 
 
 def test_rights_must_leave_some_time() -> None:

@@ -145,7 +145,7 @@ def test_votes_on_candidates_that_are_out_say_something_of_the_others() -> None:
     assert standing(contestants, known, CONFIDENCE, "s").probability > 0.95
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(2, 10), st.integers(0, 999))
 def test_without_a_stop_every_pair_is_asked_once(count: int, seed: int) -> None:
     strengths = known_strengths(count, 0, seed)
@@ -159,7 +159,7 @@ def test_without_a_stop_every_pair_is_asked_once(count: int, seed: int) -> None:
     assert sum(contest.scores.values()) == START_SCORE * count
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(2, 9), st.integers(0, 999), st.integers(0, 999))
 def test_swapping_sides_leaves_winners_unchanged(count: int, seed: int, other: int) -> None:
     strengths = known_strengths(count, 300, seed)

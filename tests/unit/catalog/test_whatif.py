@@ -166,7 +166,7 @@ def _as(made: Pillar, before: Pillar) -> Pillar:
     return replace(made, version=before.version)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(CASES, STOCKS, st.integers(1, 365))
 def test_a_preview_is_the_report_after_the_change_was_made(
     case: tuple[Strategy, StrategyChange], stocks: list[Stock], horizon: int

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from cli.connection import Suite
 from cli.output import timestamp
-from cli.posts import in_batches, moment, result_line, span
+from cli.posts import in_batches, result_line
+from cli.times import moment, span
 from libs.errors import InvalidArgument, NotFound
 from libs.rpc.status import to_status
 

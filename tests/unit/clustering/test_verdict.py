@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.clustering.domain.verdict import Evidence, Look, Thresholds, Verdict, verdict_of
+from services.clustering.domain.verdict import (
+    Evidence,
+    Look,
+    Thresholds,
+    Verdict,
+    is_seen_again,
+    verdict_of,
+)
 
 SET = Thresholds(scene_cosine=0.7)
 COPY = Look(structure=0.99, agreement=1.0, overlap=1.0, colour=0.1)
@@ -99,3 +106,12 @@ def test_a_stricter_threshold_makes_no_more_copies(evidence: Evidence, stricter:
 def test_vectors_alone_never_make_a_copy(evidence: Evidence) -> None:
     blind = replace(evidence, look=None, distance=None)
     assert verdict_of(blind, SET) in (Verdict.BURST, Verdict.DIFFERENT)
+
+
+def test_only_copies_and_edits_that_show_half_of_it_are_one_picture_to_who_sees_them() -> None:
+    half = Evidence(look=replace(COPY, overlap=0.5))
+    assert is_seen_again(Verdict.VARIANT, half)
+    assert not is_seen_again(Verdict.VARIANT, Evidence(look=replace(COPY, overlap=0.49)))
+    assert is_seen_again(Verdict.DUPLICATE, Evidence(distance=3))
+    assert not is_seen_again(Verdict.BURST, half)
+    assert not is_seen_again(Verdict.DIFFERENT, half)

@@ -64,7 +64,7 @@ async def until_running(session: FakeSession) -> None:
     await eventually(reached)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 2**32),
     callers=st.integers(1, 60),

@@ -21,7 +21,7 @@ async def upper(text: str) -> str:
     return text.upper()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.integers(0, 4), max_size=40), st.integers(1, 8))
 def test_each_request_has_its_own_answer(delays: list[int], window: int) -> None:
     async def work(text: str) -> str:

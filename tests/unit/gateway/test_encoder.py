@@ -70,7 +70,7 @@ def _known_types() -> Iterator[Descriptor]:
 @pytest.mark.parametrize("descriptor", list(_known_types()), ids=lambda each: each.full_name)
 def test_types_of_google_are_encoded_as_google_does(descriptor: Descriptor) -> None:
     @given(messages(descriptors.message_class(descriptor)))
-    @settings(max_examples=15, suppress_health_check=list(HealthCheck), deadline=None)
+    @settings(max_examples=15, suppress_health_check=list(HealthCheck))
     def check(value: Any) -> None:
         assert same(ENCODER.encode(value), reference(value))
 

@@ -100,7 +100,7 @@ class World:
                 self.go(PublicationState.NEEDS_REVIEW)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_never_twice(data: st.DataObject) -> None:
     world = World(lag=timedelta(seconds=data.draw(st.integers(0, 300))))
@@ -119,7 +119,7 @@ def test_never_twice(data: st.DataObject) -> None:
         assert not world.made
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.data())
 def test_never_twice_where_a_repetition_is_the_same_post(data: st.DataObject) -> None:
     """A provider that keeps repetitions apart, and cannot be asked: nothing is given up as failed

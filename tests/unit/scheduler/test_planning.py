@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from services.scheduler.domain.photo import Photo, Rights
 from services.scheduler.domain.planning import (
     Candidate,
+    Copies,
     Decision,
     Pillar,
+    Seen,
     Strategy,
     Use,
     Variety,
@@ -91,6 +93,38 @@ def test_shares_follow_the_weights_over_a_hundred_posts() -> None:
     counts = Counter(of(decisions))
     for pillar in PILLARS:
         assert abs(counts[pillar.name] - pillar.weight) <= 5
+
+
+@pytest.mark.parametrize(
+    ("per_week", "weights"),
+    [
+        (3, (45, 35, 20)),
+        (4, (50, 30, 20)),
+        (5, (45, 35, 20)),
+        (5, (40, 30, 20, 10)),
+        (7, (45, 35, 20)),
+        (7, (34, 33, 33)),
+    ],
+)
+def test_shares_follow_the_weights_over_a_hundred_commits(
+    per_week: int, weights: Sequence[int]
+) -> None:
+    """One post a commit, at the usual cadence and with all rules of variety."""
+    pillars = [
+        Pillar(name, name.upper(), weight, 3) for name, weight in zip("abcd", weights, strict=False)
+    ]
+    stock = [photo for pillar in pillars for photo in photos(pillar.name, 60)]
+    cadence, uses, start = Cadence(LISBON, per_week=per_week), list[Use](), MONDAY
+    for _ in range(100):
+        slot = next(slots(cadence, start, [use.at for use in uses]))
+        gone = {use.photo for use in uses}
+        left = [photo for photo in stock if photo.photo not in gone]
+        [chosen] = planned([slot], left, uses=uses, pillars=pillars)
+        assert not chosen.relaxed
+        uses.append(Use(slot.at, chosen.photo, chosen.pillar, chosen.scene))
+        start = slot.at
+    counts = Counter(use.pillar for use in uses)
+    assert all(abs(counts[pillar.name] - pillar.weight) <= 5 for pillar in pillars), counts
 
 
 def test_a_pillar_without_photos_is_skipped_and_the_others_share_its_weight() -> None:
@@ -200,7 +234,7 @@ def libraries(draw: st.DrawFn) -> tuple[list[Candidate], list[Use]]:
 
 
 @given(libraries(), st.sampled_from(list(Strategy)), st.integers(1, 7))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_whatever_there_is_the_hard_rules_hold(
     library: tuple[list[Candidate], list[Use]], strategy: Strategy, per_week: int
 ) -> None:
@@ -228,3 +262,22 @@ def near(decision: Decision, other: Decision, uses: Sequence[Use]) -> bool:
     )
     at, scene = decision.slot.at, decision.scene
     return any(there == scene and abs(moment - at) < 7 * DAY for moment, there in taken)
+
+
+def test_a_copy_keeps_its_distance_from_what_was_seen_and_what_is_planned() -> None:
+    stock = photos("a", 4)
+    first, second, third, fourth = (candidate.photo for candidate in stock)
+    copies = Copies(
+        of={first: [second], second: [first], third: ["gone"]},
+        seen=[Seen(third, MONDAY + 2 * DAY, 3 * DAY)],
+        distance=4 * DAY,
+    )
+    free = Variety(pillar_gap=timedelta(0), pillar_per_week=99)
+    found = list(plan(daily(7), PILLARS, stock, [], Strategy.SHARE, LISBON, free, copies))
+    chosen = [each.photo if each else "" for each in found]
+    assert chosen == [first, fourth, "", "", second, third, ""]
+    assert found[0] is not None
+    assert found[0].refused == {}
+    assert found[1] is not None
+    assert found[1].refused == {VarietyRule.REPEAT: 2}
+    assert not any(each.relaxed for each in found if each), "it is never given up"

@@ -62,7 +62,7 @@ def is_in(at: datetime, window: Window, cadence: Cadence) -> bool:
     return False
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     cadence=cadences,
     start=starts,
@@ -89,7 +89,7 @@ def test_slots_keep_every_rule_over_a_year_in_five_time_zones(
     assert list(slots(cadence, start, taken, seed)) == found
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(zone=zones, start=starts, seed=st.integers(0, 3))
 def test_thirty_photos_get_thirty_slots_across_any_change_of_the_clock(
     zone: ZoneInfo, start: datetime, seed: int

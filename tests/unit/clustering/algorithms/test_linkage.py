@@ -84,7 +84,7 @@ cosines = st.floats(0.05, 0.95)
 
 
 @given(n=numbers, m=numbers, rho=st.floats(0.1, 0.9), seed=st.integers(0, 1000))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_factor_is_symmetric(n, m, rho, seed):
     generator = np.random.default_rng(seed)
     a, b = generator.normal(size=(2, 8))
@@ -93,7 +93,7 @@ def test_factor_is_symmetric(n, m, rho, seed):
 
 
 @given(n=numbers, length=st.floats(0.2, 1.0), rho=st.floats(0.1, 0.9), cap=st.floats(1, 50))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_joining_cosine_is_the_root_of_the_factor(n, length, rho, cap):
     factor = BayesFactor(rho, cap)
     cosine = float(factor.joining_cosine(n, length))

@@ -191,7 +191,7 @@ def test_nearest_on_labelled_themes():
 
 
 @given(seed=st.integers(0, 10_000))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_order_of_the_input_changes_nothing(seed):
     sample = themes(5, 6, dimensions=16, within=0.75, seed=seed)
     times = [float(number % 4) for number in range(len(sample.ids))]

@@ -57,7 +57,7 @@ def model():
 
 
 RECIPE = Recipe(EPOCH, model())
-FEW = settings(max_examples=15, deadline=None)
+FEW = settings(max_examples=15)
 BOUNDS = st.lists(st.integers(0, ITEMS), max_size=6).map(lambda cuts: [0, *sorted(cuts), ITEMS])
 
 

@@ -395,7 +395,7 @@ def test_a_group_that_is_there_again_is_made_of_its_photos():
     assert_exact(replace(before, memory=again.memory))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(data())
 def test_whatever_comes_and_goes_every_item_is_in_one_place_and_sums_are_exact(chooser):
     sample = library(400, seed=19)
@@ -423,11 +423,35 @@ def test_responsibilities_are_shares_of_the_best_groups():
         found.memory, np.vstack([sample.vectors[:1], loose]), best=3
     )
     key = found.labels()[sample.ids[0]]
-    assert len(member) == 3
-    assert max(member, key=lambda k: member[k]) == key
-    assert member[key] >= 0.6
-    assert sum(member.values()) <= 1.0 + 1e-9
-    assert max(stranger.values()) < 0.6
+    assert len(member.shares) == 3
+    assert next(iter(member.shares)) == key
+    assert member.shares[key] >= 0.6
+    assert sum(member.shares.values()) + member.alone <= 1.0 + 1e-9
+    assert max(stranger.shares.values()) < 0.6
+    assert stranger.alone > max(stranger.shares.values())
+
+
+def test_an_item_does_not_vouch_for_itself():
+    sample = themes(3, 8, within=0.7, seed=24)
+    found = ENGINE.fit(sample.ids, sample.vectors)
+    labels, memory = found.labels(), found.memory
+    row = next(row for row, id in enumerate(sample.ids) if id in labels)
+    key, vector = labels[sample.ids[row]], sample.vectors[row : row + 1]
+    (blind,) = ENGINE.responsibilities(memory, vector, own=[key])
+    (vain,) = ENGINE.responsibilities(memory, vector)
+    without = ENGINE.step(memory, [], [], [Shift(sample.ids[row], vector[0], key, "", gone=True)])
+    (apart,) = ENGINE.responsibilities(without.memory, vector)
+    assert blind.shares == pytest.approx(apart.shares, abs=1e-3)
+    assert blind.alone == pytest.approx(apart.alone, abs=1e-3)
+    assert blind.shares[key] < vain.shares[key]
+
+
+def test_without_groups_everything_stands_alone():
+    sample = noise(3, 64, seed=23)
+    found = ENGINE.fit(sample.ids, sample.vectors)
+    assert not found.groups
+    for membership in ENGINE.responsibilities(found.memory, sample.vectors):
+        assert (membership.shares, membership.alone) == ({}, 1.0)
 
 
 def test_a_pinned_group_keeps_its_key_when_its_photos_are_shared_out():

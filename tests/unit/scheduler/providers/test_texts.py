@@ -1,6 +1,12 @@
 import pytest
 
-from services.scheduler.providers.texts import comparable, letters, plain, without_hosts
+from services.scheduler.providers.texts import (
+    comparable,
+    is_but_for_links,
+    letters,
+    plain,
+    without_hosts,
+)
 
 MARKUP = (
     '<p>Tea &amp; light<br />here</p><p><a href="https://a.example/b">'
@@ -18,6 +24,23 @@ def test_markup_reads_as_people_see_it() -> None:
 def test_equal_texts_are_equal_in_any_form_of_unicode() -> None:
     assert comparable("Gru\u0308ße\r\n ") == comparable("Grüße")
     assert letters("a b") != letters("a c")
+
+
+@pytest.mark.parametrize(
+    ("shown", "is_same"),
+    [
+        ("see https://s.example/x1 now", True),
+        ("see https://a.example/b now", True),
+        ("see https://other.example/b now", False),
+        ("see https://[broken now", False),
+        ("see https:/// now", False),
+        ("look https://s.example/x1 now", False),
+        ("see now", False),
+    ],
+)
+def test_links_may_be_short_and_nothing_else_another(shown: str, is_same: bool) -> None:
+    sent = "see https://a.example/b now"
+    assert is_but_for_links(shown, sent, {"s.example"}) is is_same
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from services.scheduler.domain.photo import Photo
 from services.scheduler.usecases.channel_care import ChannelCare
 from services.scheduler.usecases.confirm import Confirm
 from services.scheduler.usecases.media import Media
+from services.scheduler.usecases.media_address import MediaAddresses
 from services.scheduler.usecases.outgoing import Accounts, Outgoing
 from services.scheduler.usecases.pace import Pace
 from services.scheduler.usecases.publish import Publish
@@ -41,7 +42,8 @@ class Desk:
         self.catalog = OnePhotoCatalog(photo)
         self.publishers, self.vault = OnePublisher(self.publisher), PlainVault()
         self.accounts = accounts = Accounts(self.publishers, self.vault)
-        outgoing = Outgoing("https://studio.example/")
+        self.addresses = MediaAddresses("https://studio.example/", self.vault.signer("media"))
+        outgoing = Outgoing(self.addresses)
         store, clock, pace = self.store, self.clock, self.pace
         self.media = Media(store, self.catalog, self.blobs)
         self.care = ChannelCare(store, accounts, clock, pace)

@@ -38,6 +38,7 @@ async def test_a_refused_channel_is_paused_once(desk: Desk) -> None:
         [account("another")],
         [account(is_disconnected=True)],
         [account(is_locked=True)],
+        [account(is_queue_paused=True)],
         ReadFailed(FailureKind.AUTH, "key revoked"),
     ],
 )

@@ -65,7 +65,11 @@ async def test_what_is_sent_says_what_when_and_where_the_picture_is(desk: Desk) 
     assert request.text == "Light"
     assert request.due_at == due_at.replace(microsecond=123_000)
     [image] = request.images
-    assert image.url == "https://studio.example/m/secret-media-token.jpg"
+    assert image.url.startswith("https://studio.example/m/") and image.url.endswith(".jpg")
+    address = desk.addresses.read(image.url.rsplit("/", 1)[1].removesuffix(".jpg"))
+    assert address.token == "secret-media-token"
+    assert address.grant is not None
+    assert address.grant.ends_at == (due_at + timedelta(hours=72)).replace(microsecond=0)
     assert (image.alt_text, image.content_type, image.size_bytes) == ("a cup", "image/jpeg", 9)
     assert (image.width, image.height) == (40, 30)
 
@@ -170,6 +174,21 @@ async def test_a_later_call_knows_the_times_of_those_before(desk: Desk) -> None:
     assert [attempt.number for attempt in attempts] == [1, 2]
     assert attempts[0].fingerprint != attempts[1].fingerprint
     assert attempts[0].request_hash != attempts[1].request_hash
+
+
+async def test_a_call_that_is_due_before_the_first_one_names_the_same_address(desk: Desk) -> None:
+    now = desk.clock.now()
+    due = replace(desk.store.publication, due_at=now + timedelta(seconds=55))
+    desk.store.add(desk.store.channel, a_post(now, due))
+    desk.publisher.answers = [NotSent(FailureKind.THROTTLED, "wait", retry_after=5)]
+    await desk.publish("pub")
+    desk.clock.advance(6)
+    hurried = replace(desk.store.publication, due_at=desk.clock.now())
+    desk.store.add(desk.store.channel, a_post(now, hurried))
+    await desk.publish("pub")
+    first, second = desk.publisher.submitted
+    assert second.due_at < first.due_at
+    assert second.images == first.images
 
 
 async def test_a_duplicate_after_an_unknown_outcome_is_looked_up(desk: Desk) -> None:

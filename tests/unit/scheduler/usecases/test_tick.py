@@ -46,15 +46,35 @@ async def test_what_is_due_is_announced_by_its_state(
     assert desk.queue.sent == [task, task]
 
 
-async def test_longest_waiting_first_and_only_so_many(desk: Desk) -> None:
+async def test_longest_waiting_first(desk: Desk) -> None:
     ages = (3, 9, 1, 7)
     posts = [post(n, next_attempt_at=NOON - timedelta(seconds=age)) for n, age in enumerate(ages)]
     desk.store.add(a_channel(NOON), *posts, post(9, next_attempt_at=NOON + timedelta(seconds=1)))
     tick = Tick(desk.store, desk.queue, desk.clock, Pace(claim_batch=3))
     await tick()
-    assert [id for _, id in desk.queue.sent] == ["pub-1", "pub-3", "pub-0"]
+    assert desk.queue.sent == [("scheduler.publish", "pub-1 pub-3 pub-0 pub-2")]
+
+
+async def test_what_is_late_goes_alone_and_oldest_first(desk: Desk) -> None:
+    for number, late in enumerate((61, 3600, 60, 600)):
+        # All were held until now.
+        due_at = NOON - timedelta(seconds=late)
+        desk.store.add(a_channel(NOON), post(number, due_at=due_at, next_attempt_at=NOON))
+    await desk.tick()
+    announced = [id for _, id in desk.queue.sent]
+    assert announced == ["pub-1", "pub-3", "pub-0", "pub-2"]
+
+
+async def test_a_rush_is_taken_in_one_look_but_not_all_that_there_may_be(desk: Desk) -> None:
+    posts = [post(n, next_attempt_at=NOON - timedelta(seconds=60 - n)) for n in range(24)]
+    desk.store.add(a_channel(NOON), *posts)
+    tick = Tick(desk.store, desk.queue, desk.clock, Pace(claim_batch=4))
     await tick()
-    assert [id for _, id in desk.queue.sent[3:]] == ["pub-2"]
+    announced = [ids.split() for _, ids in desk.queue.sent]
+    assert [len(ids) for ids in announced] == [8, 8, 4]
+    assert [id for ids in announced for id in ids] == [f"pub-{n}" for n in range(20)]
+    await tick()
+    assert desk.queue.sent[3:] == [("scheduler.publish", "pub-20 pub-21 pub-22 pub-23")]
 
 
 async def test_what_is_asked_for_together_is_announced_once(desk: Desk) -> None:

@@ -202,3 +202,39 @@ class SimilarCluster(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SimilarCluster: _TypeAlias = SimilarCluster  # noqa: Y015
+
+@_typing.final
+class ItemCluster(_message.Message):
+    """Says how likely an item belongs to a cluster."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLUSTER_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    PROBABILITY_FIELD_NUMBER: _builtins.int
+    MEMBER_COUNT_FIELD_NUMBER: _builtins.int
+    cluster: _builtins.str
+    """The name of the cluster."""
+    title: _builtins.str
+    """Its title."""
+    probability: _builtins.float
+    """How likely the item belongs to it, 0..1, by what the last run knows of the others in it: the
+    item itself has no vote.
+    """
+    member_count: _builtins.int
+    """How many members it has."""
+    def __init__(
+        self,
+        *,
+        cluster: _builtins.str = ...,
+        title: _builtins.str = ...,
+        probability: _builtins.float = ...,
+        member_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "member_count", b"member_count", "probability", b"probability", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ItemCluster: _TypeAlias = ItemCluster  # noqa: Y015

@@ -157,7 +157,9 @@ class ClusteringRun(_message.Message):
     shadow: _builtins.bool
     """Whether it only reports what it would find, and changes no cluster."""
     trigger: Global___ClusteringRun.Trigger.ValueType
-    """Why it was made."""
+    """Why it was made. A caller who goes over many scopes may say TRIGGER_BACKFILL, so that runs that
+    somebody waits for go first; anything else is for the server to say.
+    """
     @_builtins.property
     def progress(self) -> _job_pb2.Progress:
         """How far it has come."""
@@ -188,8 +190,9 @@ class ClusteringRun(_message.Message):
 
     @_builtins.property
     def filter(self) -> Global___ClusteringFilter:
-        """Which of the items that wait for a cluster are looked at; all of them where it is not set. A run
-        that groups everything anew, asked to or because that is due, looks at all items.
+        """Which of the items that wait for a cluster are looked at; all of them where it is not set. The
+        others go on waiting, also where everything that has been looked at before is grouped anew. Only
+        a refit of a scope that is too large for one process looks at all.
         """
 
     @_builtins.property

@@ -72,6 +72,10 @@ class _ClusteringErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[
     """The algorithm cannot group so many items; metadata `items`, `most`."""
     CLUSTERING_ERROR_REASON_CLUSTER_EMPTY: _ClusteringErrorReason.ValueType  # 50
     """The cluster has no members with vectors to look at."""
+    CLUSTERING_ERROR_REASON_NO_MIXTURE: _ClusteringErrorReason.ValueType  # 51
+    """Nothing is known that would tell probabilities: no run has grouped the scope yet, or the last one
+    did by another algorithm than the mixture.
+    """
     CLUSTERING_ERROR_REASON_VERSION_PRUNED: _ClusteringErrorReason.ValueType  # 60
     """The version is not kept any more."""
     CLUSTERING_ERROR_REASON_SHARD_FAILED: _ClusteringErrorReason.ValueType  # 70
@@ -134,6 +138,10 @@ CLUSTERING_ERROR_REASON_TOO_MANY_ITEMS: ClusteringErrorReason.ValueType  # 41
 """The algorithm cannot group so many items; metadata `items`, `most`."""
 CLUSTERING_ERROR_REASON_CLUSTER_EMPTY: ClusteringErrorReason.ValueType  # 50
 """The cluster has no members with vectors to look at."""
+CLUSTERING_ERROR_REASON_NO_MIXTURE: ClusteringErrorReason.ValueType  # 51
+"""Nothing is known that would tell probabilities: no run has grouped the scope yet, or the last one
+did by another algorithm than the mixture.
+"""
 CLUSTERING_ERROR_REASON_VERSION_PRUNED: ClusteringErrorReason.ValueType  # 60
 """The version is not kept any more."""
 CLUSTERING_ERROR_REASON_SHARD_FAILED: ClusteringErrorReason.ValueType  # 70

@@ -125,3 +125,75 @@ class FindClusterHeroesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FindClusterHeroesResponse: _TypeAlias = FindClusterHeroesResponse  # noqa: Y015
+
+@_typing.final
+class FindItemClustersRequest(_message.Message):
+    """Asks for InsightService.FindItemClusters."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEM_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    item: _builtins.str
+    """The name of the photo or text."""
+    limit: _builtins.int
+    """How many clusters, 1..20; 0 means 5."""
+    def __init__(
+        self,
+        *,
+        item: _builtins.str = ...,
+        limit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "limit", b"limit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindItemClustersRequest: _TypeAlias = FindItemClustersRequest  # noqa: Y015
+
+@_typing.final
+class FindItemClustersResponse(_message.Message):
+    """Answers InsightService.FindItemClusters."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLUSTERS_FIELD_NUMBER: _builtins.int
+    ALONE_PROBABILITY_FIELD_NUMBER: _builtins.int
+    CLUSTER_FIELD_NUMBER: _builtins.int
+    LOCKED_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    alone_probability: _builtins.float
+    """The probability that it belongs to no cluster, 0..1. What this and `clusters` lack of 1 belongs
+    to clusters that are not named.
+    """
+    cluster: _builtins.str
+    """The name of the cluster in which it is, empty for none. People or the run that put it there had
+    more to go by than these probabilities, so that it need not be the first one.
+    """
+    locked: _builtins.bool
+    """Whether a person put it there, and no run moves it."""
+    version: _builtins.int
+    """The version of the scope that the clusters are of."""
+    @_builtins.property
+    def clusters(self) -> _containers.RepeatedCompositeFieldContainer[_cluster_analysis_pb2.ItemCluster]:
+        """The likeliest clusters, the likeliest first. Those below 0.001 are left out, and so are clusters
+        that people curate, and those that people took the item out of: no run puts it there.
+        """
+
+    def __init__(
+        self,
+        *,
+        clusters: _abc.Iterable[_cluster_analysis_pb2.ItemCluster] | None = ...,
+        alone_probability: _builtins.float = ...,
+        cluster: _builtins.str = ...,
+        locked: _builtins.bool = ...,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alone_probability", b"alone_probability", "cluster", b"cluster", "clusters", b"clusters", "locked", b"locked", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindItemClustersResponse: _TypeAlias = FindItemClustersResponse  # noqa: Y015

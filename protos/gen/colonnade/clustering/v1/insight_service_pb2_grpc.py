@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class InsightServiceStub:
-    """Looks closely at one cluster. Nothing here changes anything.
+    """Looks closely at one cluster, or at one item among them. Nothing here changes anything.
     """
 
     def __init__(self, channel):
@@ -45,10 +45,15 @@ class InsightServiceStub:
                 request_serializer=colonnade_dot_clustering_dot_v1_dot_insight__service__pb2.FindClusterHeroesRequest.SerializeToString,
                 response_deserializer=colonnade_dot_clustering_dot_v1_dot_insight__service__pb2.FindClusterHeroesResponse.FromString,
                 _registered_method=True)
+        self.FindItemClusters = channel.unary_unary(
+                '/colonnade.clustering.v1.InsightService/FindItemClusters',
+                request_serializer=colonnade_dot_clustering_dot_v1_dot_insight__service__pb2.FindItemClustersRequest.SerializeToString,
+                response_deserializer=colonnade_dot_clustering_dot_v1_dot_insight__service__pb2.FindItemClustersResponse.FromString,
+                _registered_method=True)
 
 
 class InsightServiceServicer:
-    """Looks closely at one cluster. Nothing here changes anything.
+    """Looks closely at one cluster, or at one item among them. Nothing here changes anything.
     """
 
     def AnalyzeCluster(self, request, context):
@@ -67,6 +72,15 @@ class InsightServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FindItemClusters(self, request, context):
+        """Finds the clusters to which an item most likely belongs, with probabilities: where it is, where
+        else it could be, and whether it stands alone. An item that no run has seen yet may be asked for
+        as well, as soon as it has a vector.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_InsightServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -80,6 +94,11 @@ def add_InsightServiceServicer_to_server(servicer, server):
                     request_deserializer=colonnade_dot_clustering_dot_v1_dot_insight__service__pb2.FindClusterHeroesRequest.FromString,
                     response_serializer=colonnade_dot_clustering_dot_v1_dot_insight__service__pb2.FindClusterHeroesResponse.SerializeToString,
             ),
+            'FindItemClusters': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindItemClusters,
+                    request_deserializer=colonnade_dot_clustering_dot_v1_dot_insight__service__pb2.FindItemClustersRequest.FromString,
+                    response_serializer=colonnade_dot_clustering_dot_v1_dot_insight__service__pb2.FindItemClustersResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'colonnade.clustering.v1.InsightService', rpc_method_handlers)
@@ -89,7 +108,7 @@ def add_InsightServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class InsightService:
-    """Looks closely at one cluster. Nothing here changes anything.
+    """Looks closely at one cluster, or at one item among them. Nothing here changes anything.
     """
 
     @staticmethod
@@ -136,6 +155,33 @@ class InsightService:
             '/colonnade.clustering.v1.InsightService/FindClusterHeroes',
             colonnade_dot_clustering_dot_v1_dot_insight__service__pb2.FindClusterHeroesRequest.SerializeToString,
             colonnade_dot_clustering_dot_v1_dot_insight__service__pb2.FindClusterHeroesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindItemClusters(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/colonnade.clustering.v1.InsightService/FindItemClusters',
+            colonnade_dot_clustering_dot_v1_dot_insight__service__pb2.FindItemClustersRequest.SerializeToString,
+            colonnade_dot_clustering_dot_v1_dot_insight__service__pb2.FindItemClustersResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -13,7 +13,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class InsightServiceStub:
-    """Looks closely at one cluster. Nothing here changes anything."""
+    """Looks closely at one cluster, or at one item among them. Nothing here changes anything."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     AnalyzeCluster: _aio.UnaryUnaryMultiCallable[_insight_service_pb2.AnalyzeClusterRequest, _insight_service_pb2.AnalyzeClusterResponse]
@@ -24,9 +24,14 @@ class InsightServiceStub:
     """Finds the members that together stand for a cluster: the best first, no two of them copies or
     shots of one scene, the vetoed and the blurred ones left out.
     """
+    FindItemClusters: _aio.UnaryUnaryMultiCallable[_insight_service_pb2.FindItemClustersRequest, _insight_service_pb2.FindItemClustersResponse]
+    """Finds the clusters to which an item most likely belongs, with probabilities: where it is, where
+    else it could be, and whether it stands alone. An item that no run has seen yet may be asked for
+    as well, as soon as it has a vector.
+    """
 
 class InsightServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Looks closely at one cluster. Nothing here changes anything."""
+    """Looks closely at one cluster, or at one item among them. Nothing here changes anything."""
 
     @_abc_1.abstractmethod
     def AnalyzeCluster(
@@ -46,6 +51,17 @@ class InsightServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_insight_service_pb2.FindClusterHeroesResponse]:
         """Finds the members that together stand for a cluster: the best first, no two of them copies or
         shots of one scene, the vetoed and the blurred ones left out.
+        """
+
+    @_abc_1.abstractmethod
+    def FindItemClusters(
+        self,
+        request: _insight_service_pb2.FindItemClustersRequest,
+        context: _aio.ServicerContext[_insight_service_pb2.FindItemClustersRequest, _abc.Awaitable[_insight_service_pb2.FindItemClustersResponse]],
+    ) -> _abc.Awaitable[_insight_service_pb2.FindItemClustersResponse]:
+        """Finds the clusters to which an item most likely belongs, with probabilities: where it is, where
+        else it could be, and whether it stands alone. An item that no run has seen yet may be asked for
+        as well, as soon as it has a vector.
         """
 
 def add_InsightServiceServicer_to_server(servicer: InsightServiceServicer, server: _aio.Server) -> None: ...

@@ -126,7 +126,7 @@ class BatchCreateItemsRequest(_message.Message):
     """A UUID chosen by the caller. The same id with the same request returns the first answer."""
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[_cluster_pb2.Item]:
-        """The items, 1 to 500."""
+        """The items, 1 to 500. Each is checked by itself: what is wrong with one is its result."""
 
     def __init__(
         self,

@@ -382,6 +382,64 @@ class PhotoEmbeddingFailed(_message.Message):
 Global___PhotoEmbeddingFailed: _TypeAlias = PhotoEmbeddingFailed  # noqa: Y015
 
 @_typing.final
+class PhotoCopiesFound(_message.Message):
+    """Says what a photo is a copy of: `photo.copies_found`. Each time all that is known is told again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PHOTO_FIELD_NUMBER: _builtins.int
+    COPIES_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    photo: _builtins.str
+    """The photo."""
+    version: _builtins.int
+    """Grows with each time, so that an older event cannot undo a newer one."""
+    @_builtins.property
+    def copies(self) -> _containers.RepeatedCompositeFieldContainer[Global___PhotoCopy]:
+        """The photos of the same persona that are the same picture, or an edit of it."""
+
+    def __init__(
+        self,
+        *,
+        photo: _builtins.str = ...,
+        copies: _abc.Iterable[Global___PhotoCopy] | None = ...,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["copies", b"copies", "photo", b"photo", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PhotoCopiesFound: _TypeAlias = PhotoCopiesFound  # noqa: Y015
+
+@_typing.final
+class PhotoCopy(_message.Message):
+    """Names a photo that shows the same picture as another."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PHOTO_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    photo: _builtins.str
+    """The photo."""
+    verdict: _builtins.str
+    """What they are to each other: `DUPLICATE` or `VARIANT`."""
+    def __init__(
+        self,
+        *,
+        photo: _builtins.str = ...,
+        verdict: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["photo", b"photo", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PhotoCopy: _TypeAlias = PhotoCopy  # noqa: Y015
+
+@_typing.final
 class ClustersUpdated(_message.Message):
     """Says that a scope has a new version of its clusters: `clusters.updated`."""
 
@@ -479,7 +537,7 @@ Global___CampaignImportedPost: _TypeAlias = CampaignImportedPost  # noqa: Y015
 
 @_typing.final
 class PostChanged(_message.Message):
-    """Says that a post changed its state: `post.changed`."""
+    """Says that a post changed its state, or was found changed at its provider: `post.changed`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -11,10 +11,10 @@ import builtins as _builtins
 import sys
 import typing as _typing
 
-if sys.version_info >= (3, 11):
-    from typing import TypeAlias as _TypeAlias, Never as _Never
+if sys.version_info >= (3, 10):
+    from typing import TypeAlias as _TypeAlias
 else:
-    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
+    from typing_extensions import TypeAlias as _TypeAlias
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -104,6 +104,7 @@ class Channel(_message.Message):
     ETAG_FIELD_NUMBER: _builtins.int
     TOKEN_EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     APPROVAL_REQUIRED_FIELD_NUMBER: _builtins.int
+    REPEAT_WINDOW_DAYS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, `personas/{persona}/channels/{channel}`."""
     display_name: _builtins.str
@@ -134,6 +135,10 @@ class Channel(_message.Message):
     approval_required: _builtins.bool
     """Whether posts go out on it only while somebody's approval of them holds. What comes due without
     one waits, and is missed after a day.
+    """
+    repeat_window_days: _builtins.int
+    """For how many days no copy of a picture goes out on it that is or was on it, before and after:
+    90 unless it is set, 0 for never mind. See `Post.repeat_reason`.
     """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
@@ -166,11 +171,14 @@ class Channel(_message.Message):
         etag: _builtins.str = ...,
         token_expire_time: _timestamp_pb2.Timestamp | None = ...,
         approval_required: _builtins.bool = ...,
+        repeat_window_days: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "token_expire_time", b"token_expire_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_repeat_window_days", b"_repeat_window_days", "create_time", b"create_time", "repeat_window_days", b"repeat_window_days", "token_expire_time", b"token_expire_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "approval_required", b"approval_required", "create_time", b"create_time", "display_name", b"display_name", "endpoint", b"endpoint", "etag", b"etag", "name", b"name", "provider", b"provider", "provider_channel_id", b"provider_channel_id", "service", b"service", "state", b"state", "state_reason", b"state_reason", "token_expire_time", b"token_expire_time", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_repeat_window_days", b"_repeat_window_days", "access_token", b"access_token", "approval_required", b"approval_required", "create_time", b"create_time", "display_name", b"display_name", "endpoint", b"endpoint", "etag", b"etag", "name", b"name", "provider", b"provider", "provider_channel_id", b"provider_channel_id", "repeat_window_days", b"repeat_window_days", "service", b"service", "state", b"state", "state_reason", b"state_reason", "token_expire_time", b"token_expire_time", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__repeat_window_days: _TypeAlias = _typing.Literal["repeat_window_days"]  # noqa: Y015
+    _WhichOneofArgType__repeat_window_days: _TypeAlias = _typing.Literal["_repeat_window_days", b"_repeat_window_days"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__repeat_window_days) -> _WhichOneofReturnType__repeat_window_days | None: ...
 
 Global___Channel: _TypeAlias = Channel  # noqa: Y015

@@ -66,6 +66,10 @@ class _SchedulerErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_
     """A plan is not the one that was shown any more."""
     SCHEDULER_ERROR_REASON_POST_SENT: _SchedulerErrorReason.ValueType  # 20
     """A provider has the post, or may have it, so it cannot be changed here."""
+    SCHEDULER_ERROR_REASON_PHOTO_REPEATED: _SchedulerErrorReason.ValueType  # 21
+    """A copy of the photo is or was on the channel; `post`, `photo`, `channel`, `verdict` (`DUPLICATE`
+    or `VARIANT`) and `time` in the metadata tell of it. `repeat_reason` lets it through.
+    """
 
 class SchedulerErrorReason(_SchedulerErrorReason, metaclass=_SchedulerErrorReasonEnumTypeWrapper):
     """Lists the reasons that errors of the scheduler carry in `google.rpc.ErrorInfo.reason`, without
@@ -116,4 +120,8 @@ SCHEDULER_ERROR_REASON_PLAN_CHANGED: SchedulerErrorReason.ValueType  # 19
 """A plan is not the one that was shown any more."""
 SCHEDULER_ERROR_REASON_POST_SENT: SchedulerErrorReason.ValueType  # 20
 """A provider has the post, or may have it, so it cannot be changed here."""
+SCHEDULER_ERROR_REASON_PHOTO_REPEATED: SchedulerErrorReason.ValueType  # 21
+"""A copy of the photo is or was on the channel; `post`, `photo`, `channel`, `verdict` (`DUPLICATE`
+or `VARIANT`) and `time` in the metadata tell of it. `repeat_reason` lets it through.
+"""
 Global___SchedulerErrorReason: _TypeAlias = SchedulerErrorReason  # noqa: Y015

@@ -213,6 +213,8 @@ class RuleCount(_message.Message):
         """Its pillar goes out within 2 days."""
         RULE_PILLAR_WEEK: RuleCount._Rule.ValueType  # 4
         """Its pillar has 3 posts in that week already."""
+        RULE_REPEAT: RuleCount._Rule.ValueType  # 5
+        """A copy of it is or was on a channel, or is planned; see `Channel.repeat_window_days`."""
 
     class Rule(_Rule, metaclass=_RuleEnumTypeWrapper):
         """Names a rule."""
@@ -227,6 +229,8 @@ class RuleCount(_message.Message):
     """Its pillar goes out within 2 days."""
     RULE_PILLAR_WEEK: RuleCount.Rule.ValueType  # 4
     """Its pillar has 3 posts in that week already."""
+    RULE_REPEAT: RuleCount.Rule.ValueType  # 5
+    """A copy of it is or was on a channel, or is planned; see `Channel.repeat_window_days`."""
 
     RULE_FIELD_NUMBER: _builtins.int
     COUNT_FIELD_NUMBER: _builtins.int

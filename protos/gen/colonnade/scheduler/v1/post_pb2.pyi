@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from colonnade.scheduler.v1 import results_pb2 as _results_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -96,11 +97,13 @@ class Post(_message.Message):
     STATE_REASON_FIELD_NUMBER: _builtins.int
     EXTERNAL_ID_FIELD_NUMBER: _builtins.int
     APPROVAL_FIELD_NUMBER: _builtins.int
+    REPEAT_REASON_FIELD_NUMBER: _builtins.int
+    REPEATS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, `personas/{persona}/posts/{post}`."""
     photo: _builtins.str
     """The photo, `personas/{persona}/photos/{photo}`. A photo is in one post at most, unless that is
-    cancelled.
+    cancelled, or is out and `repeat_reason` says why it goes out again.
     """
     caption: _builtins.str
     """The text, up to 2200 characters."""
@@ -126,6 +129,12 @@ class Post(_message.Message):
     """Why it is not scheduled yet, for people."""
     external_id: _builtins.str
     """What it is called where it was imported from."""
+    repeat_reason: _builtins.str
+    """Why a picture may go out again that is or was on a channel: the photo itself, once its earlier
+    post is out, or a copy of it. Unset: it may not.
+    """
+    repeats: _builtins.str
+    """The earlier post that it repeats on purpose."""
     @_builtins.property
     def hashtags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Hashtags to append: `#`, then letters, digits or underscores; 30 at most."""
@@ -183,10 +192,12 @@ class Post(_message.Message):
         state_reason: _builtins.str = ...,
         external_id: _builtins.str = ...,
         approval: Global___Approval | None = ...,
+        repeat_reason: _builtins.str = ...,
+        repeats: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "create_time", b"create_time", "posted_time", b"posted_time", "scheduled_time", b"scheduled_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alt_text", b"alt_text", "approval", b"approval", "campaign", b"campaign", "caption", b"caption", "channels", b"channels", "create_time", b"create_time", "etag", b"etag", "external_id", b"external_id", "final_text", b"final_text", "hashtags", b"hashtags", "name", b"name", "photo", b"photo", "pillar", b"pillar", "posted_time", b"posted_time", "publications", b"publications", "scheduled_time", b"scheduled_time", "slot_reason", b"slot_reason", "state", b"state", "state_reason", b"state_reason", "strategy", b"strategy", "suggestion", b"suggestion", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alt_text", b"alt_text", "approval", b"approval", "campaign", b"campaign", "caption", b"caption", "channels", b"channels", "create_time", b"create_time", "etag", b"etag", "external_id", b"external_id", "final_text", b"final_text", "hashtags", b"hashtags", "name", b"name", "photo", b"photo", "pillar", b"pillar", "posted_time", b"posted_time", "publications", b"publications", "repeat_reason", b"repeat_reason", "repeats", b"repeats", "scheduled_time", b"scheduled_time", "slot_reason", b"slot_reason", "state", b"state", "state_reason", b"state_reason", "strategy", b"strategy", "suggestion", b"suggestion", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -315,12 +326,15 @@ class BatchPost(_message.Message):
     CAPTION_FIELD_NUMBER: _builtins.int
     HASHTAGS_FIELD_NUMBER: _builtins.int
     ALT_TEXT_FIELD_NUMBER: _builtins.int
+    REPEAT_REASON_FIELD_NUMBER: _builtins.int
     photo: _builtins.str
     """The photo, `personas/{persona}/photos/{photo}`."""
     caption: _builtins.str
     """The text. Unset: the caption of the batch."""
     alt_text: _builtins.str
     """What the picture shows. Unset: the photo's own alternative text."""
+    repeat_reason: _builtins.str
+    """Why the picture goes out again, as in Post. Unset: that of the batch."""
     @_builtins.property
     def hashtags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Hashtags to append, as in Post. None: those of the batch."""
@@ -332,10 +346,11 @@ class BatchPost(_message.Message):
         caption: _builtins.str = ...,
         hashtags: _abc.Iterable[_builtins.str] | None = ...,
         alt_text: _builtins.str = ...,
+        repeat_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alt_text", b"alt_text", "caption", b"caption", "hashtags", b"hashtags", "photo", b"photo"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alt_text", b"alt_text", "caption", b"caption", "hashtags", b"hashtags", "photo", b"photo", "repeat_reason", b"repeat_reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -460,6 +475,8 @@ class Publication(_message.Message):
     SUBMIT_TIME_FIELD_NUMBER: _builtins.int
     POSTED_TIME_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
+    REMOTE_FIELD_NUMBER: _builtins.int
+    RESULTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name."""
     channel: _builtins.str
@@ -492,6 +509,14 @@ class Publication(_message.Message):
     def error(self) -> Global___PublicationError:
         """Why it failed."""
 
+    @_builtins.property
+    def remote(self) -> Global___RemoteCheck:
+        """How it is at the provider since it went out. Unset until it was looked at for the first time."""
+
+    @_builtins.property
+    def results(self) -> _results_pb2.PublicationResults:
+        """What it reached, when that was last looked at. Unset where the provider did not tell yet."""
+
     def __init__(
         self,
         *,
@@ -507,14 +532,89 @@ class Publication(_message.Message):
         submit_time: _timestamp_pb2.Timestamp | None = ...,
         posted_time: _timestamp_pb2.Timestamp | None = ...,
         error: Global___PublicationError | None = ...,
+        remote: Global___RemoteCheck | None = ...,
+        results: _results_pb2.PublicationResults | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "next_attempt_time", b"next_attempt_time", "posted_time", b"posted_time", "submit_time", b"submit_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "next_attempt_time", b"next_attempt_time", "posted_time", b"posted_time", "remote", b"remote", "results", b"results", "submit_time", b"submit_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "channel", b"channel", "error", b"error", "name", b"name", "next_attempt_time", b"next_attempt_time", "permalink", b"permalink", "posted_time", b"posted_time", "provider_post_id", b"provider_post_id", "provider_state", b"provider_state", "state", b"state", "state_reason", b"state_reason", "submit_time", b"submit_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "channel", b"channel", "error", b"error", "name", b"name", "next_attempt_time", b"next_attempt_time", "permalink", b"permalink", "posted_time", b"posted_time", "provider_post_id", b"provider_post_id", "provider_state", b"provider_state", "remote", b"remote", "results", b"results", "state", b"state", "state_reason", b"state_reason", "submit_time", b"submit_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Publication: _TypeAlias = Publication  # noqa: Y015
+
+@_typing.final
+class RemoteCheck(_message.Message):
+    """Tells how a publication that is out was when its provider was last asked. What people do there, on
+    the provider's own pages, changes nothing of `state`: it stays posted.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _State:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[RemoteCheck._State.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STATE_UNSPECIFIED: RemoteCheck._State.ValueType  # 0
+        """Never set by a server."""
+        STATE_UNCHANGED: RemoteCheck._State.ValueType  # 1
+        """As it was sent."""
+        STATE_EDITED: RemoteCheck._State.ValueType  # 2
+        """With another text."""
+        STATE_REMOVED: RemoteCheck._State.ValueType  # 3
+        """Not there any more: two looks did not find it, a minute or more apart."""
+
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """Says how it is there."""
+
+    STATE_UNSPECIFIED: RemoteCheck.State.ValueType  # 0
+    """Never set by a server."""
+    STATE_UNCHANGED: RemoteCheck.State.ValueType  # 1
+    """As it was sent."""
+    STATE_EDITED: RemoteCheck.State.ValueType  # 2
+    """With another text."""
+    STATE_REMOVED: RemoteCheck.State.ValueType  # 3
+    """Not there any more: two looks did not find it, a minute or more apart."""
+
+    STATE_FIELD_NUMBER: _builtins.int
+    CHECK_TIME_FIELD_NUMBER: _builtins.int
+    CHANGE_TIME_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    NEXT_CHECK_TIME_FIELD_NUMBER: _builtins.int
+    state: Global___RemoteCheck.State.ValueType
+    """How it is there."""
+    text: _builtins.str
+    """The text as it is there, where that is another."""
+    @_builtins.property
+    def check_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was last looked at."""
+
+    @_builtins.property
+    def change_time(self) -> _timestamp_pb2.Timestamp:
+        """When a look last found it otherwise than the one before: in another state, or with another text."""
+
+    @_builtins.property
+    def next_check_time(self) -> _timestamp_pb2.Timestamp:
+        """When it is looked at next. Unset: only when somebody asks."""
+
+    def __init__(
+        self,
+        *,
+        state: Global___RemoteCheck.State.ValueType = ...,
+        check_time: _timestamp_pb2.Timestamp | None = ...,
+        change_time: _timestamp_pb2.Timestamp | None = ...,
+        text: _builtins.str = ...,
+        next_check_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change_time", b"change_time", "check_time", b"check_time", "next_check_time", b"next_check_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change_time", b"change_time", "check_time", b"check_time", "next_check_time", b"next_check_time", "state", b"state", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoteCheck: _TypeAlias = RemoteCheck  # noqa: Y015
 
 @_typing.final
 class PublicationError(_message.Message):

@@ -189,8 +189,8 @@ class UpdateChannelRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Which of `display_name`, `access_token` and `approval_required` to change. Unset: those that are
-        not empty.
+        """Which of `display_name`, `access_token`, `approval_required` and `repeat_window_days` to change.
+        Unset: those that are not empty.
         """
 
     def __init__(
@@ -363,6 +363,8 @@ class BatchCreatePostsRequest(_message.Message):
     HASHTAGS_FIELD_NUMBER: _builtins.int
     CHANNELS_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    REPEAT_REASON_FIELD_NUMBER: _builtins.int
+    COMPOSE_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """The persona, `personas/{persona}`."""
     seed: _builtins.int
@@ -371,6 +373,12 @@ class BatchCreatePostsRequest(_message.Message):
     """The text of posts that have none."""
     request_id: _builtins.str
     """A UUID chosen by the caller. The same id with the same request returns the first answer."""
+    repeat_reason: _builtins.str
+    """The `repeat_reason` of posts that have none, as in Post."""
+    compose: _builtins.bool
+    """Whether posts that have no text or hashtags by then get the text of their photo, or else one of
+    templates in the manner of the persona, and hashtags, as CaptionService makes them.
+    """
     @_builtins.property
     def posts(self) -> _containers.RepeatedCompositeFieldContainer[_post_pb2.BatchPost]:
         """The posts, 1 to 200, each of another photo."""
@@ -405,10 +413,12 @@ class BatchCreatePostsRequest(_message.Message):
         hashtags: _abc.Iterable[_builtins.str] | None = ...,
         channels: _abc.Iterable[_builtins.str] | None = ...,
         request_id: _builtins.str = ...,
+        repeat_reason: _builtins.str = ...,
+        compose: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["spacing", b"spacing", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["caption", b"caption", "channels", b"channels", "hashtags", b"hashtags", "parent", b"parent", "posts", b"posts", "request_id", b"request_id", "seed", b"seed", "spacing", b"spacing", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caption", b"caption", "channels", b"channels", "compose", b"compose", "hashtags", b"hashtags", "parent", b"parent", "posts", b"posts", "repeat_reason", b"repeat_reason", "request_id", b"request_id", "seed", b"seed", "spacing", b"spacing", "start_time", b"start_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -489,6 +499,104 @@ class ImportPostsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ImportPostsResponse: _TypeAlias = ImportPostsResponse  # noqa: Y015
+
+@_typing.final
+class SyncPostsRequest(_message.Message):
+    """Asks for SchedulerService.SyncPosts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """The persona, `personas/{persona}`."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SyncPostsRequest: _TypeAlias = SyncPostsRequest  # noqa: Y015
+
+@_typing.final
+class SyncPostsResponse(_message.Message):
+    """Answers SchedulerService.SyncPosts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGED_PUBLICATIONS_FIELD_NUMBER: _builtins.int
+    CHECKED_COUNT_FIELD_NUMBER: _builtins.int
+    DIFFERING_COUNT_FIELD_NUMBER: _builtins.int
+    MISSING_COUNT_FIELD_NUMBER: _builtins.int
+    UNREAD_CHANNELS_FIELD_NUMBER: _builtins.int
+    REMAINING_COUNT_FIELD_NUMBER: _builtins.int
+    checked_count: _builtins.int
+    """How many were looked at."""
+    differing_count: _builtins.int
+    """How many of those are out and differ from what was sent: edited, or not there any more."""
+    missing_count: _builtins.int
+    """How many of those were not found. They are looked for again a minute later, before that counts."""
+    remaining_count: _builtins.int
+    """How many more there are for the next call."""
+    @_builtins.property
+    def changed_publications(self) -> _containers.RepeatedCompositeFieldContainer[_post_pb2.Publication]:
+        """The publications that were found otherwise than before, as they are now."""
+
+    @_builtins.property
+    def unread_channels(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnreadChannel]:
+        """What could not be looked at."""
+
+    def __init__(
+        self,
+        *,
+        changed_publications: _abc.Iterable[_post_pb2.Publication] | None = ...,
+        checked_count: _builtins.int = ...,
+        differing_count: _builtins.int = ...,
+        missing_count: _builtins.int = ...,
+        unread_channels: _abc.Iterable[Global___UnreadChannel] | None = ...,
+        remaining_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed_publications", b"changed_publications", "checked_count", b"checked_count", "differing_count", b"differing_count", "missing_count", b"missing_count", "remaining_count", b"remaining_count", "unread_channels", b"unread_channels"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SyncPostsResponse: _TypeAlias = SyncPostsResponse  # noqa: Y015
+
+@_typing.final
+class UnreadChannel(_message.Message):
+    """Tells of a channel on which SchedulerService.SyncPosts could not look at something."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    PUBLICATION_COUNT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    channel: _builtins.str
+    """The channel."""
+    publication_count: _builtins.int
+    """How many publications on it were not looked at."""
+    reason: _builtins.str
+    """Why, for people."""
+    def __init__(
+        self,
+        *,
+        channel: _builtins.str = ...,
+        publication_count: _builtins.int = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "publication_count", b"publication_count", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnreadChannel: _TypeAlias = UnreadChannel  # noqa: Y015
 
 @_typing.final
 class SchedulePostRequest(_message.Message):
@@ -656,8 +764,9 @@ class ListPostsRequest(_message.Message):
     page_token: _builtins.str
     """The `next_page_token` of the page before."""
     filter: _builtins.str
-    """Conditions joined by AND on `state`, `photo`, `pillar`, `campaign`, `suggestion` and
-    `scheduled_time` (with <, <=, >, >=), such as `state = "FAILED"`.
+    """Conditions joined by AND on `state`, `photo`, `pillar`, `campaign`, `suggestion`, `remote` and
+    `scheduled_time` (with <, <=, >, >=), such as `state = "FAILED"`. `remote` is the state of a
+    RemoteCheck of any of the post's publications: `remote != "UNCHANGED"` finds what differs.
     """
     order_by: _builtins.str
     """`scheduled_time desc` (the default) or `scheduled_time`."""
@@ -723,8 +832,8 @@ class UpdatePostRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Which of `caption`, `hashtags`, `alt_text` and `scheduled_time` to change. Unset: those that are
-        not empty.
+        """Which of `caption`, `hashtags`, `alt_text`, `scheduled_time` and `repeat_reason` to change.
+        Unset: those that are not empty.
         """
 
     def __init__(
@@ -1012,7 +1121,9 @@ class ReadPublicationMediaRequest(_message.Message):
     OFFSET_FIELD_NUMBER: _builtins.int
     LENGTH_FIELD_NUMBER: _builtins.int
     token: _builtins.str
-    """The token from the address."""
+    """What the address says: the publication's token, and after a dot what is signed and says what it
+    opens and for how long at most, so that it opens it while the database is away.
+    """
     offset: _builtins.int
     """The first byte to send."""
     length: _builtins.int

@@ -88,6 +88,11 @@ class SchedulerServiceStub:
                 request_serializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ImportPostsRequest.SerializeToString,
                 response_deserializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ImportPostsResponse.FromString,
                 _registered_method=True)
+        self.SyncPosts = channel.unary_unary(
+                '/colonnade.scheduler.v1.SchedulerService/SyncPosts',
+                request_serializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.SyncPostsRequest.SerializeToString,
+                response_deserializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.SyncPostsResponse.FromString,
+                _registered_method=True)
         self.SchedulePost = channel.unary_unary(
                 '/colonnade.scheduler.v1.SchedulerService/SchedulePost',
                 request_serializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.SchedulePostRequest.SerializeToString,
@@ -224,6 +229,15 @@ class SchedulerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SyncPosts(self, request, context):
+        """Looks at the provider, now, at what the persona published in the last 30 days and at what waits
+        there to go out: whether it is there still, and as it was sent. 200 publications a call at most,
+        first those that were not looked at for longest. A second call finds what the first one found.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SchedulePost(self, request, context):
         """Gives a time to a post that is complete, or waits for its photo.
         """
@@ -232,8 +246,9 @@ class SchedulerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListUnscheduledPhotos(self, request, context):
-        """Lists the photos of a persona that no post uses, unless that is cancelled. A page may hold fewer
-        photos than were asked for and still have a next one.
+        """Lists the photos of a persona that no post uses, unless that is cancelled, and of which no copy
+        keeps them from going out now. A page may hold fewer photos than were asked for and still have a
+        next one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -358,6 +373,11 @@ def add_SchedulerServiceServicer_to_server(servicer, server):
                     servicer.ImportPosts,
                     request_deserializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ImportPostsRequest.FromString,
                     response_serializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ImportPostsResponse.SerializeToString,
+            ),
+            'SyncPosts': grpc.unary_unary_rpc_method_handler(
+                    servicer.SyncPosts,
+                    request_deserializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.SyncPostsRequest.FromString,
+                    response_serializer=colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.SyncPostsResponse.SerializeToString,
             ),
             'SchedulePost': grpc.unary_unary_rpc_method_handler(
                     servicer.SchedulePost,
@@ -686,6 +706,33 @@ class SchedulerService:
             '/colonnade.scheduler.v1.SchedulerService/ImportPosts',
             colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ImportPostsRequest.SerializeToString,
             colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ImportPostsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SyncPosts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/colonnade.scheduler.v1.SchedulerService/SyncPosts',
+            colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.SyncPostsRequest.SerializeToString,
+            colonnade_dot_scheduler_dot_v1_dot_scheduler__service__pb2.SyncPostsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -48,11 +48,17 @@ class SchedulerServiceStub:
     """Takes in posts that went out before there was this suite. They are never published; their
     photos are spent. A post whose external id is known already is answered as it is.
     """
+    SyncPosts: _aio.UnaryUnaryMultiCallable[_scheduler_service_pb2.SyncPostsRequest, _scheduler_service_pb2.SyncPostsResponse]
+    """Looks at the provider, now, at what the persona published in the last 30 days and at what waits
+    there to go out: whether it is there still, and as it was sent. 200 publications a call at most,
+    first those that were not looked at for longest. A second call finds what the first one found.
+    """
     SchedulePost: _aio.UnaryUnaryMultiCallable[_scheduler_service_pb2.SchedulePostRequest, _scheduler_service_pb2.SchedulePostResponse]
     """Gives a time to a post that is complete, or waits for its photo."""
     ListUnscheduledPhotos: _aio.UnaryUnaryMultiCallable[_scheduler_service_pb2.ListUnscheduledPhotosRequest, _scheduler_service_pb2.ListUnscheduledPhotosResponse]
-    """Lists the photos of a persona that no post uses, unless that is cancelled. A page may hold fewer
-    photos than were asked for and still have a next one.
+    """Lists the photos of a persona that no post uses, unless that is cancelled, and of which no copy
+    keeps them from going out now. A page may hold fewer photos than were asked for and still have a
+    next one.
     """
     GetPost: _aio.UnaryUnaryMultiCallable[_scheduler_service_pb2.GetPostRequest, _post_pb2.Post]
     """Gets a post."""
@@ -174,6 +180,17 @@ class SchedulerServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def SyncPosts(
+        self,
+        request: _scheduler_service_pb2.SyncPostsRequest,
+        context: _aio.ServicerContext[_scheduler_service_pb2.SyncPostsRequest, _abc.Awaitable[_scheduler_service_pb2.SyncPostsResponse]],
+    ) -> _abc.Awaitable[_scheduler_service_pb2.SyncPostsResponse]:
+        """Looks at the provider, now, at what the persona published in the last 30 days and at what waits
+        there to go out: whether it is there still, and as it was sent. 200 publications a call at most,
+        first those that were not looked at for longest. A second call finds what the first one found.
+        """
+
+    @_abc_1.abstractmethod
     def SchedulePost(
         self,
         request: _scheduler_service_pb2.SchedulePostRequest,
@@ -187,8 +204,9 @@ class SchedulerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _scheduler_service_pb2.ListUnscheduledPhotosRequest,
         context: _aio.ServicerContext[_scheduler_service_pb2.ListUnscheduledPhotosRequest, _abc.Awaitable[_scheduler_service_pb2.ListUnscheduledPhotosResponse]],
     ) -> _abc.Awaitable[_scheduler_service_pb2.ListUnscheduledPhotosResponse]:
-        """Lists the photos of a persona that no post uses, unless that is cancelled. A page may hold fewer
-        photos than were asked for and still have a next one.
+        """Lists the photos of a persona that no post uses, unless that is cancelled, and of which no copy
+        keeps them from going out now. A page may hold fewer photos than were asked for and still have a
+        next one.
         """
 
     @_abc_1.abstractmethod
