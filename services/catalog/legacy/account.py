@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -28,6 +28,7 @@ _BATCH = 500
 # The account is ordered by the clock of the database: did anything change after the gate?
 _NOW = sa.func.clock_timestamp()
 _LOCK = sa.text("SELECT pg_try_advisory_lock(hashtextextended('catalog legacy', 0))")
+_UNLOCK = sa.text("SELECT pg_advisory_unlock(hashtextextended('catalog legacy', 0))")
 
 
 class MigrationState(StrEnum):
@@ -137,7 +138,13 @@ class Account:
             try:
                 yield
             finally:
-                await connection.invalidate()
+                try:
+                    # Told, not left to the closing: the server would free it some time afterwards,
+                    # and who comes next would find the lock taken with nobody at work.
+                    with suppress(sa.exc.DBAPIError):  # a lost connection has lost its lock
+                        await connection.execute(_UNLOCK)
+                finally:
+                    await connection.invalidate()
 
     async def current(self) -> Migration | None:
         """The newest migration that is not dropped."""

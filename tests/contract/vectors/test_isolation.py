@@ -20,7 +20,10 @@ def row(numbers: list[float]) -> Floats:
     return np.resize(np.array(numbers, np.float32), DIMENSION)
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(entries=ENTRIES, query=VECTORS)
 async def test_search_stays_within_the_persona(
     index: QdrantIndex,

@@ -101,7 +101,10 @@ async def test_searching_agrees_with_brute_force(desk: Desk, searches: Searches)
     assert found / wanted >= 0.99
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=12,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(data=some.data())
 async def test_nobody_sees_photos_of_another_persona(
     desk: Desk, searches: Searches, data: some.DataObject
