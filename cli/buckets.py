@@ -9,7 +9,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import from_url
 
-from libs.errors import InvalidArgument, Unavailable
+from libs.errors import InvalidArgument
 
 SCHEME = "s3://"
 _PIECE = 1024 * 1024
@@ -52,7 +52,7 @@ def open_bucket(url: str) -> Any:
 def stored_objects(bucket: Any, *, recursive: bool = True) -> Iterator[StoredObject]:
     """The objects below the prefix of ``bucket``, in the order of their keys where it keeps one.
 
-    Raises Unavailable if it does not answer.
+    Raises InvalidArgument on ``source`` if it does not answer.
     """
     try:
         for batch in obstore.list(bucket):
@@ -60,7 +60,8 @@ def stored_objects(bucket: Any, *, recursive: bool = True) -> Iterator[StoredObj
                 if recursive or "/" not in item["path"]:
                     yield _stored(bucket, item)
     except (BaseError, OSError) as error:
-        raise Unavailable(f"the bucket does not answer: {_first_line(error)}") from error
+        told = f"the bucket does not answer: {_first_line(error)}"
+        raise InvalidArgument.of("source", told) from error
 
 
 def _first_line(error: Exception) -> str:

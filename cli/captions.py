@@ -36,7 +36,10 @@ def captions(
 def hashtags(
     photo: PhotoArgument,
     count: Annotated[
-        int, typer.Option(min=0, max=30, help="How many; by default as the persona has them.")
+        int,
+        typer.Option(
+            min=0, max=30, help="How many; as the persona has them if unset.", show_default=False
+        ),
     ] = 0,
     json: JsonOption = False,
 ) -> None:

@@ -29,7 +29,7 @@ def list_providers(json: JsonOption = False) -> None:
 
 
 @app.command("connect")
-@app.command("create")
+@app.command("create", hidden=True)
 def create(
     persona: str,
     account: Annotated[
@@ -46,7 +46,8 @@ def create(
 ) -> None:
     """Connects a channel. The key is read from the environment, so that no history keeps it.
 
-    What each provider wants as account, key and endpoint: colonnade channels providers.
+    What each provider wants as account, key and endpoint: colonnade channels
+    providers.
     """
     if provider.upper() not in _providers():
         err.print(f"[red]provider[/red]: one of {', '.join(_providers()).lower()}")
@@ -136,8 +137,10 @@ def update(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Renames a channel, has it ask for approvals, sets how far copies of a picture are apart, or
-    replaces its key, which is tried first."""
+    """Changes the name, approvals, distance of copies or key of a channel.
+
+    A new key is tried first, and replaces the old one if it works.
+    """
     if token_env and not os.environ.get(token_env):
         err.print(f"[red]token-env[/red]: the environment has no {token_env}; set it to the key")
         raise typer.Exit(USAGE)

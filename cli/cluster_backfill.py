@@ -32,12 +32,17 @@ def backfill(
     scopes: Annotated[list[str] | None, typer.Argument(help="Personas, or projects/….")] = None,
     every: Annotated[bool, typer.Option("--all", help="Every scope that has items.")] = False,
     rate: Annotated[float, typer.Option(min=0.01, help="How many runs to ask for a minute.")] = 6.0,
-    resume: Annotated[bool, typer.Option(help="Go on where the last one stopped.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where the last one stopped.")
+    ] = False,
     checkpoint: Annotated[Path, typer.Option(help="Where it notes how far it is.")] = _DEFAULT_FILE,
     json: JsonOption = False,
 ) -> None:
-    """Asks for a refit of many scopes, one after the other; each gets one run, however often it is
-    stopped and resumed. Exit code 1 if one is refused; the others go on."""
+    """Asks for a refit of many scopes, one after the other.
+
+    Each gets one run, however often it is stopped and resumed. Exit code 1 if
+    one is refused; the others go on.
+    """
     known = with_suite(lambda _suite: _read(checkpoint))
     if resume and known is None:
         _complain(f"there is nothing to resume in {checkpoint}")

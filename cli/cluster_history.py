@@ -53,7 +53,9 @@ def history(
 def diff(
     scope: ScopeArgument,
     version: VersionArgument,
-    base: Annotated[int, typer.Option(help="Compare with this one, not the one before.")] = 0,
+    base: Annotated[
+        int, typer.Option(help="Compare with this one, not the one before.", show_default=False)
+    ] = 0,
     json: JsonOption = False,
 ) -> None:
     """Compares a version with the one before it, or with any other."""

@@ -75,8 +75,8 @@ def item_name(cluster: str, text: str) -> str:
     """The name of an item of the cluster's scope from its id, or from itself."""
     if text.startswith(("personas/", "projects/")):
         return text
-    kind, owner = cluster.split("/")[:2]
-    return f"{kind}/{owner}/{'items' if kind == 'projects' else 'photos'}/{text}"
+    scope = "/".join(cluster.split("/")[:2])
+    return f"{scope}/{'items' if scope.startswith('projects/') else 'photos'}/{text}"
 
 
 def _names(cluster: str, items: Sequence[str]) -> list[str]:

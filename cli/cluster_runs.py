@@ -1,4 +1,4 @@
-"""``colonnade clusters run`` and ``runs``."""
+"""``colonnade clusters run``, ``runs`` and ``cancel``."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -15,7 +15,7 @@ from cli.connection import Suite
 from cli.names import scope_name
 from cli.output import JsonOption, err, last_part, line, print_json, table, timestamp, when, word
 from cli.run import FAILED, with_suite
-from libs.errors import AlreadyExists
+from libs.errors import AlreadyExists, FailedPrecondition
 
 Progress = Callable[[ClusteringRun], None]
 
@@ -37,7 +37,7 @@ class Algorithm(StrEnum):
 
 def run(
     scope: Annotated[str, typer.Argument(help="A persona, or projects/….")],
-    refit: Annotated[bool, typer.Option(help="Group everything anew.")] = False,
+    refit: Annotated[bool, typer.Option("--refit", help="Group everything anew.")] = False,
     algorithm: Annotated[Algorithm, typer.Option(help="How groups are found.")] = Algorithm.MIXTURE,
     granularity: Annotated[
         float | None,
@@ -53,7 +53,7 @@ def run(
     ] = None,
     since: Annotated[datetime | None, typer.Option(help="Only what came in then or later.")] = None,
     shadow: Annotated[
-        bool, typer.Option(help="Only report what it would find; no cluster changes.")
+        bool, typer.Option("--shadow", help="Only report what it would find; no cluster changes.")
     ] = False,
     json: JsonOption = False,
 ) -> None:
@@ -102,6 +102,33 @@ def runs(
     rows = [(f"{when(r.create_time)}\n{last_part(r.name)}", _kind(r), _outcome(r)) for r in found]
     table("Runs", ("run", "kind", "outcome"), rows, whole="run")
     return None
+
+
+def cancel(
+    run: Annotated[
+        str, typer.Argument(help="Its name, or the persona or projects/… whose active run it is.")
+    ],
+    json: JsonOption = False,
+) -> None:
+    """Stops a run that has not ended; the clusters stay as they were before it."""
+
+    async def work(suite: Suite) -> ClusteringRun:
+        name = run if "/clusteringRuns/" in run else await _active(suite, scope_name(run))
+        request = clustering.CancelClusteringRunRequest(name=name)
+        return (await suite.clustering.CancelClusteringRun(request)).clustering_run
+
+    found = with_suite(work)
+    print_json(found) if json else line(f"{word(JobState, found.state)} [bold]{found.name}[/bold]")
+
+
+async def _active(suite: Suite, scope: str) -> str:
+    """The name of the run of a scope that has not ended. Raises FailedPrecondition."""
+    # No other is made while one is active, so it is the newest.
+    request = clustering.ListClusteringRunsRequest(parent=scope, page_size=1)
+    for newest in (await suite.clustering.ListClusteringRuns(request)).clustering_runs:
+        if newest.state not in _ENDED:
+            return newest.name
+    raise FailedPrecondition(f"no run of {scope} is active", reason="NO_ACTIVE_RUN")
 
 
 def unheard(_told: object) -> None:
@@ -186,6 +213,11 @@ def show_run(run: ClusteringRun) -> None:
         line(f"[red]{word(JobState, run.state)}[/red]: {escape(run.error.message)}")
     elif run.HasField("report"):
         _show_report(run)
+    elif run.stats.noop and not run.stats.items:
+        scope = "/".join(run.name.split("/")[:2])
+        line(
+            f"there is nothing to group in {scope}; colonnade clusters scopes lists what has items"
+        )
     elif run.stats.noop:
         stats = run.stats
         line(f"nothing has changed: {stats.clusters} clusters of {stats.items} items")
@@ -208,7 +240,11 @@ def _show_stats(run: ClusteringRun) -> None:
         f"clusters ({told or 'the same as before'}), {stats.unclustered} unclustered, "
         f"{stats.duplicates} near-duplicates, {stats.duration_millis} ms"
     )
-    for count, what in ((stats.missing, "have no vector yet"), (stats.quarantined, "have none")):
+    for count, what in (
+        (stats.missing, "have no vector yet"),
+        (stats.failed_embeddings, "could not be embedded so far and are tried again"),
+        (stats.quarantined, "were given up, without a vector"),
+    ):
         if count:
             line(f"{count} items {what}")
     if stats.refit and stats.drift:

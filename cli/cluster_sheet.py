@@ -37,7 +37,9 @@ class _Row:
 def sheet(
     scope: Annotated[str, typer.Argument(help="A persona.")],
     file: Annotated[Path, typer.Argument(help="Where to write it; .jpg, .png or .webp.")],
-    version: Annotated[int, typer.Option(help="As they were in this version.", min=0)] = 0,
+    version: Annotated[
+        int, typer.Option(help="As they were in this version.", min=0, show_default=False)
+    ] = 0,
     limit: Annotated[int, typer.Option(help="How many clusters at most.", min=1, max=_MOST)] = 100,
     json: JsonOption = False,
 ) -> None:

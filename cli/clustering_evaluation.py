@@ -69,8 +69,8 @@ def clustering(
 ) -> None:
     """Compares ways to find groups: do groups hold what belongs together?
 
-    Works without a running suite and without a network, and changes nothing. Exit code 1: a setting
-    could not be measured.
+    Works without a running suite and without a network, and changes nothing.
+    Exit code 1: a setting could not be measured.
     """
     quiet = json == "-"
     suite = ["--data", str(data), *(["--config", str(config)] if config else [])]

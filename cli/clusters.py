@@ -29,6 +29,7 @@ app = typer.Typer(help="Groups of similar items.", no_args_is_help=True)
 _ID_WIDTH = 36
 app.command()(cluster_runs.run)
 app.command()(cluster_runs.runs)
+app.command()(cluster_runs.cancel)
 app.command()(cluster_insight.analyze)
 app.command()(cluster_insight.heroes)
 app.command()(cluster_insight.of)
@@ -53,7 +54,9 @@ for working in (
 def list_clusters(
     scope: str,
     filter: Annotated[str, typer.Option(help='Such as state = "DRAFT".')] = "",
-    version: Annotated[int, typer.Option(help="As they were in this version.", min=0)] = 0,
+    version: Annotated[
+        int, typer.Option(help="As they were in this version.", min=0, show_default=False)
+    ] = 0,
     json: JsonOption = False,
 ) -> None:
     """Lists the clusters of a scope, largest first; archived ones only if the filter asks."""
@@ -156,7 +159,7 @@ def create(
     title: str,
     summary: Annotated[str, typer.Option(help="What its members have in common.")] = "",
     prompt: Annotated[str, typer.Option(help="What to ask an image backend for.")] = "",
-    draft: Annotated[bool, typer.Option(help="Not in use yet.")] = False,
+    draft: Annotated[bool, typer.Option("--draft", help="Not in use yet.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Creates a curated cluster, which no run changes."""
@@ -171,6 +174,35 @@ def rename(cluster: ClusterArgument, title: str, json: JsonOption = False) -> No
     """Gives a cluster a title that every run keeps."""
     request = clustering.UpdateClusterRequest(cluster=Cluster(name=cluster, title=title))
     request.update_mask.paths.append("title")
+    _answer(with_suite(lambda suite: suite.clustering.UpdateCluster(request)), json)
+
+
+@app.command()
+def update(
+    cluster: ClusterArgument,
+    title: Annotated[str | None, typer.Option(help="A title that every run keeps.")] = None,
+    summary: Annotated[str | None, typer.Option(help="What its members have in common.")] = None,
+    prompt: Annotated[str | None, typer.Option(help="What to ask an image backend for.")] = None,
+    draft: Annotated[
+        bool | None, typer.Option("--draft/--active", help="Whether it is not in use yet.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Changes what people say about a cluster, or takes a draft into use."""
+    changed = Cluster(name=cluster)
+    given = {"title": title, "summary": summary, "prompt_hint": prompt}
+    paths = [name for name, value in given.items() if value is not None]
+    for path in paths:
+        setattr(changed, path, given[path])
+    if draft is not None:
+        changed.state = Cluster.STATE_DRAFT if draft else Cluster.STATE_ACTIVE
+        paths.append("state")
+    if not paths:
+        raise typer.BadParameter(
+            "give what to change: --title, --summary, --prompt, --draft, --active"
+        )
+    request = clustering.UpdateClusterRequest(cluster=changed)
+    request.update_mask.paths.extend(paths)
     _answer(with_suite(lambda suite: suite.clustering.UpdateCluster(request)), json)
 
 
@@ -239,7 +271,7 @@ def pin_hero(
 def veto_hero(
     cluster: ClusterArgument,
     item: Annotated[str, typer.Argument(help="A member.")],
-    allow: Annotated[bool, typer.Option(help="It may be the hero again.")] = False,
+    allow: Annotated[bool, typer.Option("--allow", help="It may be the hero again.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Says that a photo must not stand for a cluster."""
@@ -254,7 +286,7 @@ def veto_hero(
 def assign(
     cluster: ClusterArgument,
     pillar: Annotated[str, typer.Argument(help="A pillar of the same persona.")],
-    primary: Annotated[bool, typer.Option(help="Its first pillar.")] = False,
+    primary: Annotated[bool, typer.Option("--primary", help="Its first pillar.")] = False,
     notes: Annotated[str, typer.Option(help="What to remember about it.")] = "",
     json: JsonOption = False,
 ) -> None:

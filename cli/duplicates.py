@@ -1,6 +1,5 @@
 """``colonnade duplicates``."""
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,6 +21,7 @@ from rich.markup import escape
 
 from cli.connection import Suite
 from cli.contact_sheet import write_sheet
+from cli.file_names import file_names
 from cli.names import below, persona_name
 from cli.output import JsonOption, last_part, line, print_json, table, when, word
 from cli.run import FAILED, with_suite
@@ -45,7 +45,6 @@ _MARKS = 136
 # The end of an id is as good as random.
 _SHORT = 8
 _MOST = 10_000
-_PHOTOS_AT_ONCE = 8
 _TURNED = {
     2: "mirrored",
     3: "upside down",
@@ -82,8 +81,10 @@ def list_sets(
     max_distance: MaxDistance = None,
     min_agreement: MinAgreement = None,
     min_cosine: MinCosine = None,
-    reviewed: Annotated[bool, typer.Option(help="Also what was decided about.")] = False,
-    preview: Annotated[bool, typer.Option(help="Only count the sets.")] = False,
+    reviewed: Annotated[
+        bool, typer.Option("--reviewed", help="Also what was decided about.")
+    ] = False,
+    preview: Annotated[bool, typer.Option("--preview", help="Only count the sets.")] = False,
     limit: Annotated[int, typer.Option(min=1, help="How many sets at most.")] = 50,
     sheet: Annotated[Path | None, typer.Option(help="Write a picture of the sets here.")] = None,
     json: JsonOption = False,
@@ -104,7 +105,9 @@ def list_sets(
         sets, waiting = await some_sets(suite, request, limit)
         if sheet is not None:
             await write_sheet(suite, sets, sheet)
-        return _Found(sets, await file_names(suite, sets), waiting)
+        return _Found(
+            sets, await file_names(suite, (p for each in sets for p in _photos(each))), waiting
+        )
 
     found = with_suite(work)
     print_json(found.sets) if json else _show_sets(parent, found)
@@ -189,19 +192,6 @@ async def some_sets(
         if not page.next_page_token:
             break
     return found, waiting
-
-
-async def file_names(suite: Suite, sets: Iterable[DuplicateSet]) -> dict[str, str]:
-    """The names of the files of all photos in the sets, by photo."""
-    photos = {photo for each in sets for photo in _photos(each)}
-    turn = asyncio.Semaphore(_PHOTOS_AT_ONCE)
-
-    async def name(photo: str) -> tuple[str, str]:
-        async with turn:
-            found = await suite.catalog.GetPhoto(catalog.GetPhotoRequest(name=photo))
-            return photo, found.source_path or found.file_name
-
-    return dict(await asyncio.gather(*(name(photo) for photo in sorted(photos))))
 
 
 def _photos(found: DuplicateSet) -> list[str]:

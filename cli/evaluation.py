@@ -64,8 +64,8 @@ def embedding(
 ) -> None:
     """Compares models: do photos find their like, do groups come out pure, what does it cost?
 
-    See docs/embedding-quality.md. Works without a running suite and without a network. Exit code 1:
-    a model could not be measured.
+    See docs/embedding-quality.md. Works without a running suite and without a
+    network. Exit code 1: a model could not be measured.
     """
     quiet = json == "-"
     suite = ["--data", str(data), *(["--config", str(config)] if config else [])]

@@ -31,12 +31,11 @@ def list_generations(json: JsonOption = False) -> None:
         return print_json(found)
     table(
         "Generations",
-        ("generation", "of", "model", "state", "#done"),
+        ("generation", "of", "state", "#done"),
         [
             (
-                last_part(g.name),
+                f"{last_part(g.model)}\n{last_part(g.name)}",
                 word(Generation.Modality, g.modality),
-                last_part(g.model),
                 word(Generation.State, g.state),
                 f"{g.counts.done}/{g.counts.total}",
             )
@@ -51,7 +50,7 @@ def list_generations(json: JsonOption = False) -> None:
 def create(
     model: Annotated[str, typer.Argument(help="The model; unset: the default one.")] = "",
     texts: Annotated[bool, typer.Option("--texts", help="Of texts, not of photos.")] = False,
-    wait: Annotated[bool, typer.Option(help="Wait until it is filled.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until it is filled.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Embeds all photos, or texts, with another model, beside the vectors in use."""

@@ -56,13 +56,16 @@ def import_photos(
     ] = "",
     tag: Annotated[list[str] | None, typer.Option(help="Tags to give them.")] = None,
     recursive: Annotated[bool, typer.Option(help="Folders below it too.")] = True,
-    dry_run: Annotated[bool, typer.Option(help="Check everything, store no photo.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, store no photo.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Imports folders, archives and buckets.
 
-    Run it again at any time: an import that was interrupted goes on, and what is there already is
-    not stored twice. Ctrl-C finishes the files that are on their way.
+    Run it again at any time: an import that was interrupted goes on, and what
+    is there already is not stored twice. Ctrl-C finishes the files that are on
+    their way.
     """
     parent = persona_name(persona)
     to = Destination(

@@ -50,7 +50,7 @@ class ItemReport:
 
 
 async def import_lines(
-    suite: Suite, parent: str, lines: Iterable[str], source: str, *, quiet: bool
+    suite: Suite, parent: str, lines: Iterable[bytes], source: str, *, quiet: bool
 ) -> ItemReport:
     """Takes in items that are written as JSON, one a line; ``source`` is of those that lack one."""
     report = ItemReport()
@@ -89,7 +89,7 @@ def _note(report: ItemReport, place: str, result: api.ItemResult) -> None:
             report.duplicates += 1
 
 
-def _read(lines: Iterable[str], source: str, report: ItemReport) -> Iterator[Placed]:
+def _read(lines: Iterable[bytes], source: str, report: ItemReport) -> Iterator[Placed]:
     """The items of lines that hold one; the others are noted as refused."""
     for number, text in enumerate(lines, start=1):
         if not text.strip():
@@ -118,6 +118,8 @@ def _item(document: object) -> Item:
 
 
 def _reason(error: ValueError) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return f"is not UTF-8 text: {error.reason}"
     if isinstance(error, json.JSONDecodeError):
         return f"is not JSON at column {error.colno}: {error.msg}"
     return str(error)

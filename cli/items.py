@@ -87,9 +87,8 @@ def import_(
         found = with_suite(lambda suite: import_dump(suite, parent, file, quiet=json))
         print_json(found.as_dict()) if json else found.show()
         raise typer.Exit(FAILED if found.items.refused else 0)
-    text = sys.stdin if file == _STDIN else file.open(encoding="utf-8")
-    with text:
-        report = with_suite(lambda suite: import_lines(suite, parent, text, source, quiet=json))
+    with sys.stdin.buffer if file == _STDIN else file.open("rb") as lines:
+        report = with_suite(lambda suite: import_lines(suite, parent, lines, source, quiet=json))
     print_json(report.as_dict()) if json else show_report(report)
     raise typer.Exit(FAILED if report.refused else 0)
 

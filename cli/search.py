@@ -14,8 +14,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from rich.markup import escape
 
 from cli.connection import Suite
+from cli.file_names import file_names, labelled
 from cli.names import below, persona_name, split_list
-from cli.output import JsonOption, last_part, line, print_json, table, timestamp
+from cli.output import JsonOption, line, print_json, table, timestamp
 from cli.run import with_suite
 from libs.errors import FailedPrecondition
 from libs.rpc.status import from_status
@@ -46,8 +47,12 @@ def search(
     min_quality: Annotated[float | None, typer.Option(help="Only of this quality, 0..1.")] = None,
     min_score: Annotated[float | None, typer.Option(help="Only with this score.")] = None,
     diversity: Annotated[float, typer.Option(help="How unlike each other, 0..1.")] = 0.0,
-    one_per_scene: Annotated[bool, typer.Option(help="The best of each scene only.")] = False,
-    archived: Annotated[bool, typer.Option(help="Photos that were put away, too.")] = False,
+    one_per_scene: Annotated[
+        bool, typer.Option("--one-per-scene", help="The best of each scene only.")
+    ] = False,
+    archived: Annotated[
+        bool, typer.Option("--archived", help="Photos that were put away, too.")
+    ] = False,
     limit: Annotated[int, typer.Option(min=1, max=_DEEPEST, help="How many at most.")] = 10,
     json: JsonOption = False,
 ) -> None:
@@ -80,10 +85,14 @@ def search(
     if like is not None and not like.is_file():
         raise typer.BadParameter(f"there is no file {like}", param_hint="--like")
     content = like.read_bytes() if like is not None else None
-    answer = with_suite(lambda suite: find(suite, request, limit, content))
-    if json:
-        return print_json(answer)
-    return _show(answer)
+
+    async def work(suite: Suite) -> tuple[api.SearchItemsResponse, dict[str, str]]:
+        answer = await find(suite, request, limit, content)
+        photos = [] if json else [hit.item for hit in answer.hits]
+        return answer, await file_names(suite, photos)
+
+    answer, files = with_suite(work)
+    return print_json(answer) if json else _show(answer, files)
 
 
 async def find(
@@ -131,16 +140,17 @@ async def _vector_of(suite: Suite, picture: bytes) -> api.QueryVector:
     )
 
 
-def _show(answer: api.SearchItemsResponse) -> None:
+def _show(answer: api.SearchItemsResponse, files: dict[str, str]) -> None:
     by_words = answer.matched_by == api.MATCHED_BY_WORDS
     if by_words:
         rows = [
-            (f"{hit.score:.2f}", last_part(hit.item), " ".join(hit.words)) for hit in answer.hits
+            (f"{hit.score:.2f}", labelled(hit.item, files), " ".join(hit.words))
+            for hit in answer.hits
         ]
         table("Photos by what is written about them", ("#share", "photo", "words"), rows)
         line("The model in use reads no texts, so paths and tags were searched, not pictures.")
     else:
-        pairs = [(f"{hit.score:.3f}", last_part(hit.item)) for hit in answer.hits]
+        pairs = [(f"{hit.score:.3f}", labelled(hit.item, files)) for hit in answer.hits]
         table("Photos by what they show", ("#cosine", "photo"), pairs)
         line(
             f"Compared with vectors of {escape(answer.model)}."

@@ -11,6 +11,7 @@ from cli.walk import count_files, walk
 from libs.errors import InvalidArgument
 
 _AHEAD = 64
+_KINDS = "a folder, an archive (.zip, .tar, .tar.gz, .tgz) or s3://bucket/prefix"
 
 
 class Candidate(Protocol):
@@ -51,7 +52,11 @@ def source_of(text: str, *, recursive: bool = True) -> Source:
         name = text.rstrip("/")
         bucket = open_bucket(name)
         return Source(name, lambda: stored_objects(bucket, recursive=recursive), lambda: None)
+    if not text.strip():
+        raise InvalidArgument.of("source", f"is empty; name {_KINDS} (. for this folder)")
     path = Path(text).expanduser().resolve()
+    if not path.exists():
+        raise InvalidArgument.of("source", f"there is no {text}; name {_KINDS}")
     if path.is_dir():
         return Source(
             str(path),
@@ -62,5 +67,4 @@ def source_of(text: str, *, recursive: bool = True) -> Source:
         return Source(str(path), lambda: zip_members(path), lambda: count_zip(path))
     if path.is_file() and path.name.lower().endswith(TAR_SUFFIXES):
         return Source(str(path), lambda: tar_members(path), lambda: None, ahead=1, in_turn=True)
-    kinds = "a folder, an archive (.zip, .tar, .tar.gz, .tgz) or s3://bucket/prefix"
-    raise InvalidArgument.of("source", f"{text} is not {kinds}")
+    raise InvalidArgument.of("source", f"{text} is not {_KINDS}")

@@ -23,6 +23,7 @@ from cli.run import FAILED, NOT_RUNNING, with_suite
 from libs.rpc.contracts import SERVICES
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
+_ANSWER_TIMEOUT = 10.0
 
 
 def up(
@@ -57,12 +58,16 @@ async def service_states(suite: Suite) -> dict[str, str]:
 
 
 async def _state(suite: Suite, name: str) -> str:
-    stub = health_pb2_grpc.HealthStub(suite.peers.channel(name))
+    channel = suite.peers.channel(name)
+    stub = health_pb2_grpc.HealthStub(channel)
     request = health_pb2.HealthCheckRequest(service=SERVICES[name][0].full_name)
     try:
-        answer = await stub.Check(request, timeout=3)
+        answer = await stub.Check(request, timeout=_ANSWER_TIMEOUT)
     except grpc.aio.AioRpcError as error:
-        return "not running" if error.code() == grpc.StatusCode.UNAVAILABLE else "not ready"
+        # Whom nothing connects to in time is not slow to answer.
+        reached = channel.get_state() is grpc.ChannelConnectivity.READY
+        gone = error.code() == grpc.StatusCode.UNAVAILABLE or not reached
+        return "not running" if gone else "not ready"
     return "ready" if answer.status == _SERVING else "not ready"
 
 

@@ -1,4 +1,7 @@
-"""``make demo``: the main job, from a folder of photos to a published post, on a real suite."""
+"""``make demo``: the main job, from a folder of photos to a published post, on a real suite.
+
+It starts engines of its own and takes no COLONNADE_ setting from the environment.
+"""
 
 import argparse
 import asyncio
@@ -49,8 +52,10 @@ def _demonstrate(arguments: argparse.Namespace, show: Show) -> int:
         week = asyncio.run(_up_to_the_plan(plan, ports, show))
         show.heading("Publish it, and kill the worker between a call and its answer")
         ok = publish(children, ports, week, show)
-        _tell_where(ports, plan, arguments.data)
-        if not arguments.exit:
+        if arguments.exit:
+            out.print(f"\nIt ends here, as it was asked to; all is kept in {arguments.data}.")
+        else:
+            _tell_where(ports, plan, arguments.data)
             _serve_until_interrupted(children)
         return 0 if ok else 1
 

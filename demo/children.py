@@ -16,12 +16,14 @@ from cli.connection import Target
 from demo.stand_in import StandIn
 from libs.embedded.child import ChildProcess
 from libs.rpc.contracts import SERVICES
+from libs.settings import ENV_PREFIX
 from services.engines import DATABASES, Engines, engines
 from services.settings import load_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 TOKEN = "demo-token-of-the-stand-in"
-START_TIMEOUT = 120.0
+# Far above what it takes, as machines may be busy.
+START_TIMEOUT = 300.0
 # Nobody wants to watch minutes of nothing: what is due goes out after five seconds, and a worker
 # counts as dead after sixteen.
 PACE = {"overdue_lead": "5", "submit_timeout": "8", "claim_lease": "10"}
@@ -40,14 +42,13 @@ class Ports:
     def of(cls, file: Path, grpc: int, http: int) -> "Ports":
         """The given ports, and for the stand-in those of last time or free ones."""
         kept = json.loads(file.read_text()) if file.exists() else {}
-        buffer = kept.get("buffer") or _free_port()
-        admin = kept.get("buffer_admin") or _free_port()
-        if kept != (wanted := {"buffer": buffer, "buffer_admin": admin}):
+        free = dict(zip(("buffer", "buffer_admin"), _free_ports(2), strict=True))
+        if kept != (wanted := {**free, **kept}):
             file.parent.mkdir(parents=True, exist_ok=True)
             draft = file.with_suffix(".new")
             draft.write_text(json.dumps(wanted))
             draft.rename(file)
-        return cls(grpc, http, buffer, admin)
+        return cls(grpc, http, **wanted)
 
     @property
     def grpc_address(self) -> str:
@@ -75,11 +76,13 @@ class Ports:
         return StandIn(f"http://127.0.0.1:{self.buffer_admin}")
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+def _free_ports(count: int) -> list[int]:
+    """Ports that were free a moment ago; all held until the last is found, so no two are one."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,24 +103,33 @@ class Running:
 def running(data: Path, ports: Ports) -> Iterator[Running]:
     """Everything, ready. It ends with the block, and with this process.
 
-    Raises EngineError with the end of the log of what does not come up.
+    The settings of the environment are taken out of it: what they name (a database, a key, a
+    schedule) is of another suite, and what the demo makes up must not get there. Raises EngineError
+    with the end of the log of what does not come up.
     """
+    _forget_settings()
     folder = (data / "suite").absolute()
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         buffer = _buffer(data, ports)
         stack.callback(buffer.stop)
         buffer.start()
+        # It has its ports before the engines look for theirs.
+        buffer.wait_ready(lambda: "Buffer stand-in on" in buffer.output(), START_TIMEOUT)
         started = stack.enter_context(engines(load_settings(None, data=folder), folder))
         environment = {**os.environ, **_addresses(started, ports)}
         suite, worker = _suite(data, ports, environment), _worker(data, ports, environment)
         stack.callback(suite.stop, bound=30)
         suite.start()
-        buffer.wait_ready(lambda: "Buffer stand-in on" in buffer.output(), START_TIMEOUT)
         suite.wait_ready(lambda: _answers(f"{ports.http_url}/readyz"), START_TIMEOUT)
         stack.callback(worker.stop, bound=30)
         worker.start()
         yield Running(suite, worker)
+
+
+def _forget_settings() -> None:
+    for name in [name for name in os.environ if name.upper().startswith(ENV_PREFIX)]:
+        del os.environ[name]
 
 
 def _buffer(data: Path, ports: Ports) -> ChildProcess:
@@ -185,7 +197,7 @@ def _worker(data: Path, ports: Ports, environment: Mapping[str, str]) -> ChildPr
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=2) as response:
+        with urllib.request.urlopen(url, timeout=10) as response:
             return bool(response.status == 200)
     except (urllib.error.URLError, OSError):
         return False

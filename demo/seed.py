@@ -12,7 +12,7 @@ from colonnade.catalog.v1 import catalog_service_pb2 as catalog
 from colonnade.catalog.v1 import planning_service_pb2 as planning
 from colonnade.catalog.v1 import run_service_pb2 as pb
 from colonnade.catalog.v1.persona_pb2 import LibraryStats
-from colonnade.catalog.v1.run_pb2 import Run
+from colonnade.catalog.v1.run_pb2 import Candidate, Run
 from rich.markup import escape
 
 from cli.connection import Suite, Target, connect
@@ -30,6 +30,8 @@ from libs.rpc.contracts import SERVICES
 
 TITLE = "A first cup"
 PROMPT = "A cup of coffee by a window, morning light, steam."
+# What the file of a picture says that shows what was asked for.
+ASKED_FOR = "window"
 CANDIDATES = 5
 # The least that the library of the demo draws, and small: nobody looks at them closely.
 _PICTURES, _SIZE = 30, 480
@@ -117,9 +119,9 @@ async def _candidates(suite: Suite, run: str, files: list[Path], show: Show) -> 
 
 
 async def _votes(suite: Suite, run: str, show: Show) -> None:
-    """Votes until voting is over, always for the file whose name comes first."""
+    """Votes until voting is over: for what was asked for, or else what comes first by its name."""
     while not (pair := await suite.runs.GetNextPair(pb.GetNextPairRequest(name=run))).done:
-        both = sorted((pair.left, pair.right), key=lambda candidate: candidate.file_name)
+        both = sorted((pair.left, pair.right), key=_preference)
         winner, loser = (candidate.name for candidate in both)
         vote = pb.RecordVoteRequest(name=run, winner=winner, loser=loser)
         await suite.runs.RecordVote(vote)
@@ -127,6 +129,10 @@ async def _votes(suite: Suite, run: str, show: Show) -> None:
         f"{pair.vote_count} of {pair.pair_count} pairs compared; the leader is the best with a "
         f"probability of {pair.probability:.0%}"
     )
+
+
+def _preference(candidate: Candidate) -> tuple[bool, str]:
+    return ASKED_FOR not in candidate.file_name, candidate.file_name
 
 
 async def _winner(suite: Suite, run: Run, show: Show) -> None:

@@ -41,7 +41,7 @@ class StandIn:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=10) as response:
+            with urllib.request.urlopen(request, timeout=60) as response:
                 answer: dict[str, Any] = json.load(response)
         except OSError as error:
             raise Unavailable(f"the stand-in of Buffer does not answer: {error}") from error

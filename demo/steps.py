@@ -71,7 +71,8 @@ async def pillars(suite: Suite, parent: str, plan: Plan, show: Show) -> None:
         request = catalog.CreatePillarRequest(parent=parent, pillar_id=planned.id, pillar=wanted)
         try:
             made = await suite.catalog.CreatePillar(request)
-            show.done(f"pillar {made.display_name}, weight {made.weight} %: {made.description}")
+            told = f"weight {made.weight} %, {made.posts_per_week} posts a week"
+            show.done(f"pillar {made.display_name}, {told}: {made.description}")
         except AlreadyExists:
             show.there(f"pillar {planned.display_name}, weight {planned.weight} %")
 

@@ -20,6 +20,11 @@ import httpx
 RETRY_DELAYS: Final = (1.0, 2.0, 4.0)
 RETRY_JITTER: Final = 0.5
 MAX_ANSWER: Final = 4 * 1024 * 1024
+# Many servers close a connection that is idle for 5 s. They must not do so just as a request is on
+# its way: nobody could tell whether it was carried out.
+_KEPT_ALIVE: Final = httpx.Limits(
+    max_connections=100, max_keepalive_connections=20, keepalive_expiry=2.0
+)
 # They tell of the body as it was on its way, not of what was made of it.
 _OF_TRANSFER: Final = ("content-encoding", "content-length", "transfer-encoding")
 
@@ -142,6 +147,7 @@ class HttpClient:
         self._client = httpx.AsyncClient(
             headers={"User-Agent": user_agent},
             timeout=httpx.Timeout(total, connect=connect, pool=connect),
+            limits=_KEPT_ALIVE,
             transport=transport,
             verify=_trusted(),
         )

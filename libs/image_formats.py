@@ -1,6 +1,7 @@
 """Which picture formats are read, told by their first bytes, and Pillow's opener of each."""
 
 import importlib
+import warnings
 from collections.abc import Callable
 from typing import IO
 
@@ -35,6 +36,9 @@ _HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", 
 _MAX_FILE_TYPE_BOX = 256
 
 Opener = Callable[[IO[bytes], str | bytes], ImageFile.ImageFile]
+
+# Damaged metadata is ignored on purpose: Pillow's word for it would stand among what people read.
+warnings.filterwarnings("ignore", "Corrupt EXIF data", UserWarning)
 
 
 def sniff(data: bytes) -> str:

@@ -33,8 +33,8 @@ Bits = NDArray[np.bool_]
 
 def hash_of(image: Image.Image) -> bytes | None:
     """The bits of a picture of mode RGB or L; None if it has too little detail to be told apart."""
-    box = content_box(image)
-    small = image.convert("L").resize((_SIDE, _SIDE), Image.Resampling.BOX, box)
+    grey = image.convert("L")
+    small = grey.resize((_SIDE, _SIDE), Image.Resampling.BOX, content_box(grey))
     waves = _cosines() @ np.asarray(small, dtype=np.float64) @ _cosines().T
     rows, columns = _places()
     chosen = waves[rows, columns]

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import monotonic
 
 from libs.cancellation import cancel_and_wait
 from libs.errors import Conflict, Unavailable
@@ -66,13 +67,12 @@ async def kept(
 async def _keep(
     renew_once: Callable[[], Awaitable[object]], every: timedelta, duration: timedelta
 ) -> None:
-    loop = asyncio.get_running_loop()
-    last = loop.time()
+    last = monotonic()
     while True:
         await asyncio.sleep(every.total_seconds())
         try:
             await renew_once()
-            last = loop.time()
+            last = monotonic()
         except Unavailable as error:
-            if loop.time() - last > duration.total_seconds():
+            if monotonic() - last > duration.total_seconds():
                 raise LeaseLost("the lease ran out while the database was away") from error

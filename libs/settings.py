@@ -63,6 +63,9 @@ class DatabaseSettings(Part):
     """Connections that each part of the suite keeps for transactions; about as many again for
     reads."""
 
+    timeout: float = Field(5.0, ge=1, le=3600)
+    """Seconds that a call waits for a connection at most, and that a statement may take."""
+
 
 class RedisSettings(Part):
     """A Redis server, 6.2 or later. Unset: the suite starts its own."""

@@ -1,5 +1,6 @@
 """All settings of a suite: one field for each part, each part beside what it configures."""
 
+import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
@@ -142,6 +143,12 @@ class Settings(BaseSettings):
         url = own.url or self.database.url
         return url.get_secret_value() if url else None
 
+    def database_of(self, service: str) -> DatabaseSettings:
+        """How ``service`` reaches its database: what is set for it alone over what is for all."""
+        own: DatabaseSettings = getattr(self.databases, service)
+        given = {name: getattr(own, name) for name in own.model_fields_set}
+        return self.database.model_copy(update=given)
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -158,7 +165,8 @@ class Settings(BaseSettings):
 def load_settings(file: Path | None, **overrides: Any) -> Settings:
     """The settings of this process. ``overrides`` (from the command line) win over all else.
 
-    Raises pydantic's ValidationError naming each wrong setting, and OSError for a missing file.
+    Raises pydantic's ValidationError naming each wrong setting, OSError for a missing file, and
+    ValueError for one that is no TOML.
     """
     if file is None:
         return Settings(**overrides)
@@ -166,6 +174,9 @@ def load_settings(file: Path | None, **overrides: Any) -> Settings:
         raise FileNotFoundError(f"there is no settings file {file}")
 
     class WithFile(Settings):
+        # Nobody asks it what the settings mean, for which this source would be read again.
+        model_config = SettingsConfigDict(use_attribute_docstrings=False)
+
         @classmethod
         def settings_customise_sources(
             cls, settings_cls: type[BaseSettings], *sources: Any, **named: Any
@@ -173,4 +184,7 @@ def load_settings(file: Path | None, **overrides: Any) -> Settings:
             arguments, environment = named["init_settings"], named["env_settings"]
             return arguments, environment, TomlConfigSettingsSource(settings_cls, file)
 
-    return WithFile(**overrides)
+    try:
+        return WithFile(**overrides)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{file} is no TOML: {error}") from error

@@ -20,14 +20,25 @@ _OLD: Final = 24 * 3600.0
 def socket_folder() -> Iterator[Path]:
     """A private folder for as long as the block lasts; those of dead processes are removed."""
     remove_abandoned(Path(tempfile.gettempdir()))
-    with tempfile.TemporaryDirectory(prefix=PREFIX) as name:
-        folder = Path(name)
-        lock = _locked(folder)
-        try:
-            yield folder
-        finally:
+    folder, lock = _own_folder()
+    try:
+        yield folder
+    finally:
+        os.close(lock)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _own_folder() -> tuple[Path, int]:
+    """A new folder, and the lock in it."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+        with suppress(FileNotFoundError):
+            lock = _locked(folder)
             if lock is not None:
+                if (folder / LOCK).exists():
+                    return folder, lock
                 os.close(lock)
+        # Somebody who tidied up just then has taken it for one that was left behind.
 
 
 def remove_abandoned(place: Path) -> None:

@@ -4,7 +4,10 @@ import sysconfig
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-SCRIPT = """#!{python}
+# Read by the shell first, as a path with spaces, or a long one, cannot stand in the first line.
+SCRIPT = """#!/bin/sh
+'''exec' "{python}" "$0" "$@"
+' '''
 from cli.main import main
 
 main()

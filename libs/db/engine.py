@@ -26,8 +26,9 @@ class Database:
     """Two pools of connections: for statements that stand alone, and for transactions.
 
     ``url`` is ``postgresql+psycopg://user:password@host:port/name``. Nothing connects before the
-    first use. ``statement_timeout`` and ``pool_timeout`` are in seconds; the sizes are those of
-    the pool for transactions, to which come up to seven connections for reads.
+    first use. ``statement_timeout`` and ``pool_timeout`` are in seconds; the latter is for each
+    wait, for a free connection and for the server to take a new one. The sizes are those of the
+    pool for transactions, to which come up to seven connections for reads.
     """
 
     def __init__(
@@ -42,16 +43,17 @@ class Database:
     ) -> None:
         self.url = url
         options = f"-c statement_timeout={int(statement_timeout * 1000)} -c timezone=UTC"
+        connect_args: dict[str, Any] = {
+            "application_name": application_name,
+            "connect_timeout": round(pool_timeout),
+            "options": options,
+        }
         make = partial(
             create_async_engine,
             url,
             pool_timeout=pool_timeout,
             pool_use_lifo=True,
-            connect_args={
-                "application_name": application_name,
-                "connect_timeout": 5,
-                "options": options,
-            },
+            connect_args=connect_args,
         )
         self.engine: AsyncEngine = make(pool_size=pool_size, max_overflow=max_overflow)
         # A pool of its own: switching a connection to autocommit and back for each read costs
@@ -64,7 +66,7 @@ class Database:
             pool_reset_on_return=None,
         )
         self.constants = Constants(self.engine.sync_engine.dispatch.before_cursor_execute)
-        self._direct = DirectReader(self.constants, url, options, application_name, _DIRECT_READERS)
+        self._direct = DirectReader(self.constants, url, connect_args, _DIRECT_READERS)
         for engine in (self.engine, self._reader):
             event.listen(engine.sync_engine, "checkout", _refuse_dead_connection)
 

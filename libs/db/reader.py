@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 from sqlalchemy import Executable
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from libs.db.constants import Connection, Constants, DirectRows
@@ -16,16 +17,18 @@ from libs.errors import Unavailable
 
 
 class DirectReader:
-    """Up to ``size`` driver connections in autocommit for constant statements."""
+    """Up to ``size`` driver connections in autocommit for constant statements.
+
+    ``connect_args`` are those of every connection of this database.
+    """
 
     def __init__(
-        self, constants: Constants, url: str, options: str, application_name: str, size: int
+        self, constants: Constants, url: str, connect_args: Mapping[str, Any], size: int
     ) -> None:
         self._constants = constants
         plain = make_url(url).set(drivername="postgresql")
         self._dsn = plain.render_as_string(hide_password=False)
-        self._options = options
-        self._application_name = application_name
+        self._connect_args = connect_args
         self._room = asyncio.Semaphore(size)
         self._idle: list[Connection] = []
 
@@ -73,11 +76,7 @@ class DirectReader:
     async def _open(self) -> Connection:
         try:
             return await psycopg.AsyncConnection.connect(
-                self._dsn,
-                autocommit=True,
-                connect_timeout=5,
-                application_name=self._application_name,
-                options=self._options,
+                self._dsn, autocommit=True, **self._connect_args
             )
         except psycopg.OperationalError as error:
             raise Unavailable("the database does not answer; try again shortly") from error
@@ -100,8 +99,17 @@ class ReadConnection:
         """The rows of ``statement``."""
         if parameters is not None:
             return await self._direct.execute(statement, parameters)
-        if self._connection is None:
+        if self._connection is not None:
+            return await self._connection.execute(statement)
+        try:
             self._connection = await self._engine.connect()
+            return await self._connection.execute(statement)
+        except DBAPIError as error:
+            # As with ``DirectReader``: it was ending already when it was taken.
+            if not isinstance(error.orig, psycopg.errors.AdminShutdown):
+                raise
+        await self.close()
+        self._connection = await self._engine.connect()
         return await self._connection.execute(statement)
 
     async def close(self) -> None:

@@ -148,7 +148,7 @@ class ChildProcess:
         tail = self.output()[-TAIL_BYTES:].strip() or "(it wrote nothing)"
         return f"{self.name} {what}. The end of its log, {self.log}:\n{tail}"
 
-    def stop(self, bound: float = 15.0) -> None:
+    def stop(self, bound: float = 60.0) -> None:
         """Asks it to stop, kills it after ``bound`` seconds, and waits for its end."""
         if self._process is None:
             return

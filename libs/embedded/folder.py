@@ -3,12 +3,17 @@
 import fcntl
 import os
 import secrets
+import signal
 import time
 from pathlib import Path
 
 from libs.embedded.errors import EngineError, FolderInUse
 
 LIVE_OWNER_WAIT = 1.0
+
+_PROC = Path("/proc")
+_SIGKILL = 1 << signal.SIGKILL - 1
+_PF_EXITING = 0x4  # of the kernel's include/linux/sched.h
 
 
 def make_folder(folder: Path) -> None:
@@ -54,11 +59,37 @@ def is_alive(pid: int) -> bool:
 
 def _is_zombie(pid: int) -> bool:
     """Dead, but not waited on by its parent yet (in some containers: never)."""
+    return _stat(pid)[:1] in (["Z"], ["X"])
+
+
+def is_doomed(pid: int) -> bool:
+    """Whether a process is dead, or was killed and has only not come to its end yet.
+
+    On a busy machine that may take a while, in which it still holds its files and locks.
+    """
+    return not is_alive(pid) or _is_killed(pid) or _is_exiting(pid)
+
+
+def _is_killed(pid: int) -> bool:
     try:
-        status = Path(f"/proc/{pid}/stat").read_text()
+        lines = (_PROC / str(pid) / "status").read_text().splitlines()
     except OSError:
         return False
-    return status.rpartition(")")[2].split()[0] in "ZX"
+    pending = (line.split()[1] for line in lines if line.startswith(("SigPnd:", "ShdPnd:")))
+    return any(int(signals, 16) & _SIGKILL for signals in pending)
+
+
+def _is_exiting(pid: int) -> bool:
+    flags = _stat(pid)[6:7]
+    return bool(flags) and int(flags[0]) & _PF_EXITING != 0
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of ``/proc/<pid>/stat`` that follow the program's name; none if it is gone."""
+    try:
+        return (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
 
 
 class FolderLock:
@@ -79,7 +110,7 @@ class FolderLock:
             raise RuntimeError(f"the lock on {self._folder} is not held")
         return self._descriptor
 
-    def acquire(self, wait: float = 20.0) -> None:
+    def acquire(self, wait: float = 60.0) -> None:
         """Takes the lock and writes our process id beside it.
 
         Waits up to ``wait`` seconds for an engine that outlives its dead owner. Raises
@@ -90,7 +121,7 @@ class FolderLock:
         began = time.monotonic()
         while not self._try(descriptor):
             owner = path.read_text().strip()
-            # A process that was just killed still counts as alive for some milliseconds.
+            # The second is for an owner that is just ending by itself.
             patience = min(wait, LIVE_OWNER_WAIT) if self._lives_elsewhere(owner) else wait
             if time.monotonic() - began > patience:
                 os.close(descriptor)
@@ -113,7 +144,7 @@ class FolderLock:
 
     @staticmethod
     def _lives_elsewhere(owner: str) -> bool:
-        return owner.isdigit() and int(owner) != os.getpid() and is_alive(int(owner))
+        return owner.isdigit() and int(owner) != os.getpid() and not is_doomed(int(owner))
 
     def release(self) -> None:
         """Gives the lock up; a process that inherited it keeps it until it ends."""

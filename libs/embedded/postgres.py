@@ -181,7 +181,7 @@ class PostgresServer(Engine[str]):
         lines = self._pid_file()
         return len(lines) > 7 and lines[0] == str(child.pid) and lines[7].strip() == "ready"
 
-    def _clear_stale_pid(self, wait: float = 15.0) -> None:
+    def _clear_stale_pid(self, wait: float = 60.0) -> None:
         """Removes the file that a killed server left, once no server of that id is left.
 
         The server itself would refuse to start if that id belongs to a zombie or, after a restart

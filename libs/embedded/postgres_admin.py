@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -10,6 +11,7 @@ from psycopg import sql
 from libs.embedded.folder import write_private
 
 OWNER = "colonnade"
+_PATIENCE = 11
 
 
 class Passwords:
@@ -53,10 +55,19 @@ class PostgresAdmin:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
     def create_database(self, name: str, template: str) -> None:
-        """Copies a database, with its schemas and rights. Nobody may be connected to it."""
-        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        """Copies a database, with its schemas and rights. Nobody may be connected to it.
+
+        Connections that are ending are waited for, for up to a minute.
+        """
+        names = (sql.Identifier(name), sql.Identifier(template))
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*names)
         with self._connect() as connection:
-            connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
+            for _ in range(_PATIENCE):
+                # The server itself waits 5 s before it says so.
+                with suppress(psycopg.errors.ObjectInUse):
+                    connection.execute(statement)
+                    return
+            connection.execute(statement)
 
     def drop_database(self, name: str) -> None:
         """Drops the database if it is there, and closes whatever is connected to it."""

@@ -192,14 +192,16 @@ class Group:
             await pipeline.execute()
 
     async def _counted(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
-        """With the deliveries that the server has counted and the entry cannot know of."""
+        """With the deliveries that the server has counted and the entry cannot know of, and without
+        those that were acknowledged meanwhile."""
         async with self._redis.pipeline(transaction=False) as pipeline:
             for d in deliveries:
                 pipeline.xpending_range(d.stream, self.name, d.entry, d.entry, 1)
             answers = await pipeline.execute()
         return [
-            delivery.again(found[0]["times_delivered"] - 1) if found else delivery
+            delivery.again(found[0]["times_delivered"] - 1)
             for delivery, found in zip(deliveries, answers, strict=True)
+            if found
         ]
 
 

@@ -192,8 +192,12 @@ class Consumer:
 
     async def _do_chores(self) -> None:
         await self._group.ensure()
-        await self._group.touch(self._lanes.held())
-        await self._accept_again(await self._group.reclaim(self._policy.idle, self._policy.read))
+        held = self._lanes.held()
+        await self._group.touch(held)
+        # After a stall our own may look abandoned, too, and be done before they are accepted again.
+        ours = {(delivery.stream, delivery.entry) for delivery in held}
+        found = await self._group.reclaim(self._policy.idle, self._policy.read)
+        await self._accept_again([d for d in found if (d.stream, d.entry) not in ours])
 
     async def _sleep_until(self, due: float | None) -> None:
         """At most a second: other consumers postpone too. Less if one of ours is due before."""

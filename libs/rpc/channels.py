@@ -11,6 +11,7 @@ from libs.errors import DeadlineExceeded
 from libs.rpc.call import current_call
 from libs.rpc.outcome import Outcome
 from libs.rpc.policy import MAX_MESSAGE_BYTES, Policy, policies_of
+from libs.rpc.reconnecting import RECONNECTING
 from libs.rpc.status import from_rpc_error
 
 _RETRY = {
@@ -44,9 +45,7 @@ def open_channel(address: str, services: Iterable[ServiceDescriptor]) -> grpc.ai
             ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
             ("grpc.service_config", service_config(services)),
             ("grpc.enable_retries", 1),
-            ("grpc.min_reconnect_backoff_ms", 200),
-            ("grpc.initial_reconnect_backoff_ms", 200),
-            ("grpc.max_reconnect_backoff_ms", 5000),
+            *RECONNECTING,
         ),
     )
 
@@ -102,11 +101,12 @@ class ServiceChannel:
 
         async def call(request: Any, *, timeout: float | None = None) -> AsyncIterator[Any]:
             stream = callable_(request, timeout=_budget(policy, timeout), **self._extra())
+            outcome = Outcome(stream)
             try:
                 async for response in stream:
                     yield response
             except grpc.aio.AioRpcError as error:
-                raise from_rpc_error(error) from None
+                raise from_rpc_error(outcome.of(error)) from None
             finally:
                 # Who listens no longer must not be waited for.
                 stream.cancel()

@@ -11,7 +11,7 @@ _OF_CORE = "Internal error from Core"
 
 
 class Outcome:
-    """Awaits the answer of a client-streaming call that may end before all is sent.
+    """Tells how a call went, with a stream of requests, that may end before all is sent.
 
     A client of grpc.aio whose write fails because the server has already ended the call says
     INTERNAL in place of the status that the server sent (https://github.com/grpc/grpc/issues/36066).
@@ -31,9 +31,13 @@ class Outcome:
         try:
             return await self._call
         except grpc.aio.AioRpcError as error:
-            if _is_of_core(error) and self._ended and not _is_of_core(self._ended):
-                raise self._ended from None
-            raise
+            raise self.of(error) from None
+
+    def of(self, error: grpc.aio.AioRpcError) -> grpc.aio.AioRpcError:
+        """The failure with the status that the server sent, for ``error`` that the call raised."""
+        if _is_of_core(error) and self._ended and not _is_of_core(self._ended):
+            return self._ended
+        return error
 
     def _take_down(self, _: Any) -> None:
         code = _at_once(self._call.code())

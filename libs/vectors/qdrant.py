@@ -13,6 +13,7 @@ import grpc
 import numpy as np
 
 from libs.errors import InvalidArgument, NotFound, Unavailable
+from libs.rpc.reconnecting import RECONNECTING
 from libs.vectors.conditions import (
     filter_message,
     id_messages,
@@ -29,6 +30,7 @@ LARGEST_UPSERT = 4 << 20  # bytes of vectors in one request
 CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", LARGEST_MESSAGE),
     ("grpc.max_send_message_length", LARGEST_MESSAGE),
+    *RECONNECTING,
 )
 WITH_PAYLOAD = qdrant.WithPayloadSelector(enable=True)
 WITH_VECTORS = qdrant.WithVectorsSelector(enable=True)

@@ -38,7 +38,14 @@ async def open(app: App[Settings]) -> AsyncIterator[None]:
     """Registers the measuring and filing of photos, the sweep of unused blobs, and upkeep."""
     settings = app.settings.catalog
     url = app.need(Engines).database_url(SCHEMA)
-    database = Database(url, application_name="colonnade catalog jobs", pool_size=2)
+    limits = app.settings.database_of(SCHEMA)
+    database = Database(
+        url,
+        application_name="colonnade catalog jobs",
+        pool_size=2,
+        pool_timeout=limits.timeout,
+        statement_timeout=limits.timeout,
+    )
     blobs = sweep(settings, database, app.need(ObjectBlobs), app.clock)
 
     async def prune_support() -> None:

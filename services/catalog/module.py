@@ -77,8 +77,14 @@ async def open(app: App[Settings]) -> AsyncIterator[None]:
     settings = app.settings
     url = app.need(Engines).database_url(SCHEMA)
     await asyncio.to_thread(require_current, url, SCHEMA, MIGRATIONS)
-    pool_size = settings.database.pool_size
-    database = Database(url, application_name="colonnade catalog", pool_size=pool_size)
+    limits = settings.database_of(SCHEMA)
+    database = Database(
+        url,
+        application_name="colonnade catalog",
+        pool_size=limits.pool_size,
+        pool_timeout=limits.timeout,
+        statement_timeout=limits.timeout,
+    )
     pool = decode_pool(settings.catalog)
     queue = app.need(Jobs).queue
     blobs, captions = app.need(ObjectBlobs), bool(settings.vision.base_url)

@@ -26,10 +26,13 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 def open_database(app: App[Settings], purpose: str) -> Database:
     """A pool of connections to this service's schema."""
+    limits = app.settings.database_of(SCHEMA)
     return Database(
         app.need(Engines).database_url(SCHEMA),
         application_name=f"colonnade clustering {purpose}",
-        pool_size=app.settings.database.pool_size,
+        pool_size=limits.pool_size,
+        pool_timeout=limits.timeout,
+        statement_timeout=limits.timeout,
     )
 
 

@@ -103,7 +103,7 @@ class RpcEmbedder:
                 raise Unavailable("no model is the default one for texts", reason="MODEL_NOT_READY")
             request.page_token = page.next_page_token
 
-    async def embed_text(self, collection: Collection, text: str) -> Vector | None:
+    async def embed_text(self, collection: Collection, text: str, scope: str) -> Vector | None:
         if not await self._reads_texts(collection):
             return None
         answer = await self._stub.EmbedTexts(
@@ -111,6 +111,7 @@ class RpcEmbedder:
                 model=collection.model,
                 texts=[text],
                 purpose=api.EmbedImagesRequest.PURPOSE_INTERACTIVE,
+                fair_share_key=scope,
             )
         )
         (result,) = answer.results

@@ -376,6 +376,17 @@ placements = Table(
     ),
 )
 
+# Of which texts the vectors were that such a run grouped, and those that are others by now.
+fitted_texts = Table(
+    "fitted_texts",
+    metadata,
+    Column("run_id", Uuid(as_uuid=False), primary_key=True),
+    Column("item", Text, primary_key=True),
+    Column("text_hash", Text, nullable=False),
+    Column("changed", Boolean, nullable=False, server_default="false"),
+    Index("ix_fitted_texts_changed", "run_id", "item", postgresql_where=text("changed")),
+)
+
 clusters = Table(
     "clusters",
     metadata,

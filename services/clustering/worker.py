@@ -123,11 +123,14 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 async def _work(settings: Settings, run_id: str) -> Exit:
     engines = given_engines(settings)
     url, address = engines.database_url(SCHEMA), engines.vectors
+    limits = settings.database_of(SCHEMA)
     async with AsyncExitStack() as stack:
         database = Database(
             url,
             application_name="colonnade clustering run",
-            pool_size=settings.database.pool_size,
+            pool_size=limits.pool_size,
+            pool_timeout=limits.timeout,
+            statement_timeout=limits.timeout,
         )
         stack.push_async_callback(database.close)
         await asyncio.to_thread(require_current, url, SCHEMA, MIGRATIONS)

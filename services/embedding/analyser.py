@@ -17,6 +17,7 @@ from libs.errors import FailedPrecondition
 from services.embedding.card import Preprocessing
 from services.embedding.detection import classified, detected
 from services.embedding.digest import sha256_of
+from services.embedding.model import model_failed
 from services.embedding.operations import OPTIONAL, Operation, Picture, Report
 from services.embedding.preprocess import tensor_of_picture
 from services.embedding.session import open_onnx
@@ -89,6 +90,7 @@ class Analyser:
         self._card = card
         self._path = path
         self._rules = card.input.preprocessing()
+        self._outputs = [card.scores, card.boxes] if card.boxes else [card.scores]
         self._lock = threading.Lock()
         self._session: Any = None
 
@@ -113,11 +115,16 @@ class Analyser:
         return 2 * max(self._rules.size)
 
     def look(self, picture: Picture) -> Report:
-        """See ``Operation.look``. Raises ``FailedPrecondition`` (MODEL_NOT_READY)."""
+        """See ``Operation.look``. Raises ``FailedPrecondition`` and ``Unavailable``, both with the
+        reason MODEL_NOT_READY."""
         card = self._card
         tensor = tensor_of_picture(picture.pixels, self._rules)[None]
-        names = [card.scores, card.boxes] if card.boxes else [card.scores]
-        scores, *boxes = self._opened().run(names, {card.input.name: tensor})
+        session = self._opened()
+        try:
+            scores, *boxes = session.run(self._outputs, {card.input.name: tensor})
+        except Exception as error:  # the runtime's exceptions have no common public base
+            _log.exception("the model %s failed", card.id)
+            raise model_failed(card.id) from error
         if not boxes:
             return Report(findings=classified(scores[0], card.labels, card.least_score))
         found = detected(boxes[0][0], scores[0], card.labels, card.least_score, card.overlap)
@@ -131,19 +138,27 @@ class Analyser:
 
     def _open(self) -> Any:
         card = self._card
-        if sha256_of(self._path) != card.sha256:
+        try:
+            digest = sha256_of(self._path)
+        except OSError as error:
+            raise _unusable(card.file, f"it cannot be read: {error.strerror}") from error
+        if digest != card.sha256:
             raise _unusable(card.file, "it is damaged or not the one of its card")
         width, height = self._rules.size
         trial = {card.input.name: np.zeros((1, 3, height, width), np.float32)}
         session = open_onnx(self._path, trial, threads=1)
         try:
-            scores = session.run([card.scores], trial)[0]
-        except Exception as error:  # the runtime's exceptions have no common public base
+            scores, *boxes = session.run(self._outputs, trial)
+        except Exception as error:  # as in look
             raise _unusable(card.file, f"it does not fit its card: {error}") from error
         if scores.shape[-1] != len(card.labels):
             raise _unusable(
                 card.file, f"it has {scores.shape[-1]} labels, its card {len(card.labels)}"
             )
+        shapes = [list(output.shape) for output in (scores, *boxes)]
+        fit = [[1, *shapes[0][1:-1], 4]] if boxes else []
+        if len(shapes[0]) != 2 + len(boxes) or shapes[1:] != fit:
+            raise _unusable(card.file, f"its outputs have the shapes {shapes} for one picture")
         return session
 
 

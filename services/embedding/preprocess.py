@@ -46,8 +46,11 @@ def tensor_of_picture(
     """The same of an upright sRGB picture, or of its part ``box`` (left, top, right, bottom)."""
     box = box or (0.0, 0.0, float(image.width), float(image.height))
     pixels = (_padded if rules.mode == "pad" else _filled)(image, box, rules)
-    mean, std = (np.array(values, dtype=np.float32) for values in (rules.mean, rules.std))
-    return np.ascontiguousarray(((pixels - mean) / std).transpose(2, 0, 1))
+    # Plane by plane: pixel by pixel, three numbers at a time, takes more than five times as long.
+    planes = pixels.transpose(2, 0, 1).astype(np.float32, order="C")
+    planes -= np.array(rules.mean, dtype=np.float32)[:, None, None]
+    planes /= np.array(rules.std, dtype=np.float32)[:, None, None]
+    return planes
 
 
 def _opened(data: bytes, rules: Preprocessing, limits: ImageLimits) -> tuple[Image.Image, Box]:
@@ -59,10 +62,10 @@ def _opened(data: bytes, rules: Preprocessing, limits: ImageLimits) -> tuple[Ima
     return open_shrunk(data, limits, target)
 
 
-def _filled(image: Image.Image, box: Box, rules: Preprocessing) -> NDArray[np.float32]:
+def _filled(image: Image.Image, box: Box, rules: Preprocessing) -> NDArray[np.uint8]:
     """The whole picture, or its middle, made as large as the input."""
     part = box if rules.mode == "stretch" else _centre_box(box, rules)
-    return np.asarray(image.resize(rules.size, _FILTERS[rules.filter], part), dtype=np.float32)
+    return np.asarray(image.resize(rules.size, _FILTERS[rules.filter], part))
 
 
 def _padded(image: Image.Image, box: Box, rules: Preprocessing) -> NDArray[np.float32]:

@@ -52,6 +52,7 @@ def plan_message(plan: Plan) -> plan_pb2.CalendarPlan:
         posts=map(planned_message, plan.decisions),
         unfilled_count=plan.unfilled,
         fingerprint=plan.fingerprint,
+        unfit_counts=plan.unfit,
     )
 
 

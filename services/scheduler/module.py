@@ -63,7 +63,14 @@ async def open(app: App[Settings]) -> AsyncIterator[None]:
     settings, secrets = app.settings.scheduler, app.need(Secrets)
     url = app.need(Engines).database_url(SCHEMA)
     await asyncio.to_thread(require_current, url, SCHEMA, MIGRATIONS)
-    database = Database(url, application_name="scheduler")
+    limits = app.settings.database_of(SCHEMA)
+    database = Database(
+        url,
+        application_name="scheduler",
+        pool_size=limits.pool_size,
+        pool_timeout=limits.timeout,
+        statement_timeout=limits.timeout,
+    )
     parts = outside(
         database,
         settings,

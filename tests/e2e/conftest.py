@@ -13,10 +13,10 @@ from cli.connection import Suite as Api
 from cli.connection import connect
 from demo.pictures import SamplePicture, draw_library
 from libs.embedded.child import ChildProcess
-from libs.embedded.engine import free_port
 from libs.rpc.auth import new_key
 from tests.support.buffer import DEFAULT_TOKEN, Admin
 from tests.support.harness import ROOT, Shape, Suite, SuiteInOne, SuiteInParts
+from tests.support.ports import free_port
 
 # A small library still has groups, and a small limit can be broken quickly.
 SETTINGS = {
@@ -28,7 +28,7 @@ SETTINGS = {
 
 
 # Seconds that a test may take whose processes have to share the machine with others.
-LONGEST = 600
+LONGEST = 1800
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -169,7 +169,7 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
     log = tmp_path_factory.mktemp("buffer") / "buffer.log"
     process = ChildProcess("the stand-in of Buffer", command, log=log, cwd=ROOT)
     process.start()
-    process.wait_ready(lambda: "admin on" in process.output(), 120)
+    process.wait_ready(lambda: "admin on" in process.output(), 300)
     yield Provider(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{admin_port}")
     process.stop()
 

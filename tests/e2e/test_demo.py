@@ -17,14 +17,14 @@ import sqlalchemy as sa
 
 from demo.pictures import draw_library
 from demo.week import KILLED_AT
-from libs.embedded.engine import free_port
 from libs.embedded.postgres import PostgresServer
 from tests.support.harness import ROOT
+from tests.support.ports import free_port
 from tests.support.processes import processes_of
 
 PICTURES = 36
 # Far above what a demo takes, as machines may be busy.
-LONGEST = 500.0
+LONGEST = 1000.0
 # When the demo is killed, by what it has printed, and whether all of it or only the suite.
 MOMENTS = (
     ("Start the suite", True),
@@ -128,13 +128,13 @@ def demo(data: Path, photos: Path) -> Iterator[Demo]:
 
 
 def _assert_nothing_left(data: Path) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while left := dict(processes_of(data)):
         assert time.monotonic() < deadline, f"still running: {left}"
         time.sleep(0.1)
 
 
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3600)
 def test_a_week_is_planned_and_published_once_although_its_worker_dies(demo: Demo) -> None:
     code, text = demo.run()
     assert code == 0, text
@@ -212,7 +212,7 @@ def assert_one_call_was_found_again(demo: Demo, count: int) -> None:
     assert lost.provider_post_id in {post["id"] for post in demo.remote_posts()}
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 def test_killed_at_any_moment_it_ends_in_the_same_state(demo: Demo) -> None:
     for moment, kills_all in MOMENTS:
         process = demo.start()
@@ -244,7 +244,7 @@ def test_a_folder_that_is_none_is_named(data: Path) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=400,
         check=False,
     )
     assert done.returncode == 2

@@ -24,7 +24,7 @@ from tests.support.pictures import encoded, waves
 from tests.support.wait import eventually
 
 # Far longer than the time between two probes plus the longest that one probe may take.
-NOTICED_WITHIN = 120.0
+NOTICED_WITHIN = 300.0
 # The relay and the worker need Redis, clustering needs the vectors.
 UNREADY = {"relay", "worker", "colonnade.clustering.v1.ClusteringService"}
 PENDING = work.STATE.STATE_PENDING
@@ -86,8 +86,9 @@ async def test_engines_that_are_stuck_are_noticed_and_photos_wait_for_them(
     with frozen(pids["redis"]), frozen(pids["vectors"]):
         persona = await imported(api, pictures)
         await becomes(lambda: suite_in_one.failures().keys() >= UNREADY)
-        assert suite_in_one.health("clustering") == "NOT_SERVING"
-        assert suite_in_one.health("catalog") == "SERVING", "what works goes on"
+        await becomes(lambda: suite_in_one.health("clustering") == "NOT_SERVING")
+        # What works goes on, although a busy machine may hold its probe up for once.
+        await becomes(lambda: suite_in_one.health("catalog") == "SERVING")
         await assert_waiting(api, persona)
     await becomes(lambda: not suite_in_one.failures())
     assert len(await work.embedded(api, persona)) == 3
@@ -101,6 +102,7 @@ async def test_an_engine_that_dies_is_started_again(
     persona = await imported(api, pictures)
     os.kill(before[engine], signal.SIGKILL)
     await becomes(lambda: suite_in_one.engine_pids().get(engine) not in (None, before[engine]))
+    # It is started when nothing is left of the old one, so whoever answers now is the new one.
     await eventually(lambda: answers(api), within=NOTICED_WITHIN)
     later = await imported(api, pictures)
     for each in (persona, later):
@@ -123,7 +125,7 @@ async def test_photos_wait_for_the_embedding_service(
         assert suite.health("embedding") == "UNREACHABLE"
         persona = await imported(api, pictures)
         await assert_waiting(api, persona)
-        async with httpx.AsyncClient(base_url=suite.http, headers=suite.headers) as web:
+        async with httpx.AsyncClient(base_url=suite.http, headers=suite.headers, timeout=60) as web:
             answer = await web.get("/v1/models")
         assert (answer.status_code, answer.json()["error"]["status"]) == (503, "UNAVAILABLE")
         assert int(answer.headers["retry-after"]) >= 1

@@ -77,7 +77,7 @@ async def moved(suite: SuiteInOne, dump: Path, files: Path) -> Any:
         return report if not report["undelivered"] else None
 
     try:
-        report = await eventually(all_told, within=300, every=0.5)
+        report = await eventually(all_told, within=900, every=0.5)
     except AssertionError:
         raise AssertionError(said[-1]) from None
     assert "passed" in await migrate(suite, "gate", "--source", str(dump))
@@ -100,7 +100,7 @@ async def sent_posts_are_history(
         names = {post.post for post in photo.posts}
         return photo.usage == Photo.USAGE_POSTED and bool(names & {p.name for p in answer.posts})
 
-    await eventually(known)
+    await eventually(known, within=300)
     assert await buffer.posts() == [], "nothing was published again"
 
 

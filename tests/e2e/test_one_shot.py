@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from libs.db.engine import Database
 from libs.db.migrate import upgrade
@@ -24,14 +25,20 @@ from tests.support.clock import FakeClock
 from tests.support.clustering.desk import Desk
 from tests.support.clustering.photos import COLLECTION, subject
 from tests.support.clustering.runs import ask, look
-from tests.support.clustering.tables import expire
-from tests.support.engines import Databases
+from tests.support.clustering.tables import expire, hold
+from tests.support.engines import Databases, patient
 from tests.support.engines import databases as databases
 from tests.support.engines import postgres as postgres
 from tests.support.engines import qdrant_address as qdrant_address
 from tests.support.harness import ROOT
+from tests.support.wait import eventually
 
 COMMAND = (sys.executable, "-m", "services.clustering.worker")
+PATIENCE = {"COLONNADE_DATABASE__TIMEOUT": "60"}
+OTHERS = sa.text(
+    "SELECT count(*) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND application_name <> 'tests'"
+)
 OK, FAILED, CONFIGURATION, NOT_RUNNABLE = range(4)
 
 
@@ -50,7 +57,7 @@ class Place:
             *COMMAND,
             *words,
             cwd=ROOT,
-            env={**os.environ, **self.environment, **more},
+            env={**os.environ, **PATIENCE, **self.environment, **more},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
@@ -69,6 +76,11 @@ class Place:
         told: dict[str, Any] = json.loads(out)
         return told
 
+    async def is_left(self) -> bool:
+        """Whether no other process is connected to the database any more."""
+        async with self.database.reading() as connection:
+            return not (await connection.execute(OTHERS)).scalar_one()
+
     async def groups(self) -> set[frozenset[str]]:
         """The members of each cluster of the newest version."""
         async with self.store.read() as tx:
@@ -82,7 +94,7 @@ async def place(
     databases: Databases, qdrant_address: QdrantAddress, tmp_path: Path
 ) -> AsyncIterator[Place]:
     url = databases.fresh("clustering", lambda url: upgrade(url, "clustering", MIGRATIONS) and None)
-    database, clock = Database(url, application_name="tests"), FakeClock()
+    database, clock = patient(url), FakeClock()
     store = PostgresStore(database, clock)
     async with QdrantIndex(qdrant_address.target, api_key=qdrant_address.api_key) as index:
         environment = {
@@ -131,6 +143,7 @@ async def test_runs_that_cannot_be_done(place: Place) -> None:
     async with place.store.begin() as tx:
         assert await tx.ledger.take(run.id, "another", 3)
         await tx.commit()
+    await hold(place.database)
     _, err = await place.ends(NOT_RUNNABLE, "--job-id", run.id)
     assert "another worker has it" in err
 
@@ -147,6 +160,8 @@ async def test_a_process_that_is_killed_is_followed_by_one_that_finds_the_same(
         if process.returncode is None:
             process.kill()
         await process.communicate()
+        # Until then the server may still carry out what it was told last.
+        await eventually(place.is_left, within=300)
         if not (await look(place.store, run)).ended:
             await expire(place.database)
             await place.does(run)
@@ -158,7 +173,7 @@ async def test_a_process_that_is_killed_is_followed_by_one_that_finds_the_same(
 async def seen(place: Place, run: Run, changes: int) -> None:
     """Returns when the row of a run has changed so many times, or the run has ended."""
     last, count = await look(place.store, run), 0
-    async with asyncio.timeout(300):
+    async with asyncio.timeout(900):
         while count < changes and not last.ended:
             now = await look(place.store, run)
             count += now != last

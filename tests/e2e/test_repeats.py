@@ -86,14 +86,14 @@ async def test_edits_of_what_is_out_are_refused_with_the_earlier_post(
         asked = duplicates.ListDuplicateSetsRequest(parent=persona)
         return (await api.duplicates.ListDuplicateSets(asked)).waiting_count == 0
 
-    await eventually(compared, within=120)
+    await eventually(compared, within=3000)
 
     async def told() -> list[str]:
         left = [photo.source_path for photo in await unscheduled(api, persona)]
         return left if len(left) <= 3 else []
 
     # What is known is told a moment later.
-    left = await eventually(told, within=60)
+    left = await eventually(told, within=300)
     assert sorted(left) == ["other 2.jpg", "other 3.jpg", "other 4.jpg"]
 
     for photo in await work.photos_of(api, persona):

@@ -281,7 +281,7 @@ async def usage_becomes(story: Story, photo: str, usage: "Photo.Usage.ValueType"
         found = await story.api.catalog.GetPhoto(catalog.GetPhotoRequest(name=photo))
         return found.usage == usage
 
-    await eventually(so)
+    await eventually(so, within=300)
 
 
 async def all_of_it_is_there_over_rest(story: Story, web: httpx.AsyncClient) -> None:

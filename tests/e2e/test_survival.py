@@ -80,7 +80,7 @@ async def test_what_runs_ends_well_on_sigterm_and_a_restart_keeps_everything(
         upload = asyncio.ensure_future(api.catalog.UploadPhoto(slow.messages()))
         await slow.is_under_way.wait()
         own_suite.parts["all"].ask_to_stop()
-        await eventually(lambda: refuses(api, persona))
+        await eventually(lambda: refuses(api, persona), within=300)
         assert not upload.done(), "it was still running when new calls were refused"
         slow.may_end.set()
         stored = (await upload).photo
@@ -120,7 +120,7 @@ async def connected(suite: SuiteInOne, persona: str) -> AsyncIterator[Api]:
     gRPC remembers for a few seconds that nobody answered at an address, and for the whole process.
     """
     async with connect(suite.target) as api:
-        await eventually(lambda: answers(api, persona))
+        await eventually(lambda: answers(api, persona), within=300)
         yield api
 
 
@@ -188,7 +188,7 @@ def second_instance(suite: SuiteInOne, **environment: str) -> subprocess.Complet
         env={**os.environ, **part.environment, **environment},
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=400,
     )
 
 

@@ -61,7 +61,7 @@ async def photos_of(api: Api, persona: str, filter: str = "") -> list[Photo]:
     return await some_photos(api, persona, filter, 10_000)
 
 
-async def embedded(api: Api, persona: str, *, within: float = 300.0) -> list[Photo]:
+async def embedded(api: Api, persona: str, *, within: float = 900.0) -> list[Photo]:
     """The photos of a persona once the embedding of each is over."""
 
     async def over() -> list[Photo]:

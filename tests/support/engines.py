@@ -9,10 +9,16 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import pytest
 from redis.asyncio import Redis
 
+from libs.db.engine import Database
 from libs.embedded.postgres import UNSAFE_FOR_TESTS, PostgresServer
 from libs.embedded.qdrant import QdrantAddress, QdrantServer
 from libs.embedded.redis import RedisServer
 from libs.events.connection import open_redis
+
+
+def patient(url: str, **sizes: int) -> Database:
+    """A database that waits a minute for connections and statements, as the machine may be busy."""
+    return Database(url, application_name="tests", pool_timeout=60, statement_timeout=60, **sizes)
 
 
 class Databases:

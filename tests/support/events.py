@@ -21,9 +21,12 @@ def event(key: str = "k", number: int = 0, type: str = "thing.happened") -> Even
 
 
 class Recorder:
-    """A batch handler that remembers its calls and answers what it is told to."""
+    """A batch handler that remembers its calls and answers what it is told to, while its gate is
+    open."""
 
     def __init__(self, *, takes: float = 0.0) -> None:
+        self.gate = asyncio.Event()
+        self.gate.set()
         self.calls: list[list[Event]] = []
         self.in_work = 0
         self.most_in_work = 0
@@ -46,6 +49,7 @@ class Recorder:
         self.in_work += len(events)
         self.most_in_work = max(self.most_in_work, self.in_work)
         await asyncio.sleep(self._takes)
+        await self.gate.wait()
         self.in_work -= len(events)
         self.calls.append(list(events))
         return [

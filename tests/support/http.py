@@ -16,7 +16,10 @@ async def listening(app: ASGIApp) -> AsyncIterator[str]:
     """The base URL at which ``app`` is served over a real socket."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(app, access_log=False, log_level="warning", lifespan="off")
+        # An idle connection is closed by the client: closed by both at once, it would be lost.
+        config = uvicorn.Config(
+            app, access_log=False, log_level="warning", lifespan="off", timeout_keep_alive=75
+        )
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve([listener]))
 

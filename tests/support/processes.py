@@ -1,5 +1,6 @@
 """What runs on this machine, as /proc tells."""
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,13 +25,27 @@ def processes_of(data: Path) -> Iterator[tuple[int, str]]:
 
 def command_line(pid: int) -> str:
     """The command of a process, its arguments parted by spaces."""
-    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    return " ".join(_words(pid))
+
+
+def command_words(pid: int) -> list[str]:
+    """The program of a process and its arguments; none once it has ended."""
+    try:
+        return _words(pid)
+    except OSError:
+        return []
+
+
+def _words(pid: int) -> list[str]:
+    command = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+    return command.removesuffix("\0").split("\0") if command else []
 
 
 def children_of(pid: int) -> list[int]:
     """The ids of the processes that ``pid`` has started."""
-    return [
-        int(child)
-        for task in Path(f"/proc/{pid}/task").iterdir()
-        for child in (task / "children").read_text().split()
-    ]
+    found: list[int] = []
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        # A thread may end between the look at the folder and the look into it.
+        with contextlib.suppress(OSError):
+            found += map(int, (thread / "children").read_text().split())
+    return found

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -35,22 +35,21 @@ from services.scheduler.usecases.media import ReadMedia
 from services.scheduler.usecases.tasks import TICK
 from tests.support.buffer import INSTAGRAM_ID, MASTODON_ID, BufferStandIn
 from tests.support.buffer.serving import serving
+from tests.support.clock import NOON, FakeClock
+from tests.support.engines import patient
 from tests.support.fake_catalog import FakeCatalog
 from tests.support.rpc import serve
 from tests.support.stand_ins import StandIn
 
-FAST = {"submit_timeout": 5.0, "watch_poll": 0.02, "watch_heartbeat": 0.3}
+FAST = {"submit_timeout": 60.0, "watch_poll": 0.02, "watch_heartbeat": 0.3}
 SERVICE = pb.DESCRIPTOR.services_by_name["SchedulerService"]
 
 
-class ShiftedClock:
-    """Runs like the wall clock, ``ahead`` of it."""
-
-    def __init__(self) -> None:
-        self.ahead = timedelta(0)
+class WorldClock(FakeClock):
+    """Moves when it is told, and by a microsecond a look: what is done later is later."""
 
     def now(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
+        return self.advance(timedelta(microseconds=1))
 
 
 class ListedQueue:
@@ -111,11 +110,11 @@ class Stage:
 @contextlib.asynccontextmanager
 async def open_stage(url: str) -> AsyncIterator[Stage]:
     """A stage on the migrated database at ``url``."""
-    database = Database(url, application_name="tests", pool_size=10, max_overflow=10)
+    database = patient(url, pool_size=10, max_overflow=10)
     catalog, host = FakeCatalog(), MediaHost()
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(database.close)
-        buffer = await stack.enter_async_context(BufferStandIn())
+        buffer = await stack.enter_async_context(BufferStandIn(wall=NOON.timestamp))
         media_url = await stack.enter_async_context(serving(host.app()))
         catalog_stub = await stack.enter_async_context(catalog.serve())
         yield Stage(database, buffer, catalog, catalog_stub, host, media_url)
@@ -131,7 +130,7 @@ class World:
         self.host = stage.host
         self.settings = settings
         self.out = out
-        self.clock = cast(ShiftedClock, out.clock)
+        self.clock = cast(WorldClock, out.clock)
         self.queue = cast(ListedQueue, out.queue)
         self.blobs = cast(ObjectBlobs, out.blobs)
         self.use = use_cases(out, settings, lambda: False)
@@ -147,7 +146,7 @@ class World:
 
     async def advance(self, seconds: float) -> None:
         """Puts our clock and the providers' forward."""
-        self.clock.ahead += timedelta(seconds=seconds)
+        self.clock.advance(seconds)
         for stand_in in self.stand_ins:
             stand_in.clock.advance(seconds)
         await self.buffer.admin.advance(seconds)
@@ -223,7 +222,7 @@ async def open_world(stage: Stage, folder: Path, **settings: Any) -> AsyncIterat
         vault=secrets,
         blobs=open_blobs(f"file://{folder}/blobs"),
         queue=ListedQueue(),
-        clock=ShiftedClock(),
+        clock=WorldClock(),
     )
     async with parts as out:
         world = World(stage, chosen, out)

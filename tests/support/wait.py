@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 async def eventually(
-    probe: Callable[[], Awaitable[T]], *, within: float = 30.0, every: float = 0.02
+    probe: Callable[[], Awaitable[T]], *, within: float = 120.0, every: float = 0.02
 ) -> T:
     """The first truthy answer of ``probe``; fails the test after ``within`` seconds without one."""
     deadline = time.monotonic() + within

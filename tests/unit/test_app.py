@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from libs.app import App, Module, closing, closure
+from libs.cancellation import cancel_and_wait
 from libs.clock import SystemClock
 from libs.errors import Unavailable
 from libs.rpc.auth import Authenticator
@@ -186,7 +187,7 @@ async def test_at_the_end_callers_go_first_then_the_server_then_loops_then_modul
     ]
 
 
-async def test_the_delay_lies_between_not_ready_and_the_drain(
+async def test_the_drain_comes_after_the_delay(
     app: App[str], modules: Modules, steps: Steps
 ) -> None:
     modules.add("service")
@@ -194,14 +195,27 @@ async def test_the_delay_lies_between_not_ready_and_the_drain(
     await app.ready.wait()
     began = asyncio.get_running_loop().time()
     app.stopping.set()
+    await running
+    assert asyncio.get_running_loop().time() - began >= 0.3
+    assert "drain 0" in steps
+
+
+async def test_during_the_delay_it_is_not_ready_and_not_drained(
+    app: App[str], modules: Modules, steps: Steps
+) -> None:
+    modules.add("service")
+    running = asyncio.create_task(app.run(modules.made, [], grace=0, delay=3600))
+    await app.ready.wait()
+    app.stopping.set()
 
     async def unready() -> bool:
         return not app.ready.is_set()
 
     await eventually(unready)
+    for _ in range(10):
+        await asyncio.sleep(0)
     assert "drain 0" not in steps
-    await running
-    assert asyncio.get_running_loop().time() - began >= 0.3
+    await cancel_and_wait([running])
 
 
 async def test_the_first_loop_that_fails_ends_the_process(

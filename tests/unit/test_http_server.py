@@ -32,7 +32,7 @@ class Operations:
             lambda: self.warnings,
             lambda: self.working,
         )
-        return HttpServer(HOST, 0, Starlette(routes=routes), grace=5)
+        return HttpServer(HOST, 0, Starlette(routes=routes), grace=60)
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ async def test_a_running_request_ends_well_and_a_new_one_is_not_taken() -> None:
         await go_on.wait()
         return PlainTextResponse("done")
 
-    server = HttpServer(HOST, 0, Starlette(routes=[Route("/", slow)]), grace=5)
+    server = HttpServer(HOST, 0, Starlette(routes=[Route("/", slow)]), grace=60)
     await server.start()
     async with httpx.AsyncClient(base_url=f"http://{HOST}:{server.port}") as web:
         running = asyncio.create_task(web.get("/"))

@@ -3,6 +3,8 @@
 import csv
 import io
 import struct
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -469,6 +471,20 @@ def test_awkward_files_behave_as_expected(name: str, decodes: str) -> None:
         info = inspect(data, LIMITS)
         assert open_upright(data, LIMITS).size == (info.width, info.height)
         assert thumbnail_jpeg(data, 128, 80, LIMITS)
+
+
+def test_damaged_metadata_cost_neither_the_picture_nor_a_word(tmp_path: Path) -> None:
+    path = tmp_path / "picture.jpg"
+    picture(64, 48).save(path, "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\x05\0")
+    program = (
+        "import sys, pathlib; from libs.images import ImageLimits, inspect;"
+        "print(inspect(pathlib.Path(sys.argv[1]).read_bytes(), ImageLimits()).orientation)"
+    )
+    # In a process of its own, since tests turn warnings into errors.
+    command, root = [sys.executable, "-c", program, path], Path(__file__).resolve().parents[2]
+    ran = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (0, "1\n"), ran.stderr
+    assert "EXIF" not in ran.stderr
 
 
 @needs_shared

@@ -67,6 +67,14 @@ def test_a_wrong_setting_is_named(tmp_path: Path, text: str, named: str) -> None
     assert places == [named]
 
 
+@pytest.mark.parametrize("content", [b"port = [\n", b"\xff\xfe"], ids=["broken", "no text"])
+def test_a_file_that_is_no_toml_is_named(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "suite.toml"
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=r"suite\.toml is no TOML: "):
+        load_settings(file)
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no settings file .*nowhere\.toml"):
         load_settings(tmp_path / "nowhere.toml")
@@ -90,6 +98,18 @@ def test_a_service_may_have_a_database_of_its_own() -> None:
     assert settings.database_url("catalog") == "postgresql+psycopg://own"
     assert settings.database_url("scheduler") == "postgresql+psycopg://shared"
     assert Settings().database_url("catalog") is None
+
+
+def test_a_service_may_be_more_patient_than_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLONNADE_DATABASE__TIMEOUT", "60")
+    monkeypatch.setenv("COLONNADE_DATABASE__POOL_SIZE", "6")
+    monkeypatch.setenv("COLONNADE_DATABASES__CLUSTERING__TIMEOUT", "5")
+    settings = Settings()
+    told = {name: settings.database_of(name) for name in ("catalog", "clustering")}
+    assert {name: (of.timeout, of.pool_size) for name, of in told.items()} == {
+        "catalog": (60, 6),
+        "clustering": (5, 6),
+    }
 
 
 @pytest.mark.parametrize(

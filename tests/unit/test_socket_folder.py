@@ -1,3 +1,4 @@
+import fcntl
 import os
 import subprocess
 import sys
@@ -33,6 +34,23 @@ def test_a_killed_process_leaves_a_folder_that_the_next_one_removes(place: Path)
             assert folder.exists()
             assert not left.exists()
         assert list(place.iterdir()) == []
+
+
+def test_who_tidies_up_takes_no_folder_from_who_just_makes_one(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flock = fcntl.flock
+
+    def late(lock: int, operation: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", flock)
+        remove_abandoned(place)  # another process, between the making of the lock and its taking
+        assert list(place.iterdir()) == []
+        flock(lock, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with socket_folder() as folder:
+        assert (folder / "lock").exists()
+    assert list(place.iterdir()) == []
 
 
 def test_what_is_not_clearly_abandoned_stays(place: Path) -> None:

@@ -114,7 +114,8 @@ async function about(name, signal) {
       all("/v1/{parent=personas/*}/pillars", { parent: name }, "pillars"),
     ]);
     const titles = new Map(pillars.map((pillar) => [pillar.name, pillar.displayName]));
-    contexts.set(name, { persona, zone: new Zone(persona.timeZone), pillars: titles });
+    const weekly = new Map(pillars.map((pillar) => [pillar.name, pillar.postsPerWeek]));
+    contexts.set(name, { persona, zone: new Zone(persona.timeZone), pillars: titles, weekly });
   }
   return contexts.get(name);
 }

@@ -7,13 +7,13 @@ import { badge, button, empty, facts, heading } from "./parts.js";
 
 export async function channelsView({ persona, zone }) {
   const channels = await all("/v1/{parent=personas/*}/channels", { parent: persona.name }, "channels");
-  const command = `colonnade channels create ${lastPart(persona.name)} ACCOUNT --provider buffer`;
+  const command = `colonnade channels connect ${lastPart(persona.name)} ACCOUNT --provider buffer`;
   return [
     heading("Channels"),
     channels.length
       ? [h("ul.cards.wide", channels.map((channel) => h("li.card", channelCard(channel, zone)))),
-        h("p.soft.machines", "A channel needs a key of its provider, which is read from the terminal and never shown: ", h("code", command))]
-      : empty("No channel is connected yet. The key of the provider is read from the terminal:", command),
+        h("p.soft.machines", "A channel needs a key of its provider, which the command reads from COLONNADE_PROVIDER_TOKEN and nothing shows: ", h("code", command))]
+      : empty("No channel is connected yet. The command reads the key of the provider from COLONNADE_PROVIDER_TOKEN:", command),
   ];
 }
 

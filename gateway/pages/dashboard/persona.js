@@ -7,7 +7,7 @@ import { h, fill } from "./html.js";
 import { badge, choice, empty, field, form, heading, later, link, notify, options, section } from "./parts.js";
 import { postCard } from "./posts.js";
 import { to } from "./routes.js";
-import { supplyBar, supplyFacts, supplyState } from "./supply.js";
+import { supplyBar, supplyFacts, supplyState, weeklyRate } from "./supply.js";
 
 const HORIZONS = [7, 14, 30, 60, 90, 180];
 const UPCOMING = 6;
@@ -32,9 +32,9 @@ export function personaView(context) {
   ];
 }
 
-function pillars(report, { persona, zone, reload }) {
+function pillars(report, { persona, zone, weekly, reload }) {
   return [
-    report ? [verdict(report), h("div.pillars", report.pillars.map((gap) => pillarCard(gap, report, zone)))]
+    report ? [verdict(report), h("div.pillars", report.pillars.map((gap) => pillarCard(gap, report, zone, weekly.get(gap.pillar))))]
       : empty("There are no pillars yet, so nothing can be planned. Add one, or take a template:", "colonnade pillars apply-template --help"),
     h("details.section", { open: !report }, h("summary", "Add a pillar"), addition(persona, reload), templates(persona, reload)),
   ];
@@ -90,11 +90,12 @@ function verdict(report) {
   return h("p.verdict", text);
 }
 
-function pillarCard(gap, report, zone) {
+function pillarCard(gap, report, zone, postsPerWeek) {
   const advice = report.recommendations.find(({ pillar }) => pillar === gap.pillar);
   return h(
     "article.pillar",
-    h("div.heading", h("h3", link("pillar", gap.pillar, gap.displayName)), h("span.soft", `${gap.weight} % of posts, got ${percent(gap.postedShare / 100)}`),
+    h("div.heading", h("h3", link("pillar", gap.pillar, gap.displayName)),
+      h("span.soft", `${gap.weight} % of posts, got ${percent(gap.postedShare / 100)}${weeklyRate(postsPerWeek)}`),
       supplyState(gap)),
     supplyBar(gap),
     supplyFacts(gap, zone, report.horizonDays),

@@ -10,7 +10,7 @@ import {
 import { postCard } from "./posts.js";
 import { to } from "./routes.js";
 import { runList, runStart } from "./runs.js";
-import { supplyBar, supplyFacts, supplyState } from "./supply.js";
+import { supplyBar, supplyFacts, supplyState, weeklyRate } from "./supply.js";
 import { uploader } from "./upload.js";
 
 const PRESETS = [
@@ -77,7 +77,7 @@ export async function pillarView(context) {
   const tabs = [["photos", `Photos ${number(pillar.photoCount)}`], ["runs", "Runs"], ["posts", "Posts"], ["about", "About"]];
   return fill(
     page,
-    heading(pillar.displayName, [h("span.soft", `${pillar.weight} % of ${persona.displayName}’s posts`), gap && supplyState(gap)]),
+    heading(pillar.displayName, [h("span.soft", `${pillar.weight} % of ${persona.displayName}’s posts${weeklyRate(pillar.postsPerWeek)}`), gap && supplyState(gap)]),
     gap && [supplyBar(gap), supplyFacts(gap, zone, report.current.horizonDays)],
     advice && h("p.reason", advice.explanation),
     clusters.length > 0 && h("ul.chips", { "aria-label": "Its clusters" }, clusters.map((cluster) => h("li", link("cluster", cluster.name, cluster.title)))),

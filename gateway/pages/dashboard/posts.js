@@ -24,7 +24,7 @@ export async function postsView(context) {
   return [
     heading("Posts", h("span.soft", `times in ${context.zone.name}`)),
     !channels.length && empty("No channel is connected, so nothing can go out. Connect one:",
-      `colonnade channels create ${lastPart(persona.name)} ACCOUNT --provider buffer`),
+      `colonnade channels connect ${lastPart(persona.name)} ACCOUNT --provider buffer`),
     h("nav.tabs", { "aria-label": "Posts" }, TABS.map(([id, text]) =>
       h("a", { href: to("posts", persona.name, { show: id }), "aria-current": id === tab[0] && "page" }, text))),
     query.get("post") ? [await one(inside), h("p", link("posts", persona.name, "All posts"))] : agenda(inside, tab[2](), signal),

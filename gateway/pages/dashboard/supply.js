@@ -45,6 +45,11 @@ export function supplyFacts(gap, zone, days) {
   );
 }
 
+// What decides how many a pillar needs where it is not its weight.
+export function weeklyRate(postsPerWeek) {
+  return postsPerWeek === undefined ? "" : `; planned for ${number(postsPerWeek)} a week`;
+}
+
 export function supplyState(gap) {
   return gap.planned ? badge(word(gap.status)) : badge("not planned");
 }

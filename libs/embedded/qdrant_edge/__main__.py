@@ -4,8 +4,9 @@ import argparse
 import logging
 import signal
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from libs.embedded.qdrant_edge.server import build_server
@@ -30,7 +31,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Serves until SIGTERM or SIGINT, then saves everything. 1 if the port is taken."""
     # Waited for, not handled: a handler that interrupts the very lock that it needs hangs for ever.
-    # Before any thread is started, so that they all leave the signals to this one.
+    # Before any thread is started, so that they all leave the signals to the one that waits.
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     arguments = _arguments(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
@@ -44,11 +45,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     server.start()
     logging.info("%s %d", READY, port)
-    while signal.sigtimedwait(_ENDING, TEND_EVERY) is None:
-        store.tend(time.monotonic())
+    tend_until_asked_to_end(lambda: store.tend(time.monotonic()), TEND_EVERY)
     server.stop(GRACE).wait()
     store.close()
     return 0
+
+
+def tend_until_asked_to_end(tend: Callable[[], None], every: float) -> None:
+    """Calls ``tend`` every so many seconds, until SIGTERM or SIGINT comes; they are blocked."""
+    asked = threading.Event()
+
+    def listen() -> None:
+        # Without a limit of time: sigtimedwait of a process that was stopped for longer than its
+        # time, and continued, takes that for a signal.
+        signal.sigwait(_ENDING)
+        asked.set()
+
+    threading.Thread(target=listen, name="signals", daemon=True).start()
+    while not asked.wait(every):
+        tend()
 
 
 if __name__ == "__main__":

@@ -82,9 +82,9 @@ class UnusedBlobRepository:
         return set((await self._connection.execute(rows)).scalars())
 
     async def mark(self, keys: Sequence[str], now: datetime) -> None:
-        """See UnusedBlobs."""
+        """See UnusedBlobs. In one order, whichever the store has, for the same reason."""
         if keys:
-            notes = [{"key": key, "since": now} for key in keys]
+            notes = [{"key": key, "since": now} for key in sorted(keys)]
             statement = insert(UNUSED_BLOBS).on_conflict_do_nothing()
             await self._connection.execute(statement, notes)
 

@@ -81,10 +81,14 @@ class Digest:
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """What is written about one representative, ``MAX_EXCERPT`` characters at most."""
+    """What is written about one representative, ``MAX_EXCERPT`` characters at most.
+
+    ``quotable``: it has sentences of people, not only tags or the path of a file.
+    """
 
     item: str
     text: str
+    quotable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +119,8 @@ def template(subject: Subject) -> Text:
     shared = _listed(subject.terms)
     about = f" about {shared}" if shared else ""
     lead = f"{subject.count} {subject.noun}{about}."
-    said = list(dict.fromkeys(text for each in subject.excerpts if (text := _first(each.text))))
+    quotes = (_first(each.text) for each in subject.excerpts if each.quotable)
+    said = list(dict.fromkeys(text for text in quotes if text))
     summary = " ".join([lead, *said[:1]])
     if not subject.has_issue:
         return Text(subject.title, summary).cut()

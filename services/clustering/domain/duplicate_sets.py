@@ -90,19 +90,24 @@ def duplicate_sets(
     """The sets that ``pairs`` make, in the order of lists.
 
     Pairs that a person decided about are left out, or with ``reviewed`` taken as decided; what is
-    different to a person is never in one set. Each copy goes to one keeper and is in no further
-    set. The best photo that is in no set yet becomes a keeper and takes what is the same to it
-    directly, so nothing is grouped over a chain of small steps. Photos that are not in ``worths``
-    are passed over.
+    different to a person is never in one set: the one that is likest to the keeper is in it, the
+    other waits until that one is gone. Each copy goes to one keeper and is in no further set. The
+    best photo that is in no set yet becomes a keeper and takes what is the same to it directly, so
+    nothing is grouped over a chain of small steps. Photos that are not in ``worths`` are passed
+    over.
     """
     by_verdict: dict[Verdict, list[KnownPair]] = defaultdict(list)
+    apart: dict[str, set[str]] = defaultdict(set)
     for pair in pairs:
+        if pair.decision is Verdict.DIFFERENT:
+            apart[pair.first].add(pair.second)
+            apart[pair.second].add(pair.first)
         if pair.first in worths and pair.second in worths and (reviewed or pair.decision is None):
             by_verdict[pair.decision or verdict_of(pair.evidence, thresholds)].append(pair)
     gone: set[str] = set()
     found: list[DuplicateSet] = []
     for verdict in MAKING_SETS:
-        sets = _stars(by_verdict[verdict], worths, gone, verdict)
+        sets = _stars(by_verdict[verdict], worths, gone, apart, verdict)
         gone |= {other.name for each in sets for other in each.others}
         found += sets
     return sorted(found, key=lambda each: each.key)
@@ -118,7 +123,11 @@ def counts(sets: Iterable[DuplicateSet]) -> dict[Verdict, tuple[int, int]]:
 
 
 def _stars(
-    pairs: Sequence[KnownPair], worths: Mapping[str, Worth], gone: set[str], verdict: Verdict
+    pairs: Sequence[KnownPair],
+    worths: Mapping[str, Worth],
+    gone: set[str],
+    apart: Mapping[str, set[str]],
+    verdict: Verdict,
 ) -> list[DuplicateSet]:
     near: dict[str, dict[str, KnownPair]] = defaultdict(dict)
     for pair in pairs:
@@ -129,15 +138,30 @@ def _stars(
     for keeper in sorted(near, key=lambda name: worths[name].rank):
         if keeper in taken:
             continue
-        free = {name: pair for name, pair in near[keeper].items() if name not in taken}
+        free = [
+            Other(name, pair.evidence, pair.decision)
+            for name, pair in near[keeper].items()
+            if name not in taken
+        ]
         if free:
-            taken |= {keeper, *free}
-            others = [Other(name, pair.evidence, pair.decision) for name, pair in free.items()]
-            others.sort(key=_likest)
-            best = min((worths[name] for name in free), key=lambda worth: worth.rank)
+            others = _together(sorted(free, key=_likest), apart)
+            names = {other.name for other in others}
+            taken |= {keeper, *names}
+            best = min((worths[name] for name in names), key=lambda worth: worth.rank)
             reason = _reason(worths[keeper], best)
             sets.append(DuplicateSet(verdict, keeper, reason, tuple(others)))
     return sets
+
+
+def _together(others: Sequence[Other], apart: Mapping[str, set[str]]) -> list[Other]:
+    """The first of ``others`` and those after it that are apart from none before them."""
+    names: set[str] = set()
+    found = []
+    for other in others:
+        if names.isdisjoint(apart.get(other.name, ())):
+            names.add(other.name)
+            found.append(other)
+    return found
 
 
 def _likest(other: Other) -> tuple[object, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -33,6 +33,10 @@ ALLOWED_MOVES: Final[dict[RunState, frozenset[RunState]]] = {
     _S.FAILED: frozenset(),
     _S.CANCELLED: frozenset(),
 }
+
+
+LONGEST_YIELD: Final = timedelta(hours=1)
+"""So long after it began a run makes way for those who change its scope faster than it drafts."""
 
 
 class Mode(StrEnum):
@@ -117,6 +121,7 @@ class Stats:
     split: int = 0
     quarantined: int = 0
     drift: float = 0.0
+    failed_embeddings: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +154,10 @@ class Run:
     def ended(self) -> bool:
         """Whether nothing will change any more."""
         return self.state in ENDED
+
+    def may_yield(self, now: datetime) -> bool:
+        """Whether it goes on making way for those who change its scope; see ``LONGEST_YIELD``."""
+        return self.start_time is None or now - self.start_time < LONGEST_YIELD
 
     @property
     def refits(self) -> bool:

@@ -68,7 +68,8 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """A point that a large fit looked at: its group, -1 for none, and its item, '' if that is gone.
+    """A point that a large fit looked at: its group, -1 for none, and its item, '' if that is gone
+    or waits again because its text is another one by now.
 
     A ``copy`` does not count in the group. One whose original is gone by now is ``freed``.
     """

@@ -45,18 +45,16 @@ def stats_of(
     )
 
 
-def stats_unchanged(newest: Version | None, *, missing: int, quarantined: int) -> Stats:
+def stats_unchanged(newest: Version | None) -> Stats:
     """The statistics of a run that found everything as the ``newest`` version had left it."""
     if newest is None:
-        return Stats(missing=missing, quarantined=quarantined, noop=True)
+        return Stats(noop=True)
     return Stats(
         items=newest.items,
         clustered=newest.clustered,
         unclustered=max(newest.items - newest.clustered, 0),
         duplicates=newest.duplicates,
         clusters=newest.clusters,
-        missing=missing,
-        quarantined=quarantined,
         noop=True,
     )
 

@@ -48,7 +48,9 @@ class Embedder(Protocol):
 class TextReader(Protocol):
     """The embedding service, as searches see it."""
 
-    async def embed_text(self, collection: Collection, text: str) -> Vector | None:
+    async def embed_text(self, collection: Collection, text: str, scope: str) -> Vector | None:
         """The vector of a text, comparable with those of a collection; None if its model reads no
-        texts. Raises FailedPrecondition (MODEL_CHANGED) if the model makes other vectors by now.
+        texts. Searches of different scopes take turns.
+
+        Raises FailedPrecondition (MODEL_CHANGED) if the model makes other vectors by now.
         """

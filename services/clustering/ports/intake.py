@@ -9,10 +9,12 @@ from services.clustering.domain.run import RunFilter
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How many items of a scope stand where: those without a vector yet, those given up, those
-    that runs have seen, and those that wait for one."""
+    """How many items of a scope stand where: those without a vector yet, of these the ones that
+    could not be embedded at the last try, those given up, those that runs have seen, and those that
+    wait for one."""
 
     missing: int = 0
+    failed_embeddings: int = 0
     quarantined: int = 0
     grouped: int = 0
     waiting: int = 0

@@ -50,8 +50,11 @@ class RunLedger(Protocol):
         Raises LeaseLost.
         """
 
-    async def put_back(self, run: Run, lease: Lease, delay: timedelta) -> None:
-        """Queues the run again, with the error that ``run`` holds, for ``delay`` from now on.
+    async def put_back(
+        self, run: Run, lease: Lease, delay: timedelta, *, counts: bool = True
+    ) -> None:
+        """Queues the run again, with the error that ``run`` holds, for ``delay`` from now on. The
+        attempt is taken off the number of those that were made unless it ``counts``.
 
         Raises LeaseLost.
         """

@@ -56,7 +56,7 @@ class Shards(Protocol):
         """Scope and id of runs that ended and whose shards or placements are still there."""
 
     async def forget(self, run_id: str) -> None:
-        """Removes the shards and placements of a run."""
+        """Removes the shards, the placements and the noted texts of a run."""
 
 
 class Placements(Protocol):
@@ -64,6 +64,15 @@ class Placements(Protocol):
 
     async def clear(self, run_id: str) -> None:
         """Forgets those of earlier attempts."""
+
+    async def note_texts(
+        self, run_id: str, scope: str, collection: str, first: str, last: str
+    ) -> None:
+        """Notes of which texts the vectors are in such a part of a scope (see ``Shards.ids``),
+        after its points are known and before they are read; what was noted before stays."""
+
+    async def note_changes(self, run_id: str, collection: str) -> None:
+        """Notes which of these texts are others by now: from here on they are taken for gone."""
 
     async def note_copies(self, run_id: str, scope: str, collection: str, cosine: float) -> int:
         """Notes which points are copies: those with a near-duplicate, at or above a cosine, whose
@@ -88,15 +97,15 @@ class Placements(Protocol):
         """The found clusters of a scope as they are now, those that have members."""
 
     async def central(self, run_id: str, limit: int) -> list[Placed]:
-        """The most central members of each group that still exist, copies left out, the most
+        """The most central members of each group that are still there, copies left out, the most
         central first."""
 
     async def of_items(self, run_id: str, names: Collection[str]) -> list[Placed]:
-        """Where these items ended, those in a group."""
+        """Where these items ended, those in a group that are still there."""
 
     async def spots(self, run_id: str, names: Collection[str]) -> list[Spot]:
         """Where these items ended, and everything that is gone by now, or a copy of such."""
 
     async def stage(self, run_id: str, clusters: Mapping[int, str]) -> None:
-        """Stages the whole membership for the next version; ``clusters`` are the ids of the groups'
-        clusters, and who is in none of these is in no cluster."""
+        """Stages the whole membership for the next version, of what is still there; ``clusters``
+        are the ids of the groups' clusters, and who is in none of these is in no cluster."""

@@ -71,13 +71,16 @@ class LedgerRepository:
         )
         return await self._read(run.id)
 
-    async def put_back(self, run: Run, lease: Lease, delay: timedelta) -> None:
+    async def put_back(
+        self, run: Run, lease: Lease, delay: timedelta, *, counts: bool = True
+    ) -> None:
         # An expiry without an owner: nobody takes it before that.
         done = await self._connection.execute(
             update(runs)
             .where(runs.c.id == run.id, held(runs, lease))
             .values(
                 state=_unless_cancelling(RunState.QUEUED),
+                attempt=runs.c.attempt if counts else runs.c.attempt - 1,
                 error_reason=run.error_reason,
                 error_message=run.error_message,
                 lease_owner=None,

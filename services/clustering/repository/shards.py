@@ -10,7 +10,7 @@ from uuid import UUID
 
 import numpy as np
 import psycopg
-from sqlalchemy import func, select, text, update
+from sqlalchemy import exists, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,8 +21,7 @@ from services.clustering.algorithms.shards import Ids, ids_in
 from services.clustering.domain.carrying import Overlap, Standing
 from services.clustering.domain.run import ACTIVE
 from services.clustering.domain.shard import Placed, Progress, Shard, ShardState, Spot
-from services.clustering.repository.arrays import among
-from services.clustering.tables import items, placements, runs, shards
+from services.clustering.tables import fitted_texts, placements, runs, shards
 
 _LEAST_ID = "00000000-0000-0000-0000-000000000000"
 # Statements over a whole scope take longer than those of a request may.
@@ -69,6 +68,53 @@ _NOTE_COPIES = text(
     ORDER BY later, earlier
     """
 )
+# Without a look at whether they are ready: what is replaced between this and the look at the points
+# has another text in the end.
+_NOTE_TEXTS = text(
+    """
+    INSERT INTO clustering.fitted_texts (run_id, item, text_hash)
+    SELECT CAST(:run_id AS uuid), items.name, standing.text_hash
+    FROM clustering.items
+    CROSS JOIN LATERAL (
+        SELECT text_hash
+        FROM clustering.item_vectors
+        WHERE item = items.name AND collection = :collection
+        LIMIT 1
+    ) AS standing
+    WHERE items.scope = :scope AND items.state = 'live' AND standing.text_hash <> ''
+      AND items.point_id >= CAST(:first AS uuid)
+      AND (:last = '' OR items.point_id < CAST(nullif(:last, '') AS uuid))
+    -- Looked at once more, a shard may have the vectors of the first look.
+    ON CONFLICT DO NOTHING
+    """
+)
+# What runs were told of, does not count as grouped any more; what waits and does, has its vector.
+_NOTE_CHANGES = text(
+    """
+    UPDATE clustering.fitted_texts AS fitted
+    SET changed = NOT now.steady
+    FROM (
+        SELECT noted.item, coalesce(
+            standing.text_hash = noted.text_hash
+            AND (standing.state = 'ready' OR standing.grouped), false
+        ) AS steady
+        FROM clustering.fitted_texts AS noted
+        LEFT JOIN clustering.item_vectors AS standing
+          ON standing.item = noted.item AND standing.collection = :collection
+        WHERE noted.run_id = CAST(:run_id AS uuid)
+    ) AS now
+    WHERE fitted.run_id = CAST(:run_id AS uuid) AND fitted.item = now.item
+      AND fitted.changed = now.steady
+    """
+)
+# The items whose places hold: what is gone has none, and what is another text by now waits for one.
+_THERE = """(
+        SELECT name, point_id FROM clustering.items
+        WHERE state = 'live' AND NOT EXISTS (
+            SELECT FROM clustering.fitted_texts
+            WHERE run_id = CAST(:run_id AS uuid) AND item = items.name AND changed
+        )
+    )"""
 # Each round halves the length of the chains from copy to copy.
 _SHORTEN = text(
     """
@@ -112,7 +158,7 @@ _STANDING = text(
     """
 )
 _CENTRAL = text(
-    """
+    f"""
     SELECT label, name, similarity
     FROM (
         SELECT placements.label, items.name, placements.similarity,
@@ -120,40 +166,46 @@ _CENTRAL = text(
                    PARTITION BY placements.label ORDER BY placements.similarity DESC, items.name
                ) AS place
         FROM clustering.placements
-        JOIN clustering.items USING (point_id)
+        JOIN {_THERE} AS items USING (point_id)
         WHERE placements.run_id = CAST(:run_id AS uuid) AND placements.label >= 0
-          AND placements.copy_of IS NULL AND items.state = 'live'
+          AND placements.copy_of IS NULL
     ) AS ranked
     WHERE place <= :limit
     ORDER BY label, place
     """
 )
-_SPOTS = text(
+_OF_ITEMS = text(
+    f"""
+    SELECT placements.label, items.name, placements.similarity
+    FROM clustering.placements
+    JOIN {_THERE} AS items USING (point_id)
+    WHERE placements.run_id = CAST(:run_id AS uuid) AND placements.label >= 0
+      AND items.name = ANY(CAST(:names AS text[]))
     """
+)
+_SPOTS = text(
+    f"""
     SELECT CAST(placements.point_id AS text) AS point_id, coalesce(items.name, '') AS item,
            placements.label, copy_of IS NOT NULL AS copy,
            copy_of IS NOT NULL AND leaders.name IS NULL AS freed
     FROM clustering.placements
-    LEFT JOIN clustering.items
-      ON items.point_id = placements.point_id AND items.state = 'live'
-    LEFT JOIN clustering.items AS leaders
-      ON leaders.point_id = placements.copy_of AND leaders.state = 'live'
+    LEFT JOIN {_THERE} AS items ON items.point_id = placements.point_id
+    LEFT JOIN {_THERE} AS leaders ON leaders.point_id = placements.copy_of
     WHERE placements.run_id = CAST(:run_id AS uuid)
       AND (items.name IS NULL OR items.name = ANY(CAST(:names AS text[]))
            OR (copy_of IS NOT NULL AND leaders.name IS NULL))
     ORDER BY placements.point_id
     """
 )
-_STAGE = """
+_STAGE = f"""
     INSERT INTO clustering.staged_members
         (run_id, item, cluster_id, similarity, duplicate_of, locked)
     SELECT placements.run_id, items.name, given.id,
            CASE WHEN given.id IS NOT NULL THEN placements.similarity END,
            coalesce(leaders.name, ''), false
     FROM clustering.placements
-    JOIN clustering.items ON items.point_id = placements.point_id AND items.state = 'live'
-    LEFT JOIN clustering.items AS leaders
-      ON leaders.point_id = placements.copy_of AND leaders.state = 'live'
+    JOIN {_THERE} AS items ON items.point_id = placements.point_id
+    LEFT JOIN {_THERE} AS leaders ON leaders.point_id = placements.copy_of
     LEFT JOIN unnest(CAST(:labels AS integer[]), CAST(:ids AS uuid[])) AS given (label, id)
       ON given.label = placements.label
     WHERE placements.run_id = CAST(:run_id AS uuid)
@@ -178,6 +230,9 @@ _ROW = np.dtype(
 _COPY = (
     "COPY clustering.placements (run_id, point_id, label, similarity) FROM STDIN (FORMAT BINARY)"
 )
+
+
+_OF_RUNS = (shards, placements, fitted_texts)
 
 
 class ShardRepository:
@@ -291,18 +346,15 @@ class ShardRepository:
         return [row.run_id for row in found]
 
     async def left(self) -> list[tuple[str, str]]:
-        there = (
-            select(shards.c.run_id).where(shards.c.run_id == runs.c.id).exists()
-            | select(placements.c.run_id).where(placements.c.run_id == runs.c.id).exists()
-        )
+        there = [exists().where(table.c.run_id == runs.c.id) for table in _OF_RUNS]
         found = await self._connection.execute(
-            select(runs.c.scope, runs.c.id).where(runs.c.state.not_in(ACTIVE), there)
+            select(runs.c.scope, runs.c.id).where(runs.c.state.not_in(ACTIVE), or_(*there))
         )
         return [(row.scope, row.id) for row in found]
 
     async def forget(self, run_id: str) -> None:
         await self._connection.execute(_PATIENTLY)
-        for table in (shards, placements):
+        for table in _OF_RUNS:
             await self._connection.execute(table.delete().where(table.c.run_id == run_id))
 
 
@@ -315,7 +367,28 @@ class PlacementRepository:
 
     async def clear(self, run_id: str) -> None:
         await self._connection.execute(_PATIENTLY)
-        await self._connection.execute(placements.delete().where(placements.c.run_id == run_id))
+        for table in (placements, fitted_texts):
+            await self._connection.execute(table.delete().where(table.c.run_id == run_id))
+
+    async def note_texts(
+        self, run_id: str, scope: str, collection: str, first: str, last: str
+    ) -> None:
+        await self._connection.execute(_PATIENTLY)
+        await self._connection.execute(
+            _NOTE_TEXTS.bindparams(
+                run_id=run_id,
+                scope=scope,
+                collection=collection,
+                first=first or _LEAST_ID,
+                last=last,
+            )
+        )
+
+    async def note_changes(self, run_id: str, collection: str) -> None:
+        await self._connection.execute(_PATIENTLY)
+        await self._connection.execute(
+            _NOTE_CHANGES.bindparams(run_id=run_id, collection=collection)
+        )
 
     async def note_copies(self, run_id: str, scope: str, collection: str, cosine: float) -> int:
         await self._connection.execute(_PATIENTLY)
@@ -386,10 +459,7 @@ class PlacementRepository:
 
     async def of_items(self, run_id: str, names: Collection[str]) -> list[Placed]:
         found = await self._connection.execute(
-            select(placements.c.label, items.c.name, placements.c.similarity)
-            .join_from(placements, items, items.c.point_id == placements.c.point_id)
-            .where(placements.c.run_id == run_id, placements.c.label >= 0)
-            .where(among(items.c.name, names))
+            _OF_ITEMS.bindparams(run_id=run_id, names=sorted(names))
         )
         return [Placed(row.label, row.name, row.similarity) for row in found]
 

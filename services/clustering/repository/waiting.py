@@ -44,10 +44,17 @@ class WaitingRepository:
 
         return Standing(
             missing=count(ItemState.PENDING),
+            failed_embeddings=await self._failed(scope, collection),
             quarantined=count(ItemState.QUARANTINED),
             grouped=numbers.get((ItemState.READY.value, True), 0),
             waiting=numbers.get((ItemState.READY.value, False), 0),
         )
+
+    async def _failed(self, scope: str, collection: str) -> int:
+        here = and_(item_vectors.c.scope == scope, item_vectors.c.collection == collection)
+        failed = and_(item_vectors.c.state == ItemState.PENDING, item_vectors.c.attempts > 0)
+        found = await self._connection.execute(select(func.count()).where(here, failed))
+        return int(found.scalar_one())
 
     async def copies(self, scope: str) -> int:
         here = and_(members.c.scope == scope, members.c.until.is_(None))

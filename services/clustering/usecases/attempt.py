@@ -6,12 +6,12 @@ from time import perf_counter
 
 from libs.aio import BlockingPool
 from libs.clock import Clock
-from libs.errors import ColonnadeError
+from libs.errors import ColonnadeError, Conflict
 from libs.jobs.queue import JobQueue
-from libs.lease import Lease
+from libs.lease import Lease, LeaseLost
 from services.clustering.algorithms.params import Params
 from services.clustering.domain.run import Run, RunReport, RunState, Stats
-from services.clustering.ports import Snapshots, Store, Vectors
+from services.clustering.ports import Snapshots, Store, Transaction, Vectors
 
 AGAIN_AFTER = timedelta(seconds=60)
 
@@ -47,6 +47,10 @@ class Cancelled(Exception):
     """Somebody asked to stop the run."""
 
 
+class Overtaken(Conflict):
+    """The scope changes faster than a draft of its next version takes."""
+
+
 class Attempt:
     """The row of a run that a worker holds the lease of.
 
@@ -59,12 +63,19 @@ class Attempt:
         self.lease = lease
         self._store = store
         self._started = perf_counter()
+        self._gives_back = False
 
     async def beat(self) -> None:
         """Renews the lease, and stores how far the run has come."""
-        async with self._store.begin() as tx:
-            stored = await tx.ledger.renew(self.run, self.lease)
-            await tx.commit()
+        try:
+            async with self._store.begin() as tx:
+                stored = await tx.ledger.renew(self.run, self.lease)
+                await tx.commit()
+        except LeaseLost:
+            # The run has ended, or waits again, and what is left to do needs no lease.
+            if self._gives_back:
+                return
+            raise
         self.run = replace(self.run, state=stored.state)
 
     async def enter(self, phase: str, total: int = 0) -> None:
@@ -97,8 +108,18 @@ class Attempt:
     async def put_back(self, error: ColonnadeError) -> Run:
         """Has another attempt made after a while."""
         waiting = self._with(error, RunState.QUEUED)
+        self._gives_back = True
         async with self._store.begin() as tx:
             await tx.ledger.put_back(waiting, self.lease, AGAIN_AFTER)
+            await tx.commit()
+        return waiting
+
+    async def make_way(self, error: Overtaken) -> Run:
+        """The same, and this attempt does not count."""
+        waiting = replace(self._with(error, RunState.QUEUED), attempt=self.run.attempt - 1)
+        self._gives_back = True
+        async with self._store.begin() as tx:
+            await tx.ledger.put_back(waiting, self.lease, AGAIN_AFTER, counts=False)
             await tx.commit()
         return waiting
 
@@ -115,9 +136,14 @@ class Attempt:
             total=stats.items,
         )
 
+    async def end(self, tx: Transaction, run: Run) -> Run:
+        """Ends the run in a transaction, with all else that this writes; answers it as it ends."""
+        self._gives_back = True
+        return await tx.ledger.end(run, self.lease)
+
     async def _end(self, run: Run) -> Run:
         async with self._store.begin() as tx:
-            ended = await tx.ledger.end(run, self.lease)
+            ended = await self.end(tx, run)
             await tx.commit()
         return ended
 

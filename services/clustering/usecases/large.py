@@ -117,6 +117,7 @@ class _Regrouping:
         async with self._worker.store.begin() as tx:
             basis = await self._basis(tx, await self._carried(tx))
             described = await self._described(tx, basis)
+            await tx.commit()
         await self._stage(described)
         await self._attempt.enter("write", self._fit.items)
         # Before the version that needs it is committed: a version without its memory starts over.
@@ -156,6 +157,8 @@ class _Regrouping:
 
     async def _described(self, tx: Transaction, basis: _Basis) -> _Described:
         now = self._worker.clock.now()
+        # They are new to the next run, whatever vector of theirs is in the groups.
+        await tx.placements.note_changes(self._run_id, self._collection.name)
         heirs, homes, ids = _homes(self._scope, basis, now)
         groups: dict[str, list[int]] = defaultdict(list)
         for group, id in homes.items():
@@ -310,10 +313,11 @@ class _Regrouping:
             newest = await tx.versions.newest(self._scope)
             assert newest is not None, "it was just written"
             born = set(new.diff.born)
+            items = self._still_there(described)
             stats = Stats(
-                items=self._fit.items,
+                items=items,
                 clustered=newest.clustered,
-                unclustered=max(self._fit.items - newest.clustered, 0),
+                unclustered=max(items - newest.clustered, 0),
                 duplicates=self._fit.duplicates,
                 clusters=newest.clusters,
                 born=len(born),
@@ -324,13 +328,17 @@ class _Regrouping:
                 merged=len(new.merged),
                 split=len(new.diff.split),
             )
-            ended = await tx.ledger.end(self._attempt.succeeded(stats, number), self._attempt.lease)
+            ended = await self._attempt.end(tx, self._attempt.succeeded(stats, number))
             if ended.state is RunState.SUCCEEDED:
                 self._committing = True
                 await tx.commit()
                 return ended
         # Somebody asked for it to be cancelled at the very end: nothing was written.
         return await self._attempt.cancel()
+
+    def _still_there(self, described: _Described) -> int:
+        """How many of the items that were grouped are neither gone nor waiting again."""
+        return self._fit.items - sum(not spot.item for spot in described.spots)
 
     def _new_version(
         self, state: ScopeState, basis: _Basis, described: _Described, departed: Sequence[str]
@@ -365,7 +373,7 @@ class _Regrouping:
                 merged=merged,
                 retired=tuple(sorted(ended - merged.keys())),
             ),
-            items=self._fit.items,
+            items=self._still_there(described),
             duplicates=self._fit.duplicates,
             departed=departed,
             staged=self._run_id,

@@ -8,10 +8,10 @@ from libs.errors import ColonnadeError, Conflict, DeadlineExceeded, Internal, Un
 from libs.lease import LeaseLost, kept
 from services.clustering.domain.item import Collection, modality_of
 from services.clustering.domain.regrouping import with_wishes
-from services.clustering.domain.run import Run, Stats
+from services.clustering.domain.run import LONGEST_YIELD, Run, Stats
 from services.clustering.domain.stats import stats_unchanged
 from services.clustering.ports.intake import Standing
-from services.clustering.usecases.attempt import Attempt, Cancelled, Worker
+from services.clustering.usecases.attempt import Attempt, Cancelled, Overtaken, Worker
 from services.clustering.usecases.grouping import Grouping
 from services.clustering.usecases.history import forget_memories
 from services.clustering.usecases.large import regroup_large
@@ -20,7 +20,7 @@ from services.clustering.usecases.versions import Outdated, write_version
 
 log = logging.getLogger(__name__)
 
-# How often people may change the scope while a run is at work on it.
+# How often people may change the scope in one attempt, while a run is at work on it.
 _TRIES = 5
 _PASSING = (Unavailable, DeadlineExceeded, Conflict)
 
@@ -30,7 +30,8 @@ async def run_clustering_once(worker: Worker, run_id: str) -> Run | None:
 
     Killed at any point, it leaves the former version in place and the row to the next worker. A
     worker that was too slow loses its lease and writes nothing (LeaseLost). While something it
-    needs is away, the run goes back into the queue, until it was tried ``max_attempts`` times.
+    needs is away, the run goes back into the queue, until it was tried ``max_attempts`` times, and
+    while its scope changes faster than it drafts, for as long as ``LONGEST_YIELD`` says.
     """
     async with worker.store.begin() as tx:
         taken = await tx.ledger.take(run_id, worker.owner, worker.max_attempts)
@@ -62,6 +63,10 @@ async def _settled(worker: Worker, attempt: Attempt) -> Run:
         raise
     except Cancelled:
         return await attempt.cancel()
+    except Overtaken as error:
+        if attempt.run.may_yield(worker.clock.now()):
+            return await attempt.make_way(error)
+        return await attempt.fail(_never_alone())
     except _PASSING as error:
         last = attempt.run.attempt >= worker.max_attempts
         return await (attempt.fail(error) if last else attempt.put_back(error))
@@ -99,7 +104,18 @@ async def _run(worker: Worker, attempt: Attempt) -> Run:
             return await regroup_large(worker, attempt, collection, missing)
         with contextlib.suppress(Outdated):
             return await write_version(worker, attempt, draft)
-    raise Conflict("people change the clusters faster than a run can follow; it is tried again")
+    raise Overtaken(
+        "people or new texts change the scope faster than a run can follow; it is tried again, as "
+        "often as it takes, and that counts as no attempt"
+    )
+
+
+def _never_alone() -> Overtaken:
+    minutes = round(LONGEST_YIELD.total_seconds() / 60)
+    return Overtaken(
+        f"people or new texts changed the scope for {minutes} minutes without a pause that a run "
+        "could use; ask for another run when they pause"
+    )
 
 
 async def _unchanged(worker: Worker, scope: str, collection: Collection, missing: int) -> Stats:
@@ -107,8 +123,12 @@ async def _unchanged(worker: Worker, scope: str, collection: Collection, missing
     async with worker.store.read() as tx:
         newest = await tx.versions.newest(scope)
     standing = await _standing(worker, scope, collection)
-    missing += standing.missing
-    return stats_unchanged(newest, missing=missing, quarantined=standing.quarantined)
+    return replace(
+        stats_unchanged(newest),
+        missing=missing + standing.missing,
+        quarantined=standing.quarantined,
+        failed_embeddings=standing.failed_embeddings,
+    )
 
 
 async def _standing(worker: Worker, scope: str, collection: Collection) -> Standing:

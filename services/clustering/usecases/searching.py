@@ -176,7 +176,7 @@ async def aim_at(
             _check_vector(query, collection)
             return Aim(generation, query.vector)
         case TextQuery(text):
-            read = await reader.embed_text(collection, text)
+            read = await reader.embed_text(collection, text, scope)
             return None if read is None else Aim(generation, read)
 
 

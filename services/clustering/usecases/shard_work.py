@@ -23,6 +23,7 @@ from services.clustering.algorithms.shards import (
     measured,
     texts_of,
 )
+from services.clustering.domain.item import Modality, modality_of
 from services.clustering.domain.shard import Shard
 from services.clustering.ports import Store
 from services.clustering.usecases.attempt import Worker
@@ -125,6 +126,11 @@ async def _first_look(worker: Worker, shard: Shard) -> Part:
         ids = await tx.shards.ids(
             shard.run_id, shard.scope, shard.collection, shard.first, shard.last, limit=None
         )
+        if modality_of(shard.scope) is Modality.TEXTS:
+            await tx.placements.note_texts(
+                shard.run_id, shard.scope, shard.collection, shard.first, shard.last
+            )
+            await tx.commit()
     parts = [
         await worker.pool.run(chosen, recipe, there, vectors)
         async for there, vectors in _scrolled(worker, shard, ids)

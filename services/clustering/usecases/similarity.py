@@ -52,7 +52,7 @@ async def similar_to_vector(
 class _NoTexts:
     """See ports.TextReader; nobody asks it anything."""
 
-    async def embed_text(self, collection: Collection, text: str) -> Vector | None:
+    async def embed_text(self, collection: Collection, text: str, scope: str) -> Vector | None:
         return None
 
 

@@ -229,11 +229,13 @@ async def _subject(clerk: Clerk, facts: _Facts, noun: str) -> Subject:
     chosen = await _representatives(clerk, facts)
     labels = [labels_of(facts.items[member.item].words) for member in facts.members]
     terms = await clerk.pool.run(shared_terms, labels, _TERMS)
-    excerpts = tuple(
-        Excerpt(name, cut(excerpt_of(facts.items[name].words), MAX_EXCERPT)) for name in chosen
-    )
+    excerpts = tuple(_excerpt(name, facts.items[name].words) for name in chosen)
     cluster = facts.cluster
     return Subject(noun, cluster.member_count, cluster.title, tuple(terms), excerpts)
+
+
+def _excerpt(item: str, words: Sequence[str]) -> Excerpt:
+    return Excerpt(item, cut(excerpt_of(words), MAX_EXCERPT), quotable=bool(labels_of(words).texts))
 
 
 async def _representatives(clerk: Clerk, facts: _Facts) -> Sequence[str]:

@@ -87,7 +87,7 @@ async def _commit(worker: Worker, attempt: Attempt, state: ScopeState, draft: Dr
             await tx.versions.unstage(draft.staged)
         await settle_names(tx, state.scope, draft.named, draft.changed, draft.retired)
         run = attempt.succeeded(await _totals(tx, state.scope, stats), state.version)
-        ended = await tx.ledger.end(run, attempt.lease)
+        ended = await attempt.end(tx, run)
         if ended.state is RunState.SUCCEEDED:
             await tx.commit()
             return ended
@@ -101,6 +101,7 @@ async def _counted(tx: Transaction, state: ScopeState, draft: Draft) -> Stats:
         draft.stats,
         missing=standing.missing + draft.stats.missing,
         quarantined=standing.quarantined,
+        failed_embeddings=standing.failed_embeddings,
     )
     if draft.copies is None:
         return stats

@@ -153,7 +153,8 @@ def drafts(subject: Subject, manner: Manner, turn: int = 0) -> Iterator[str]:
     """
     choice = random.Random(_seed(subject, turn))
     phrases = _TONES[manner.tone]
-    openers = choice.sample(phrases.openers, len(phrases.openers))
+    sayable = [opener for opener in phrases.openers if _fits(opener, subject, manner)]
+    openers = choice.sample(sayable, len(sayable))
     for number in range(_DRAWN):
         opener = openers[number % len(openers)]
         yield _draft(opener, phrases, subject, manner, choice, number)
@@ -188,6 +189,12 @@ def _draft(
     if manner.length is Length.LONG and manner.topics:
         parts.append(f"More about {_listed(manner.topics[:2])} soon.")
     return " ".join(parts) + _emoji(phrases.emoji, manner.emoji, choice, number)
+
+
+def _fits(opener: str, subject: Subject, manner: Manner) -> bool:
+    """Whether it does not say the same twice, where the pillar is all that is known of a photo."""
+    says_pillar = "{pillar}" in opener.lower()
+    return not says_pillar or _about(subject, manner) != subject.pillar.lower()
 
 
 def _about(subject: Subject, manner: Manner) -> str:

@@ -271,12 +271,25 @@ def check_approvable(post: Post) -> None:
     Approving changes nothing that goes out, so it does not matter what became of its other
     publications. Raises ``FailedPrecondition`` (ILLEGAL_STATE_MOVE, POST_SENT).
     """
+    _check_waits(post, "approve it or to take that back")
+
+
+def check_justifiable(post: Post) -> None:
+    """Passes a post for which a reason may be given why its picture goes out again: like an
+    approval, it changes nothing that goes out, and what waits may have been tried before.
+
+    Raises ``FailedPrecondition`` (ILLEGAL_STATE_MOVE, POST_SENT).
+    """
+    _check_waits(post, "give a repeat reason")
+
+
+def _check_waits(post: Post, what_for: str) -> None:
     waits = any(publication.state in _WAITING for publication in post.publications)
     if waits or (not post.publications and post.state not in ENDED):
         return
     raise FailedPrecondition(
         f"{post.name} is {post.state} and nothing of it waits to go out, so it is too late to "
-        "approve it or to take that back",
+        f"{what_for}",
         reason="ILLEGAL_STATE_MOVE" if post.state in ENDED else "POST_SENT",
         metadata={"post": post.name, "state": post.state},
     )

@@ -12,7 +12,8 @@ class PhotoRights(Protocol):
         """The rights of a photo; none that forbid anything if nothing was told."""
 
     async def remembered(self, photo: str, rights: Rights) -> Rights:
-        """Keeps what the catalog answered, unless an event told more; answers what is known."""
+        """Keeps what the catalog answered, unless an event told more; answers what is known, which
+        nobody changes until the end of the transaction."""
 
     async def note(self, photo: str, rights: Rights, version: int) -> bool:
         """Keeps what an event told, and answers True, unless something newer is known."""

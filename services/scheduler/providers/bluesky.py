@@ -50,6 +50,7 @@ from services.scheduler.providers.calls import (
     proof,
     read_failed,
 )
+from services.scheduler.providers.one_by_one import on_its_way, one_by_one
 from services.scheduler.providers.pictures import Pictures
 from services.scheduler.providers.texts import comparable
 
@@ -148,9 +149,15 @@ class BlueskyPublisher:
         return [found] if found else []
 
     async def status(self, channel: Channel, posts: Mapping[str, datetime]) -> list[RemotePost]:
-        """Those of the posts that are there. Raises ``ReadFailed``."""
-        found = [await self._record(channel, uri.rpartition("/")[2]) for uri in posts]
-        return [post for post in found if post is not None]
+        """Those of the posts that are there. Raises ``ReadFailed`` if none can be read.
+
+        One that cannot be read while others can is answered as on its way.
+        """
+        told, untold = await one_by_one(
+            "Bluesky", posts, lambda uri: self._record(channel, uri.rpartition("/")[2])
+        )
+        there = [post for post in told.values() if post is not None]
+        return [*there, *(on_its_way(channel, uri, posts[uri]) for uri in untold)]
 
     def reads(self, post: RemotePost, text: str) -> bool:
         """Whether a record says ``text``; records are kept as they were put."""

@@ -45,6 +45,8 @@ from services.scheduler.providers.texts import comparable, is_but_for_links
 
 BUFFER_URL: Final = "https://api.buffer.com"
 PAGE_SIZE: Final = 50
+# What is found is known by its text, its time and its picture, so that older posts do no harm.
+CLOCKS_DIFFER: Final = timedelta(hours=1)
 # Posts go out up to so long after they were due.
 SENT_WITHIN: Final = timedelta(hours=2)
 _CLOSE: Final = timedelta(days=1)
@@ -100,11 +102,11 @@ class BufferPublisher:
     async def find(
         self, channel: Channel, request: PublishRequest, since: datetime
     ) -> list[RemotePost]:
-        """The channel's posts since ``since`` − 2 min that equal ``request``, oldest first.
+        """The channel's posts since ``since`` that equal ``request``, oldest first.
 
-        Raises ``ReadFailed``.
+        Buffer's clock may be an hour behind ours. Raises ``ReadFailed``.
         """
-        made = {"channelIds": [channel.id], "createdAt": {"start": to_wire(since - CREATED_MARGIN)}}
+        made = {"channelIds": [channel.id], "createdAt": {"start": to_wire(since - CLOCKS_DIFFER)}}
         return [post async for post in self._posts(channel, made) if matches(post, request)]
 
     async def status(self, channel: Channel, posts: Mapping[str, datetime]) -> list[RemotePost]:

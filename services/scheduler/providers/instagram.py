@@ -6,7 +6,6 @@ was not shows nowhere.
 """
 
 import asyncio
-import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -55,9 +54,8 @@ from services.scheduler.providers.instagram_answers import (
     is_unknown_object,
     is_untold,
 )
+from services.scheduler.providers.one_by_one import on_its_way, one_by_one
 from services.scheduler.providers.texts import comparable
-
-log = logging.getLogger(__name__)
 
 INSTAGRAM_URL: Final = "https://graph.instagram.com"
 VERSION: Final = "v24.0"
@@ -70,7 +68,6 @@ _PAGE_SIZE: Final = 50
 _QUOTA_WAIT: Final = 3600.0
 # Instagram drops containers after a day; until then, one that it denies may be out.
 _CONTAINER_KEPT: Final = timedelta(hours=25)
-_OF_ONE_POST: Final = (FailureKind.PERMANENT, FailureKind.CLIENT_BUG, FailureKind.UNKNOWN)
 _BAD_REQUEST: Final = 400
 _MEDIA: Final = "id,caption,timestamp,permalink"
 
@@ -243,23 +240,11 @@ class InstagramPublisher:
 
         One that cannot be read while others can is answered as on its way.
         """
-        found: list[RemotePost] = []
-        unread: list[RemotePost] = []
-        failure: ReadFailed | None = None
-        for id, due_at in posts.items():
-            try:
-                post = await self._post(channel, id, due_at)
-            except ReadFailed as error:
-                if error.kind not in _OF_ONE_POST:
-                    raise
-                log.warning("Instagram does not tell of %s: %s", id, error.message)
-                unread.append(RemotePost(id, channel.id, RemoteState.SENDING, "", due_at))
-                failure = error
-            else:
-                found += [post] if post else []
-        if failure is not None and len(unread) == len(posts):
-            raise failure
-        return [*found, *unread]
+        told, untold = await one_by_one(
+            "Instagram", posts, lambda id: self._post(channel, id, posts[id])
+        )
+        there = [post for post in told.values() if post is not None]
+        return [*there, *(on_its_way(channel, id, posts[id]) for id in untold)]
 
     async def _post(self, channel: Channel, id: str, due_at: datetime) -> RemotePost | None:
         media = await self._object(channel, f"/{id}?fields={_MEDIA}")
@@ -282,21 +267,8 @@ class InstagramPublisher:
     async def measure(self, channel: Channel, posts: Mapping[str, datetime]) -> dict[str, Counts]:
         """What the posts reached of which Instagram tells. Raises ``ReadFailed`` if none can be
         read."""
-        found: dict[str, Counts] = {}
-        failure: ReadFailed | None = None
-        for id in posts:
-            try:
-                counts = await self._counts(channel, id)
-            except ReadFailed as error:
-                if error.kind not in _OF_ONE_POST:
-                    raise
-                log.warning("Instagram does not tell what %s reached: %s", id, error.message)
-                failure = error
-            else:
-                found |= {id: counts} if counts else {}
-        if failure is not None and not found:
-            raise failure
-        return found
+        told, _ = await one_by_one("Instagram", posts, lambda id: self._counts(channel, id))
+        return {id: counts for id, counts in told.items() if counts is not None}
 
     async def _counts(self, channel: Channel, id: str) -> Counts | None:
         """None if nothing is told: not yet, to too few viewers, or of a container."""

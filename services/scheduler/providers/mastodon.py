@@ -45,6 +45,7 @@ from services.scheduler.providers.calls import (
     preparing,
     proof,
 )
+from services.scheduler.providers.one_by_one import on_its_way, one_by_one
 from services.scheduler.providers.pictures import Pictures
 from services.scheduler.providers.texts import letters, plain, without_hosts
 
@@ -142,24 +143,33 @@ class MastodonPublisher:
         return found[::-1]
 
     async def status(self, channel: Channel, posts: Mapping[str, datetime]) -> list[RemotePost]:
-        """Those of the posts that are there. Raises ``ReadFailed``."""
-        found = []
-        for post_id in posts:
-            status = await self._status(channel, post_id)
-            if status is not None:
-                with expected_form("Mastodon"):
-                    found.append(_remote_post(channel, status))
-        return found
+        """Those of the posts that are there. Raises ``ReadFailed`` if none can be read.
+
+        One that cannot be read while others can is answered as on its way.
+        """
+        told, untold = await one_by_one("Mastodon", posts, lambda id: self._post(channel, id))
+        there = [post for post in told.values() if post is not None]
+        return [*there, *(on_its_way(channel, id, posts[id]) for id in untold)]
+
+    async def _post(self, channel: Channel, post_id: str) -> RemotePost | None:
+        status = await self._status(channel, post_id)
+        if status is None:
+            return None
+        with expected_form("Mastodon"):
+            return _remote_post(channel, status)
 
     async def measure(self, channel: Channel, posts: Mapping[str, datetime]) -> dict[str, Counts]:
-        """What those of the posts reached that are there. Raises ``ReadFailed``."""
-        found = {}
-        for post_id in posts:
-            status = await self._status(channel, post_id)
-            if status is not None:
-                with expected_form("Mastodon"):
-                    found[post_id] = _counts(status)
-        return found
+        """What those of the posts reached that are there. Raises ``ReadFailed`` if none can be
+        read."""
+        told, _ = await one_by_one("Mastodon", posts, lambda id: self._reached(channel, id))
+        return {id: counts for id, counts in told.items() if counts is not None}
+
+    async def _reached(self, channel: Channel, post_id: str) -> Counts | None:
+        status = await self._status(channel, post_id)
+        if status is None:
+            return None
+        with expected_form("Mastodon"):
+            return _counts(status)
 
     def reads(self, post: RemotePost, text: str) -> bool:
         """Whether a post says ``text``; HTML keeps no white space, and mentions lose their host."""

@@ -2,7 +2,8 @@
 
 The receiver keeps a repetition apart by ``webhook-id``; every attempt of a publication carries the
 same one, and the same body. It cannot be asked what it has, so that a lost answer is cleared up by
-sending the message again.
+sending the message again. One that has only accepted a post (202) says where it tells what became
+of it.
 """
 
 import json
@@ -33,12 +34,14 @@ from services.scheduler.providers.base import (
     forget,
 )
 from services.scheduler.providers.calls import (
+    MAX_MESSAGE,
     Call,
     Calls,
     Failure,
     failure_of_status,
     json_object,
 )
+from services.scheduler.providers.one_by_one import on_its_way, one_by_one
 from services.scheduler.providers.webhook_signature import secrets_of, signature
 
 SERVICE: Final = "webhook"
@@ -46,6 +49,10 @@ PUBLISH: Final = "post.publish"
 CONNECT: Final = "channel.connect"
 MAX_BODY: Final = 20_000
 _MAX_LINK: Final = 2048
+# In the id of a post that is asked about at this address, and in no publication's.
+_SCHEME: Final = "://"
+_GONE: Final = (httpx.codes.NOT_FOUND, httpx.codes.GONE)
+_STATES: Final = {"posted": RemoteState.SENT, "failed": RemoteState.ERROR}
 
 
 class WebhookPublisher:
@@ -77,10 +84,14 @@ class WebhookPublisher:
             call = self._call(channel.credentials, request.key, body)
         except ValueError as error:
             raise NotSent(FailureKind.AUTH, str(error)) from None
-        answer = json_object(await self._calls.write(channel.credentials, call))
+        response = await self._calls.write(channel.credentials, call)
+        answer = json_object(response)
         told: dict[str, Any] = {
-            name: answer[name] for name in ("external_id", "url") if name in answer
+            name: answer[name] for name in ("external_id", "url", "status_url") if name in answer
         }
+        address = self._status_address(answer.get("status_url"))
+        if response.status_code == httpx.codes.ACCEPTED and address is not None:
+            return Submitted(address, told)
         now = self._now()
         live = RemotePost(
             id=request.key,
@@ -100,11 +111,19 @@ class WebhookPublisher:
         return []
 
     async def status(self, channel: Channel, posts: Mapping[str, datetime]) -> list[RemotePost]:
-        """All of them: what a receiver has accepted is its own from then on."""
-        return [
-            RemotePost(id, channel.id, RemoteState.SENT, "", due_at, sent_at=due_at)
-            for id, due_at in posts.items()
-        ]
+        """Those that were only accepted, as the receiver tells them; all others are out.
+
+        Raises ``ReadFailed`` if nothing can be read.
+        """
+
+        async def ask(id: str) -> RemotePost | None:
+            if _SCHEME in id:
+                return await self._told(channel, id, posts[id])
+            return RemotePost(id, channel.id, RemoteState.SENT, "", posts[id], sent_at=posts[id])
+
+        told, untold = await one_by_one("the receiver", posts, ask)
+        there = [post for post in told.values() if post is not None]
+        return [*there, *(on_its_way(channel, id, posts[id]) for id in untold)]
 
     def reads(self, post: RemotePost, text: str) -> bool:
         """True: nobody tells what a receiver makes of a text."""
@@ -141,7 +160,51 @@ class WebhookPublisher:
         """Always: nothing is polled."""
         return True
 
-    def _call(self, credentials: Credentials, id: str, body: bytes) -> Call:
+    async def _told(self, channel: Channel, address: str, due_at: datetime) -> RemotePost | None:
+        """What the receiver tells at ``address``; None if it knows nothing of the post any more.
+
+        Whatever is neither out nor failed is under way: who waits too long for it is told of that.
+        """
+        now = self._now()
+        try:
+            call = self._call(
+                channel.credentials, f"status-{int(now.timestamp() * 1000)}", b"", address
+            )
+        except ValueError as error:
+            raise ReadFailed(FailureKind.AUTH, str(error)) from None
+        response = await self._calls.read(channel.credentials, call)
+        if response.status_code in _GONE:
+            return None
+        answer = json_object(response)
+        state = _STATES.get(str(answer.get("state")), RemoteState.SENDING)
+        message = answer.get("message")
+        return RemotePost(
+            id=address,
+            channel_id=channel.id,
+            state=state,
+            text="",
+            created_at=due_at,
+            sent_at=now if state is RemoteState.SENT else None,
+            external_link=_link(answer.get("url")),
+            error_message=message[:MAX_MESSAGE] if isinstance(message, str) else None,
+        )
+
+    def _status_address(self, address: object) -> str | None:
+        """``address``, absolute, if it is one at the receiver itself; it is asked with our
+        signature."""
+        if not isinstance(address, str) or not address or len(address) > _MAX_LINK:
+            return None
+        ours = httpx.URL(self._url)
+        try:
+            theirs = ours.join(address)
+        except httpx.InvalidURL:
+            return None
+        is_here = (theirs.scheme, theirs.netloc) == (ours.scheme, ours.netloc)
+        return str(theirs) if is_here and not theirs.userinfo else None
+
+    def _call(
+        self, credentials: Credentials, id: str, body: bytes, status_address: str = ""
+    ) -> Call:
         timestamp = int(self._now().timestamp())
         headers = {
             "Content-Type": "application/json",
@@ -151,6 +214,8 @@ class WebhookPublisher:
             # For receivers that know only that name of it.
             "Idempotency-Key": id,
         }
+        if status_address:
+            return Call("GET", status_address, headers, accept=_GONE)
         return Call("POST", self._url, headers, content=body)
 
 

@@ -58,8 +58,9 @@ class ChannelRepository:
         rows = CHANNELS.select().where(_C.persona_id == persona)
         if ids is not None:
             rows = rows.where(_C.id.in_(ids))
-        ordered = rows.order_by(_C.create_time, _C.id).with_for_update(read=True)
-        return await self._many(ordered)
+        # Locked in the order in which others lock the channels of a post.
+        found = await self._many(rows.order_by(_C.id).with_for_update(read=True))
+        return sorted(found, key=lambda channel: (channel.create_time, channel.id))
 
     async def of_batch(self, batch: str) -> Sequence[Channel]:
         """See Channels."""

@@ -1,5 +1,6 @@
 """Approving posts, and keeping those back that nobody approved."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -7,6 +8,7 @@ from libs.clock import Clock
 from libs.errors import Conflict
 from libs.rpc.requests import RequestKey
 from services.scheduler.domain.approval import APPROVAL_HELD, content_of, obstacle_of
+from services.scheduler.domain.channel import Channel
 from services.scheduler.domain.names import Key, post_key
 from services.scheduler.domain.post import Approval, Post, check_approvable
 from services.scheduler.domain.publication import Problem, Publication, PublicationState
@@ -47,28 +49,30 @@ class ApprovePosts:
         async with self._store.changing() as tx:
             if (name := await claimed(tx, request)) is not None:
                 return await tx.posts.get(post_key(name))
-            post = await tx.posts.locked(key)
+            post, channels = await _locked(tx, key)
             if etag != str(post.version):
                 raise Conflict("the post has changed; look at it again", reason="STALE_ETAG")
             check_approvable(post)
             approval = Approval(content_of(post), approver, self._clock.now())
-            return await self._stored(tx, replace(post, approval=approval), request)
+            approved = replace(post, approval=approval)
+            return await self._stored(tx, approved, channels, request)
 
     async def withdraw(self, key: Key, request: RequestKey) -> Post:
         """The post, as nobody approved it. Raises NotFound, FailedPrecondition (POST_SENT)."""
         async with self._store.changing() as tx:
             if (name := await claimed(tx, request)) is not None:
                 return await tx.posts.get(post_key(name))
-            post = await tx.posts.locked(key)
+            post, channels = await _locked(tx, key)
             if post.approval is None:
                 return post
             check_approvable(post)
-            return await self._stored(tx, replace(post, approval=None), request)
+            withdrawn = replace(post, approval=None)
+            return await self._stored(tx, withdrawn, channels, request)
 
-    async def _stored(self, tx: Changing, post: Post, request: RequestKey) -> Post:
+    async def _stored(
+        self, tx: Changing, post: Post, channels: Sequence[Channel], request: RequestKey
+    ) -> Post:
         now = self._clock.now()
-        ids = [publication.channel for publication in post.publications if publication.channel]
-        channels = await tx.channels.pinned(post.persona, ids) if ids else ()
         asking = {channel.id for channel in channels if channel.approval_required}
         changed = []
         for was in post.publications:
@@ -84,3 +88,17 @@ class ApprovePosts:
         await tx.requests.record(request.id, post.name)
         await tx.commit()
         return post
+
+
+async def _locked(tx: Changing, key: Key) -> tuple[Post, Sequence[Channel]]:
+    """The post, and the channels that it is on, which are locked before it as everywhere else."""
+    seen = _channels_of(await tx.posts.get(key))
+    channels = await tx.channels.pinned(key.persona, seen) if seen else ()
+    post = await tx.posts.locked(key)
+    if _channels_of(post) != seen:
+        raise Conflict(f"{post.name} was put on other channels just now; try again")
+    return post, channels
+
+
+def _channels_of(post: Post) -> Sequence[str]:
+    return [publication.channel for publication in post.publications if publication.channel]

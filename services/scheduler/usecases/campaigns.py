@@ -99,6 +99,7 @@ class Campaigns:
     async def _complete(self, tx: Changing, key: Key, photo: Photo) -> None:
         await tx.channels.pinned(key.persona, None)
         await tx.copies.lock(key.persona, [photo.name])
+        known = await self._placing.known(tx, photo)
         owner = await tx.posts.locked_of_photo(photo.name)
         post = await tx.posts.locked(key)
         if post.state is not _S.AWAITING_IMAGE:
@@ -122,7 +123,7 @@ class Campaigns:
         if problem or ready.scheduled_time is None:
             return
         try:
-            await self._placing.place(tx, ready, photo, ready.scheduled_time)
+            await self._placing.place(tx, ready, known, ready.scheduled_time)
         except (AlreadyExists, FailedPrecondition, InvalidArgument) as error:
             await move(tx, replace(ready, state_reason=error.message), ready.state, now)
 

@@ -9,11 +9,11 @@ from libs.errors import Conflict, InvalidArgument
 from libs.rpc.requests import RequestKey
 from services.scheduler.domain.channel import Channel
 from services.scheduler.domain.names import Key, post_key
-from services.scheduler.domain.photo import Photo
 from services.scheduler.domain.post import (
     MANUAL,
     Post,
     check_changeable,
+    check_justifiable,
     check_scheduled_time,
     final_text,
 )
@@ -21,7 +21,7 @@ from services.scheduler.domain.publication import Publication, PublicationState
 from services.scheduler.ports import Catalog, Changing, Store
 from services.scheduler.usecases.approving import shown
 from services.scheduler.usecases.pace import Pace
-from services.scheduler.usecases.placing import Placing, Wanted
+from services.scheduler.usecases.placing import KnownPhoto, Placing, Wanted
 from services.scheduler.usecases.recording import move, record
 from services.scheduler.usecases.repeats import released, repetition
 from services.scheduler.usecases.requests import answered, claimed
@@ -62,7 +62,7 @@ class ChangePost:
         if (name := await answered(self._store, request)) is not None:
             return await self._read(post_key(name))
         seen = await self._read(key)
-        check_changeable(seen)
+        _check_state(seen, change(seen))
         self._check(seen, change(seen))
         photo = await self._catalog.photo(seen.photo) if seen.publications else None
         async with self._store.changing() as tx:
@@ -70,12 +70,13 @@ class ChangePost:
                 return await tx.posts.get(post_key(name))
             channels = await self._channels(tx, seen)
             await tx.copies.lock(key.persona, [seen.photo])
+            known = await self._placing.known(tx, photo) if photo else None
             post = await tx.posts.locked(key)
             check_etag(post, etag)
-            check_changeable(post)
+            _check_state(post, change(post))
             if photo is not None and post.photo != photo.name:
                 raise Conflict(f"{post.name} got another photo just now; try again")
-            post = await self._changed(tx, post, change(post), photo, channels)
+            post = await self._changed(tx, post, change(post), known, channels)
             await tx.requests.record(request.id, post.name)
             await tx.commit()
         return post
@@ -100,7 +101,7 @@ class ChangePost:
         tx: Changing,
         post: Post,
         asked: PostChange,
-        photo: Photo | None,
+        known: KnownPhoto | None,
         channels: Sequence[Channel],
     ) -> Post:
         now = self._clock.now()
@@ -116,9 +117,9 @@ class ChangePost:
             strategy=MANUAL if is_moved else post.strategy,
             slot_reason="" if is_moved else post.slot_reason,
         )
-        if photo is not None and new.scheduled_time is not None:
-            wanted = Wanted(photo, new.final_text, new.alt_text, new.scheduled_time)
-            await self._placing.check(tx, wanted, channels)
+        if known is not None and new.scheduled_time is not None:
+            wanted = Wanted(known.photo, new.final_text, new.alt_text, new.scheduled_time)
+            self._placing.judge(wanted, known.rights, channels)
             if post.generation == 1 and (is_moved or new.repeat_reason != post.repeat_reason):
                 new = await self._compared(tx, new, new.scheduled_time, channels)
         asking = {channel.id for channel in channels if channel.approval_required}
@@ -154,6 +155,18 @@ class ChangePost:
     async def _read(self, key: Key) -> Post:
         async with self._store.reading() as view:
             return await view.posts.get(key)
+
+
+def _check_state(post: Post, asked: PostChange) -> None:
+    """Passes a post of which no provider was ever asked to publish what is changed."""
+    if asked.repeat_reason and replace(asked, repeat_reason="") == _as_it_is(post):
+        check_justifiable(post)
+    else:
+        check_changeable(post)
+
+
+def _as_it_is(post: Post) -> PostChange:
+    return PostChange(post.caption, post.hashtags, post.alt_text, post.scheduled_time)
 
 
 def check_etag(post: Post, etag: str) -> None:

@@ -92,7 +92,8 @@ class Confirm:
 
     async def _put_off(self, publications: Sequence[Publication], until: datetime) -> None:
         async with self._store.changing() as tx:
-            for publication in publications:
+            # In one order, as others may put off the same at once.
+            for publication in sorted(publications, key=lambda each: each.id):
                 await tx.publications.postpone(publication.id, until)
             await tx.commit()
 

@@ -23,7 +23,7 @@ SERVED_AFTER_END: Final = timedelta(hours=24)
 _KEPT_AFTER_END: Final = 2 * SERVED_AFTER_END
 _SWEPT_AT_ONCE: Final = 100
 # A provider that fetches a picture waits for ten seconds or so.
-_DATABASE_PATIENCE: Final = 2.0
+DATABASE_PATIENCE: Final = 2.0
 
 
 class Media:
@@ -133,7 +133,7 @@ class ReadMedia:
 
     async def _served(self, token: str) -> ServedMedia | None:
         try:
-            async with asyncio.timeout(_DATABASE_PATIENCE), self._store.reading() as view:
+            async with asyncio.timeout(DATABASE_PATIENCE), self._store.reading() as view:
                 return await view.publications.served(token)
         except TimeoutError:
             raise Unavailable("the database does not answer") from None

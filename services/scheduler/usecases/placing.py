@@ -12,7 +12,7 @@ from libs.ids import uuid7
 from services.scheduler.domain.approval import APPROVAL_HELD, WAITS
 from services.scheduler.domain.channel import Channel, ChannelState, check_connected
 from services.scheduler.domain.names import PERSONA, Key, no_channel
-from services.scheduler.domain.photo import Photo, check_rights
+from services.scheduler.domain.photo import Photo, Rights, check_rights
 from services.scheduler.domain.post import Post, PostState, check_scheduled_time
 from services.scheduler.domain.publication import Problem, Publication
 from services.scheduler.ports import Changing
@@ -37,6 +37,14 @@ class Wanted:
     text: str
     alt_text: str
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPhoto:
+    """A photo as the catalog tells it, and the rights that were told since it was asked."""
+
+    photo: Photo
+    rights: Rights
 
 
 def new_media_token() -> str:
@@ -77,21 +85,38 @@ class Placing:
 
         Raises FailedPrecondition: RIGHTS, or what a network refuses, such as PHOTO_RATIO.
         """
+        known = await self.known(tx, wanted.photo)
+        self.judge(wanted, known.rights, channels)
+
+    async def known(self, tx: Changing, photo: Photo) -> KnownPhoto:
+        """The photo with what is known of its rights, which is locked.
+
+        A post is locked after that, as by ``FollowRights``, so that the two do not wait for each
+        other.
+        """
+        return KnownPhoto(photo, await tx.rights.remembered(photo.name, photo.rights))
+
+    def judge(self, wanted: Wanted, known: Rights, channels: Sequence[Channel]) -> None:
+        """As ``check``, by rights that are ``known`` already."""
         photo = wanted.photo
         check_rights(photo.name, photo.rights, wanted.at)
-        # What was told since the catalog was asked.
-        check_rights(photo.name, await tx.rights.remembered(photo.name, photo.rights), wanted.at)
+        check_rights(photo.name, known, wanted.at)
         for channel in channels:
             self._check_network(wanted, channel)
 
     def fits(self, wanted: Wanted, channels: Sequence[Channel]) -> bool:
         """Whether the networks behind all of the channels take it."""
+        return not self.refusal(wanted, channels)
+
+    def refusal(self, wanted: Wanted, channels: Sequence[Channel]) -> str:
+        """What a network behind one of the channels refuses it for, such as PHOTO_RATIO; '' if all
+        take it."""
         try:
             for channel in channels:
                 self._check_network(wanted, channel)
-        except FailedPrecondition:
-            return False
-        return True
+        except FailedPrecondition as error:
+            return error.reason
+        return ""
 
     def _check_network(self, wanted: Wanted, channel: Channel) -> None:
         photo = wanted.photo
@@ -115,15 +140,16 @@ class Placing:
             },
         )
 
-    async def place(self, tx: Changing, post: Post, photo: Photo, at: datetime) -> Post:
-        """A post that is ready, scheduled on all channels that are connected; see ``check``.
+    async def place(self, tx: Changing, post: Post, known: KnownPhoto, at: datetime) -> Post:
+        """A post that is ready, scheduled on all channels that are connected; see ``judge``.
 
         Raises InvalidArgument on ``scheduled_time``, AlreadyExists (PHOTO_ALREADY_SCHEDULED,
-        PHOTO_REPEATED), and what ``channels`` and ``check`` raise; then nothing is changed.
+        PHOTO_REPEATED), and what ``channels`` and ``judge`` raise; then nothing is changed.
         """
         check_scheduled_time(at, self._clock.now(), field="scheduled_time")
         channels = await self.channels(tx, post.persona, None)
-        await self.check(tx, Wanted(photo, post.final_text, post.alt_text, at), channels)
+        photo = known.photo
+        self.judge(Wanted(photo, post.final_text, post.alt_text, at), known.rights, channels)
         repeats = await repetition(tx, photo.name, at, channels, post.repeat_reason, post.id)
         publications = self.publications(post.id, photo, at, channels)
         placed = replace(

@@ -4,7 +4,8 @@ import asyncio
 import hashlib
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -47,6 +48,7 @@ _MOST: Final = 200
 # Of a pillar's photos the best are looked at: for each post these, as some do not fit.
 _FOR_EACH: Final = 3
 _AT_LEAST: Final = 50
+_DEEPEST: Final = 1000
 _VARIETY: Final = Variety()
 _HOUR: Final = timedelta(hours=1)
 # Posts of the same week count for the pace, and those of 30 days for the shares.
@@ -74,10 +76,12 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The decisions, earliest first, and how many slots no photo was left for."""
+    """The decisions, earliest first, how many slots no photo was left for, and how many photos
+    networks refuse, by what for."""
 
     decisions: Sequence[Decision]
     unfilled: int
+    unfit: Mapping[str, int]
 
     @property
     def fingerprint(self) -> str:
@@ -107,7 +111,8 @@ class Wanted:
 @dataclass(frozen=True, slots=True)
 class _Supply:
     """What the catalog has for a plan that begins at ``start``, for ``channels``; ``scenes`` of
-    photos that posts have."""
+    photos that posts have. ``unfit`` counts photos that the channels' networks refuse, by what for.
+    """
 
     start: datetime
     cadence: Cadence
@@ -115,6 +120,7 @@ class _Supply:
     stock: Sequence[Candidate]
     scenes: Mapping[str, str]
     channels: Sequence[Channel]
+    unfit: Mapping[str, int]
 
 
 class PlanCalendar:
@@ -227,17 +233,31 @@ class PlanCalendar:
         pillars = await self._catalog.pillars(persona, start)
         count = min(options.most, math.ceil(options.days * cadence.per_week / 7) + cadence.per_week)
         limit = max(_AT_LEAST, _FOR_EACH * count)
-        stocks = await asyncio.gather(*(self._catalog.stock(p.name, limit) for p in pillars))
-        scenes = await self._scenes(persona, options, start)
         async with self._store.reading() as view:
             channels = await connected(view, persona)
-        stock = [
-            candidate
-            for found in stocks
-            for candidate in found
-            if self._placing.fits(Sent(candidate.picture, "", "", start), channels)
-        ]
-        return _Supply(start, cadence, pillars, stock, scenes, channels)
+
+        def refusal(photo: Photo) -> str:
+            return self._placing.refusal(Sent(photo, "", photo.alt_text, start), channels)
+
+        stocks = await asyncio.gather(*(self._stock(p.name, limit, refusal) for p in pillars))
+        scenes = await self._scenes(persona, options, start)
+        stock = [candidate for fit, _ in stocks for candidate in fit]
+        unfit = sum((refused for _, refused in stocks), Counter[str]())
+        return _Supply(start, cadence, pillars, stock, scenes, channels, unfit)
+
+    async def _stock(
+        self, pillar: str, limit: int, refusal: Callable[[Photo], str]
+    ) -> tuple[list[Candidate], Counter[str]]:
+        """The best photos of a pillar that networks take, and how many better ones they refuse, by
+        what for; where they refuse many, more are looked at."""
+        asked = limit
+        while True:
+            found = await self._catalog.stock(pillar, asked)
+            refusals = [refusal(candidate.picture) for candidate in found]
+            fit = [one for one, why in zip(found, refusals, strict=True) if not why]
+            if len(fit) >= limit or len(found) < asked or asked >= _DEEPEST:
+                return fit[:limit], Counter(why for why in refusals if why)
+            asked = min(4 * asked, _DEEPEST)
 
     async def _scenes(self, persona: str, options: Options, start: datetime) -> Mapping[str, str]:
         """The scenes of the photos that go out near the stretch that is planned."""
@@ -284,7 +304,7 @@ async def _plan(view: Reading, persona: str, options: Options, supply: _Supply) 
         )
     )
     made = [decision for decision in decisions if decision is not None]
-    return Plan(made, len(decisions) - len(made))
+    return Plan(made, len(decisions) - len(made), supply.unfit)
 
 
 async def _copies(view: Reading, stock: Sequence[Candidate], channels: Sequence[Channel]) -> Copies:

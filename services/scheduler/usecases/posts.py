@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from libs.clock import Clock
+from libs.errors import Conflict
 from libs.rpc.paging import Page
 from libs.rpc.requests import RequestKey
 from services.scheduler.domain.counts import Reached
@@ -79,7 +80,12 @@ class CancelPost:
         async with self._store.changing() as tx:
             if (name := await claimed(tx, request)) is not None:
                 return await tx.posts.get(post_key(name))
+            seen = await tx.posts.get(key)
+            # Of two copies that are called off at once, each sets free what waits for both.
+            await tx.copies.lock(key.persona, [seen.photo])
             post = await tx.posts.locked(key)
+            if post.photo != seen.photo:
+                raise Conflict(f"{post.name} got its photo just now; try again")
             check_cancellable(post)
             now = self._clock.now()
             cancelled = [

@@ -43,15 +43,16 @@ class SchedulePost:
                 return await tx.posts.get(post_key(name))
             await tx.channels.pinned(key.persona, None)
             await tx.copies.lock(key.persona, [seen.photo])
+            known = await self._placing.known(tx, photo) if photo else None
             post = await tx.posts.locked(key)
             check_unscheduled(post)
             if post.state is PostState.AWAITING_IMAGE:
                 timed = replace(post, scheduled_time=at)
                 post = await move(tx, timed, post.state, self._clock.now())
-            elif photo is None:
+            elif known is None:
                 raise Conflict(f"{post.name} got its photo just now; try again")
             else:
-                post = await self._placing.place(tx, post, photo, at)
+                post = await self._placing.place(tx, post, known, at)
             await tx.requests.record(request.id, post.name)
             await tx.commit()
         return post

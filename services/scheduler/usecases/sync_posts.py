@@ -96,20 +96,19 @@ class SyncPosts:
 
     async def _read(self, channel: Channel, posts: Sequence[Sent], synced: Synced) -> str:
         """Looks at the posts of a channel; why that was not possible for all of them."""
-        if not channel.provider.lists_posts:
-            return _BLIND
         if channel.state is ChannelState.NEEDS_ATTENTION:
             return channel.state_reason
         out = [sent for sent in posts if sent.publication.state is PublicationState.POSTED]
         waiting = [sent.publication for sent in posts if sent not in out]
+        can_tell = channel.provider.lists_posts
         try:
-            if out:
+            if out and can_tell:
                 synced.looked(await self._look(channel, out))
             if waiting:
                 synced.asked(waiting, await self._confirm.ask(channel, waiting))
         except ProviderError as error:
             return error.message
-        return _UNTOLD
+        return _UNTOLD if can_tell else _BLIND
 
 
 def _was_sent_to(channel: Channel, publication: Publication) -> bool:

@@ -1,7 +1,8 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
+import httpx
 import pytest
 import pytest_asyncio
 
@@ -16,20 +17,41 @@ from tests.support.buffer import (
     BufferStandIn,
 )
 from tests.support.buffer.media_host import MediaHost
+from tests.support.clock import NOON
 
-TOTAL_TIMEOUT = 1.0
+# For what only a busy machine makes wait.
+PATIENCE = 60.0
+
+
+class Network(httpx.AsyncBaseTransport):
+    """The network to Buffer, over which as many answers come too late as are ``late``."""
+
+    def __init__(self) -> None:
+        self._transport = httpx.AsyncHTTPTransport()
+        self.late = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await self._transport.handle_async_request(request)
+        if self.late:
+            self.late -= 1
+            await response.aclose()
+            raise httpx.ReadTimeout("nobody waits any longer", request=request)
+        return response
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
 
 
 @dataclass
 class Time:
-    """One time for the stand-in and for us; sleeping takes none of the real one."""
+    """One time for the stand-in and for us, which passes only as it is told."""
 
     buffer: BufferStandIn
     ahead: timedelta = timedelta(0)
     slept: list[float] = field(default_factory=list)
 
     def now(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
+        return NOON + self.ahead
 
     def monotonic(self) -> float:
         return self.now().timestamp()
@@ -45,7 +67,7 @@ class Time:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running_buffer() -> AsyncIterator[BufferStandIn]:
-    async with BufferStandIn() as buffer:
+    async with BufferStandIn(wall=NOON.timestamp) as buffer:
         yield buffer
 
 
@@ -72,11 +94,17 @@ def time(buffer: BufferStandIn) -> Time:
     return Time(buffer)
 
 
+@pytest.fixture
+def network() -> Network:
+    return Network()
+
+
 @pytest_asyncio.fixture(loop_scope="module")
-async def http(time: Time) -> AsyncIterator[HttpClient]:
+async def http(time: Time, network: Network) -> AsyncIterator[HttpClient]:
     async with HttpClient(
         user_agent="colonnade-test/1",
-        total=TOTAL_TIMEOUT,
+        total=PATIENCE,
+        transport=network,
         clock=time.monotonic,
         sleep=time.sleep,
         jitter=lambda: 0.0,

@@ -21,7 +21,7 @@ from services.scheduler.providers.base import (
     PublishRequest,
 )
 from services.scheduler.providers.buffer import BufferPublisher
-from tests.contract.buffer.conftest import Time
+from tests.contract.buffer.conftest import Network, Time
 from tests.support.buffer import BufferStandIn
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -89,11 +89,14 @@ def worker(
     return Worker(publisher, instagram, request_in_an_hour, time)
 
 
-@pytest.mark.parametrize("kind", ["drop_after", "gateway_error", "delay"])
+@pytest.mark.parametrize("kind", ["drop_after", "gateway_error", "late"])
 async def test_a_post_whose_answer_was_lost_is_adopted(
-    worker: Worker, buffer: BufferStandIn, time: Time, kind: str
+    worker: Worker, buffer: BufferStandIn, network: Network, time: Time, kind: str
 ) -> None:
-    await buffer.admin.fault(kind, seconds=1.2)
+    if kind == "late":
+        network.late = 1
+    else:
+        await buffer.admin.fault(kind)
     decision = await worker.publish()
     [post] = await buffer.admin.posts()
     assert decision == Adopt(post["id"])
@@ -167,3 +170,15 @@ async def test_a_later_post_with_the_same_caption_is_not_taken_for_this_one(
     post_id = await worker.publish()
     assert len(await buffer.admin.posts()) == 2
     assert post_id == (await buffer.admin.posts())[1]["id"]
+
+
+@pytest.mark.parametrize("skew", [-1800.0, 1800.0])
+async def test_a_clock_that_differs_from_ours_hides_no_post(
+    worker: Worker, buffer: BufferStandIn, skew: float
+) -> None:
+    await buffer.admin.advance(skew)
+    await buffer.admin.fault("drop_after")
+    decision = await worker.publish()
+    [post] = await buffer.admin.posts()
+    assert decision == Adopt(post["id"])
+    assert await buffer.admin.calls() == {"received": 1, "processed": 1}

@@ -18,7 +18,7 @@ from services.scheduler.providers.base import (
     PublishRequest,
 )
 from services.scheduler.providers.buffer import BufferPublisher, to_wire
-from tests.contract.buffer.conftest import Time
+from tests.contract.buffer.conftest import Network, Time
 from tests.support.buffer import DEFAULT_TOKEN, INSTAGRAM_ID, BufferStandIn
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -63,7 +63,6 @@ async def test_mastodon_needs_no_metadata(
         ({"kind": "gateway_error", "status": 502}, 1),
         ({"kind": "gateway_error", "status": 504}, 1),
         ({"kind": "gateway_error", "status": 502, "processed": False}, 0),
-        ({"kind": "delay", "seconds": 1.5}, 1),
         ({"kind": "errors", "code": "UNEXPECTED"}, 0),
         ({"kind": "errors", "code": "UNEXPECTED", "processed": True}, 1),
     ],
@@ -86,6 +85,22 @@ async def test_a_lost_answer_is_an_unknown_outcome_and_the_call_is_not_repeated(
     posts = await buffer.admin.posts()
     assert len(posts) == created
     assert [post.id for post in found] == [post["id"] for post in posts]
+
+
+async def test_an_answer_that_comes_too_late_is_an_unknown_outcome(
+    publisher: BufferPublisher,
+    buffer: BufferStandIn,
+    network: Network,
+    instagram: Channel,
+    request_in_an_hour: PublishRequest,
+    time: Time,
+) -> None:
+    network.late = 1
+    with pytest.raises(OutcomeUnknown):
+        await publisher.submit(instagram, request_in_an_hour)
+    assert (await buffer.admin.calls())["received"] == 1
+    [found] = await publisher.find(instagram, request_in_an_hour, time.now())
+    assert [found.id] == [post["id"] for post in await buffer.admin.posts()]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,8 @@ from gateway.openapi import ApiInfo, build_document
 from tests.support.shelves import Shelves, serving
 from tests.support.studio import SERVICE, UPLOADS, bindings
 
-LIMITS = Limits(body_bytes=100_000, max_timeout=20, heartbeat=0.05)
+# A minute for what takes milliseconds where nothing else runs.
+LIMITS = Limits(body_bytes=100_000, default_timeout=60, max_timeout=600, heartbeat=60)
 
 
 @dataclass
@@ -46,7 +47,15 @@ async def shelves() -> Shelves:
 
 
 @pytest.fixture
-async def app(shelves: Shelves, health: Health, seen: list[Access]) -> AsyncIterator[Starlette]:
+def limits() -> Limits:
+    """What the gateway allows; a test that needs others names them as its parameter."""
+    return LIMITS
+
+
+@pytest.fixture
+async def app(
+    shelves: Shelves, health: Health, seen: list[Access], limits: Limits
+) -> AsyncIterator[Starlette]:
     async with serving(shelves) as channel:
         yield build_app(
             bindings=bindings(),
@@ -55,7 +64,7 @@ async def app(shelves: Shelves, health: Health, seen: list[Access]) -> AsyncIter
             ready=lambda: health.ready,
             failures=lambda: health.failures,
             uploads=UPLOADS,
-            limits=LIMITS,
+            limits=limits,
             extra_routes=[Route("/extra", extra, methods=["POST"])],
             metrics=lambda: b"up 1\n",
             observe=seen.append,

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -10,29 +11,33 @@ import pytest
 from starlette.applications import Starlette
 
 from libs import errors
-from tests.contract.gateway.conftest import error_of
+from tests.contract.gateway.conftest import LIMITS, error_of
 from tests.support.http import listening
 from tests.support.shelves import Shelves
 from tests.support.studio import message
 from tests.support.wait import eventually
 
 EVENTS = {"accept": "text/event-stream"}
+OFTEN = replace(LIMITS, heartbeat=0.05)
 
 
 @pytest.fixture
 async def live(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
     """A client over a real socket, which sees a stream as it comes in."""
-    async with listening(app) as url, httpx.AsyncClient(base_url=url) as client:
+    async with listening(app) as url, httpx.AsyncClient(base_url=url, timeout=60) as client:
         yield client
 
 
 def stream_of(*items: Any) -> Any:
-    """A stream of these shelves; a number waits so many seconds, an error ends it."""
+    """A stream of these shelves; a number waits so many seconds, an event until it is set, and an
+    error ends it."""
 
     async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
         for item in items:
             if isinstance(item, float):
                 await asyncio.sleep(item)
+            elif isinstance(item, asyncio.Event):
+                await item.wait()
             elif isinstance(item, Exception):
                 raise item
             else:
@@ -91,14 +96,30 @@ async def test_events(live: httpx.AsyncClient, shelves: Shelves) -> None:
     assert json.loads(data.removeprefix("data: "))["error"]["status"] == "ABORTED"
 
 
+@pytest.mark.parametrize("limits", [OFTEN])
 async def test_silence_is_filled_with_comments(live: httpx.AsyncClient, shelves: Shelves) -> None:
-    shelves.answers["WatchShelf"] = stream_of(0.18, "a", 0.18)
-    answer = await live.get("/v1/shelves/1:watch", headers=EVENTS)
-    before, after = answer.text.split("event: message")
-    assert before.count(": alive\n\n") >= 2
-    assert after.count(": alive\n\n") >= 2
+    first, last = asyncio.Event(), asyncio.Event()
+    shelves.answers["WatchShelf"] = stream_of(first, "a", last)
+    async with live.stream("GET", "/v1/shelves/1:watch", headers=EVENTS) as answer:
+        lines = answer.aiter_lines()
+        assert [await anext(lines) for _ in range(4)] == [": alive", ""] * 2
+        first.set()
+        data = [line async for line in lines_to(lines, "data: ")][-1]
+        assert json.loads(data.removeprefix("data: "))["title"] == "a"
+        assert [await anext(lines) for _ in range(5)] == ["", *[": alive", ""] * 2]
+        last.set()
+        assert {line async for line in lines} <= {": alive", ""}
 
 
+async def lines_to(lines: AsyncIterator[str], start: str) -> AsyncIterator[str]:
+    """The lines up to the first that begins like that."""
+    async for line in lines:
+        yield line
+        if line.startswith(start):
+            return
+
+
+@pytest.mark.parametrize("limits", [OFTEN])
 async def test_lines_have_no_heartbeats(live: httpx.AsyncClient, shelves: Shelves) -> None:
     shelves.answers["WatchShelf"] = stream_of(0.18, "a", 0.18)
     answer = await live.get("/v1/shelves/1:watch")
@@ -111,7 +132,7 @@ async def test_messages_arrive_as_they_are_sent_and_leaving_ends_the_call(
     async def was_cancelled() -> bool:
         return shelves.cancelled == ["WatchShelf"]
 
-    shelves.answers["WatchShelf"] = stream_of("a", 60.0)
+    shelves.answers["WatchShelf"] = stream_of("a", asyncio.Event())
     async with live.stream("GET", "/v1/shelves/1:watch") as answer:
         line = await anext(answer.aiter_lines())
         assert json.loads(line)["result"]["title"] == "a"
@@ -119,7 +140,7 @@ async def test_messages_arrive_as_they_are_sent_and_leaving_ends_the_call(
 
 
 async def test_a_stream_ends_at_its_deadline(live: httpx.AsyncClient, shelves: Shelves) -> None:
-    shelves.answers["WatchShelf"] = stream_of("a", 60.0)
+    shelves.answers["WatchShelf"] = stream_of("a", asyncio.Event())
     answer = await live.get("/v1/shelves/1:watch", headers={"grpc-timeout": "300m"})
     last = json.loads(answer.text.splitlines()[-1])
     assert last["error"]["status"] == "DEADLINE_EXCEEDED"

@@ -25,7 +25,7 @@ JPEG = {"content-type": "image/jpeg"}
 
 @pytest.fixture
 async def live(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
-    async with listening(app) as url, httpx.AsyncClient(base_url=url, timeout=30) as client:
+    async with listening(app) as url, httpx.AsyncClient(base_url=url, timeout=60) as client:
         yield client
 
 
@@ -143,7 +143,7 @@ async def test_a_client_that_leaves_ends_the_call(
 ) -> None:
     async def forever() -> AsyncIterator[bytes]:
         yield PICTURE
-        await asyncio.sleep(60)
+        await asyncio.Event().wait()
 
     async def some_arrived() -> bool:
         return shelves.received_bytes > 0
@@ -162,7 +162,7 @@ async def test_a_large_file_is_never_held_whole(app: Starlette, shelves: Shelves
     size = 2_900_000
     tracemalloc.start()
     try:
-        async with listening(app) as url, httpx.AsyncClient(base_url=url) as client:
+        async with listening(app) as url, httpx.AsyncClient(base_url=url, timeout=60) as client:
 
             async def pieces() -> AsyncIterator[bytes]:
                 for _ in range(size // 10_000):

@@ -15,7 +15,7 @@ from tests.support.buffer.media_host import MediaHost
 from tests.support.pictures import encoded, waves
 from tests.support.scheduler_fakes import Killed, MemoryBlobs
 
-TOTAL_TIMEOUT = 30.0
+PATIENCE = 60.0
 KEY = "publications/a.jpg"
 GPS_IFD, GPS_LATITUDE = 0x8825, 2
 
@@ -93,7 +93,7 @@ def network() -> Mortal:
 async def http(time: Time, network: Mortal) -> AsyncIterator[HttpClient]:
     async with HttpClient(
         user_agent="colonnade-test/1",
-        total=TOTAL_TIMEOUT,
+        total=PATIENCE,
         transport=network,
         failures=50,
         clock=time.monotonic,

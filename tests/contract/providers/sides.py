@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from libs.http import HttpClient
@@ -18,6 +18,7 @@ from services.scheduler.providers.postiz import PostizPublisher
 from services.scheduler.providers.webhook import WebhookPublisher
 from tests.support.bluesky import APP_PASSWORD, HANDLE, BlueskyStandIn
 from tests.support.buffer import DEFAULT_TOKEN, INSTAGRAM_ID, ORGANIZATION_ID, BufferStandIn
+from tests.support.clock import NOON
 from tests.support.instagram import ACCOUNT_ID, InstagramStandIn
 from tests.support.instagram import TOKEN as INSTAGRAM_TOKEN
 from tests.support.mastodon import TOKEN as MASTODON_TOKEN
@@ -87,7 +88,7 @@ class BufferSide:
     @classmethod
     @contextlib.asynccontextmanager
     async def open(cls) -> AsyncIterator["BufferSide"]:
-        async with BufferStandIn() as stand_in:
+        async with BufferStandIn(wall=NOON.timestamp) as stand_in:
             yield cls(stand_in)
 
     def publisher(self, http: HttpClient, pictures: Pictures, time: Clock) -> Publisher:
@@ -297,14 +298,14 @@ SIDES: dict[str, Open] = {
 
 @dataclass
 class Time:
-    """One time for a stand-in and for us; sleeping takes none of the real one."""
+    """One time for a stand-in and for us, which passes only as it is told."""
 
     side: Side
     ahead: timedelta = timedelta(0)
     slept: list[float] = field(default_factory=list)
 
     def now(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
+        return NOON + self.ahead
 
     def monotonic(self) -> float:
         return self.now().timestamp()

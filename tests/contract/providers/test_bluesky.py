@@ -17,6 +17,8 @@ from services.scheduler.providers.base import (
     NotSent,
     Publisher,
     PublishRequest,
+    ReadFailed,
+    RemoteState,
 )
 from services.scheduler.providers.bluesky import MAX_BLOB
 from services.scheduler.providers.pictures import Pictures
@@ -172,3 +174,16 @@ async def test_an_account_is_known_by_its_handle_and_kept_by_its_did(
     assert remote.id == channel.id
     assert remote.name in remote.aliases
     assert server.calls["sign_in"] == 2
+
+
+async def test_one_record_that_cannot_be_read_hides_no_other(
+    publisher: Publisher, channel: Channel, server: BlueskyStandIn, request_now: PublishRequest
+) -> None:
+    first = (await publisher.submit(channel, request_now)).provider_post_id
+    second = (await publisher.submit(channel, replace(request_now, key="another"))).provider_post_id
+    posts = {first: request_now.due_at, second: request_now.due_at}
+    server.live[first]["createdAt"] = "yesterday"
+    states = {post.id: post.state for post in await publisher.status(channel, posts)}
+    assert states == {first: RemoteState.SENDING, second: RemoteState.SENT}
+    with pytest.raises(ReadFailed):
+        await publisher.status(channel, {first: request_now.due_at})

@@ -5,7 +5,15 @@ from dataclasses import replace
 import pytest
 
 from services.scheduler.domain.submission import FailureKind
-from services.scheduler.providers.base import Channel, NotSent, Publisher, PublishRequest
+from services.scheduler.providers.base import (
+    Channel,
+    Measuring,
+    NotSent,
+    Publisher,
+    PublishRequest,
+    ReadFailed,
+    RemoteState,
+)
 from tests.contract.providers.sides import MastodonSide, Side, Time, only_channel
 from tests.contract.providers.worker import Worker
 from tests.support.mastodon import MastodonStandIn
@@ -157,3 +165,23 @@ async def test_a_foreign_post_with_the_same_text_is_not_taken_for_ours(
     server.fault("drop_before")
     id = await worker.publish()
     assert [status.id for status in server.live][1:] == [id]
+
+
+async def test_one_post_that_cannot_be_read_hides_no_other(
+    publisher: Publisher, channel: Channel, server: MastodonStandIn, request_now: PublishRequest
+) -> None:
+    first = await publisher.submit(channel, request_now)
+    second = await publisher.submit(channel, replace(request_now, key="another"))
+    posts = {one.provider_post_id: request_now.due_at for one in (first, second)}
+    server.fault("nonsense", operation="status")
+    states = {post.id: post.state for post in await publisher.status(channel, posts)}
+    assert states == {
+        first.provider_post_id: RemoteState.SENDING,
+        second.provider_post_id: RemoteState.SENT,
+    }
+    assert isinstance(publisher, Measuring)
+    server.fault("nonsense", operation="status")
+    assert list(await publisher.measure(channel, posts)) == [second.provider_post_id]
+    server.fault("nonsense", operation="status", times=2)
+    with pytest.raises(ReadFailed):
+        await publisher.status(channel, posts)

@@ -3,6 +3,7 @@
 import base64
 from dataclasses import replace
 
+import httpx
 import pytest
 
 from libs.http import HttpClient
@@ -14,6 +15,8 @@ from services.scheduler.providers.base import (
     Publisher,
     PublishRequest,
     ReadFailed,
+    RemotePost,
+    RemoteState,
 )
 from services.scheduler.providers.guard import refuse_private
 from services.scheduler.providers.webhook import WebhookPublisher
@@ -72,6 +75,63 @@ async def test_a_post_is_where_the_receiver_says(worker: Worker, receiver: Webho
     assert submitted.live is not None
     assert submitted.live.external_link == f"{receiver.url}/posts/{worker.request.key}"
     assert submitted.raw["external_id"] == "n-1"
+
+
+async def test_what_is_only_accepted_is_asked_about(
+    worker: Worker, publisher: Publisher, receiver: WebhookStandIn
+) -> None:
+    receiver.accepts = True
+    key = worker.request.key
+    submitted = await publisher.submit(worker.channel, worker.request)
+    assert submitted.live is None
+    posts = {submitted.provider_post_id: worker.request.due_at}
+
+    async def told() -> RemotePost:
+        [post] = await publisher.status(worker.channel, posts)
+        assert post.id == submitted.provider_post_id
+        return post
+
+    assert (await told()).state is RemoteState.SENDING
+    receiver.outcomes[key] = {"state": "failed", "message": "the printer is out of paper"}
+    failed = await told()
+    assert (failed.state, failed.error_message) == (
+        RemoteState.ERROR,
+        "the printer is out of paper",
+    )
+    receiver.publish_accepted(key)
+    out = await told()
+    assert (out.state, out.external_link) == (RemoteState.SENT, f"{receiver.url}/posts/{key}")
+    receiver.outcomes[key] = {"state": ["of", "no", "form"], "message": {}}
+    assert (await told()).state is RemoteState.SENDING
+    del receiver.outcomes[key]
+    assert await publisher.status(worker.channel, posts) == []
+
+
+async def test_what_was_out_at_once_is_not_asked_about(
+    worker: Worker, publisher: Publisher, receiver: WebhookStandIn
+) -> None:
+    id = await worker.publish()
+    assert isinstance(id, str)
+    [post] = await publisher.status(worker.channel, {id: worker.request.due_at})
+    assert post.state is RemoteState.SENT
+    assert receiver.calls["status"] == 0
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", 7, "https://elsewhere.example/1", "//elsewhere.example/1", "https://[", "a" * 3000],
+)
+async def test_nobody_but_the_receiver_is_asked_with_our_signature(
+    time: Time, channel: Channel, request_now: PublishRequest, address: object
+) -> None:
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(202, json={"status_url": address})
+
+    async with HttpClient(user_agent="test", transport=httpx.MockTransport(answer)) as http:
+        publisher = WebhookPublisher(http, url="https://receiver.example/hook", now=time.now)
+        submitted = await publisher.submit(channel, request_now)
+    assert submitted.provider_post_id == request_now.key
+    assert submitted.live is not None
 
 
 async def test_a_receiver_that_is_gone_stops_the_channel(

@@ -13,7 +13,7 @@ from services.catalog.settings import CatalogSettings
 from services.catalog.tables import SCHEMA
 from tests.integration.catalog.library import Library, library
 from tests.support.clock import FakeClock
-from tests.support.engines import Databases
+from tests.support.engines import Databases, patient
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def catalog_url(databases: Databases) -> str:
 
 @pytest.fixture
 async def database(catalog_url: str) -> AsyncIterator[Database]:
-    database = Database(catalog_url, application_name="tests", pool_size=5, max_overflow=25)
+    database = patient(catalog_url, pool_size=5, max_overflow=25)
     yield database
     await database.close()
 

@@ -89,6 +89,6 @@ class Studio:
         async def note(seconds: float) -> None:
             self.waits.append(seconds)
 
-        given = {"base_url": stand_in.url, "model": MODEL, "timeout": 60.0, **settings}
+        given = {"base_url": stand_in.url, "model": MODEL, "timeout": 600.0, **settings}
         async with ChatModel(LanguageModelSettings.model_validate(given), sleep=note) as model:
             yield model

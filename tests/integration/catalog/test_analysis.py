@@ -304,7 +304,7 @@ async def test_the_model_is_shown_the_thumbnail(lib: Library) -> None:
     name = (await lib.photo(persona)).name
     async with language_model([says("  A wave,\nseen from\tabove. ")]) as stand_in:
         settings = VisionModelSettings.model_validate(
-            {"base_url": stand_in.url, "model": MODEL, "timeout": 5.0}
+            {"base_url": stand_in.url, "model": MODEL, "timeout": 60.0}
         )
         async with ChatModel(settings) as model:
             await ask(lib, persona, names=[name], measures=["caption"])

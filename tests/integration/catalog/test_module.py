@@ -68,7 +68,7 @@ async def running(app: App[Settings], *modules: Module) -> AsyncIterator[None]:
     run = asyncio.create_task(app.run([CATALOG, *modules], [], grace=1.0))
     ready = asyncio.create_task(app.ready.wait())
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(300):
             await asyncio.wait([run, ready], return_when=asyncio.FIRST_COMPLETED)
         yield
     finally:
@@ -144,7 +144,7 @@ async def test_a_suggestion_batch_is_written_by_the_worker_with_the_model_of_the
     async with language_model() as model:
         llm = {"base_url": model.url, "model": "stand-in"}
         app = make_process(catalog_url, llm=llm, catalog={"suggest_sweep_every": 0.5})
-        async with running(app, *WORKING), asyncio.timeout(60):
+        async with running(app, *WORKING), asyncio.timeout(300):
             seen = [answer async for answer in lib.planning.WatchSuggestionBatch(name)]
     assert seen[-1].suggestion_batch.state == JobState.JOB_STATE_SUCCEEDED
     assert [answer.suggestion.source for answer in seen if answer.HasField("suggestion")] == [

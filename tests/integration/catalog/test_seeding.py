@@ -10,7 +10,7 @@ from colonnade.catalog.v1 import run_service_pb2 as pb
 
 from demo.pictures import draw_library
 from demo.plan import sample_plan
-from demo.seed import CANDIDATES, seed
+from demo.seed import ASKED_FOR, CANDIDATES, seed
 from demo.show import Show
 from tests.integration.catalog.library import Library
 
@@ -49,3 +49,4 @@ async def test_seeding_twice_gives_the_same_counts(
     told = await lib.runs.GetLineage(pb.GetLineageRequest(name=photo.name))
     assert told.candidate_count == CANDIDATES
     assert told.run.photo == photo.name
+    assert ASKED_FOR in photo.file_name, "a cup by a window, not a flower"

@@ -226,7 +226,7 @@ async def test_watching_shows_each_suggestion_once_and_ends_with_the_batch(
     await eventually(started)
     assert seen[0].suggestion_batch.state == JobState.JOB_STATE_QUEUED
     await studio.write(batch)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(300):
         await watching
     told = [message.suggestion for message in seen if message.HasField("suggestion")]
     assert told == await studio.of(batch)

@@ -15,6 +15,7 @@ from services.catalog.domain.photo import Picture
 from services.catalog.usecases.sweeping import SweepBlobs
 from services.catalog.usecases.uploads import Upload
 from tests.integration.catalog.library import Library, picture
+from tests.support.wait import eventually
 
 DAY = timedelta(days=1)
 PUBLISH = pb.ReadPhotoMediaRequest.RENDITION_PUBLISH
@@ -167,3 +168,31 @@ async def test_two_sweeps_at_once_do_no_harm(lib: Library, sweeper: SweepBlobs) 
     removed = await asyncio.gather(sweeper.run(), sweeper.run())
     assert sum(removed) == 30
     assert await keys(lib) == set()
+
+
+async def test_notes_of_the_same_blobs_in_any_order_do_not_block_each_other(lib: Library) -> None:
+    """A store lists its blobs in an order of its own, and it may be another the next time."""
+    keys = sorted(content_key("originals", sha256(b"%d" % number), "jpg") for number in range(9))
+
+    async def note(some: list[str]) -> None:
+        async with lib.catalog.changing() as tx:
+            await tx.blobs.mark(some, lib.clock.now())
+            await tx.commit()
+
+    async def both_wait() -> bool:
+        waiting = await lib.rows(
+            "SELECT FROM pg_stat_activity"
+            " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        return len(waiting) == 2
+
+    # Held up in the middle, so that each has noted a half.
+    async with lib.catalog.changing() as other:
+        await other.blobs.mark(keys[4:5], lib.clock.now())
+        sweeps = [asyncio.create_task(note(some)) for some in (keys, keys[::-1])]
+        await eventually(both_wait)
+        await other.commit()
+    await asyncio.gather(*sweeps)
+    rows = await lib.rows("SELECT key FROM catalog.unused_blobs")
+    assert {row.key for row in rows} == set(keys)
+    await lib.rows("DELETE FROM catalog.unused_blobs")

@@ -36,7 +36,7 @@ from tests.support.clustering.fakes import MemoryQueue
 from tests.support.clustering.gallery import Gallery
 from tests.support.clustering.studio import Studio
 from tests.support.clustering.tables import empty
-from tests.support.engines import Databases
+from tests.support.engines import Databases, patient
 from tests.support.rpc import serve
 
 
@@ -49,7 +49,7 @@ def clustering_url(databases: Databases) -> str:
 
 @pytest.fixture
 async def database(clustering_url: str) -> AsyncIterator[Database]:
-    database = Database(clustering_url, application_name="tests", pool_size=10, max_overflow=20)
+    database = patient(clustering_url, pool_size=10, max_overflow=20)
     await empty(database)
     yield database
     await database.close()
@@ -67,7 +67,8 @@ def store(database: Database, clock: FakeClock) -> PostgresStore:
 
 @pytest.fixture
 async def index(qdrant_address: QdrantAddress) -> AsyncIterator[QdrantIndex]:
-    async with QdrantIndex(qdrant_address.target, api_key=qdrant_address.api_key) as opened:
+    target, key = qdrant_address.target, qdrant_address.api_key
+    async with QdrantIndex(target, api_key=key, timeout=60) as opened:
         yield opened
 
 

@@ -119,6 +119,18 @@ async def test_from_the_first_cluster_to_the_last(shell: Shell, desk: Desk, work
     assert "deleted" in await shell.says("delete", best)
 
 
+async def test_a_draft_is_described_and_taken_into_use(shell: Shell, desk: Desk) -> None:
+    draft = (await shell.json("create", desk.scope, "Winter", "--draft"))["name"]
+    said = await shell.says("update", draft, "--summary", "Snow", "--prompt", "a snowy lane")
+    assert "Winter (curated, draft)" in said and "Snow" in said
+    changed = await shell.json("update", draft, "--active", "--title", "Deep winter")
+    assert (changed["title"], changed["state"]) == ("Deep winter", "STATE_ACTIVE")
+    assert (changed["summary"], changed["promptHint"]) == ("Snow", "a snowy lane")
+    cleared = await shell.json("update", draft, "--prompt", "")
+    assert (cleared["promptHint"], cleared["summary"]) == ("", "Snow")
+    assert "--active" in await shell.says("update", draft, code=2)
+
+
 async def test_complaints_say_what_to_do(shell: Shell, desk: Desk, worker: Worker) -> None:
     (photo, *_) = await desk.arrive([*subject(0, 7), *subject(1, 6)])
     await run(worker, desk.scope)

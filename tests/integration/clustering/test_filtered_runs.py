@@ -18,8 +18,8 @@ SLACK = RunFilter(sources=("slack",))
 
 
 @pytest.fixture
-def tracker(desk: Desk, database: Database) -> Tracker:
-    return Tracker(desk, database)
+async def tracker(desk: Desk, database: Database) -> Tracker:
+    return await Tracker.open(desk, database)
 
 
 async def waiting(database: Database) -> set[str]:

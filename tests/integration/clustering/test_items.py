@@ -528,7 +528,7 @@ class Reader:
 
     asked = 0
 
-    async def embed_text(self, collection: Collection, text: str) -> Vector | None:
+    async def embed_text(self, collection: Collection, text: str, scope: str) -> Vector | None:
         self.asked += 1
         return ngrams(text) if collection == TEXTS else None
 

@@ -34,8 +34,8 @@ from tests.integration.clustering.test_steps import assert_exact
 from tests.support.clock import FakeClock
 from tests.support.clustering.bulk import name_of
 from tests.support.clustering.fakes import MemoryQueue
-from tests.support.clustering.faults import Hook
-from tests.support.clustering.runs import NO_KEY, ask, cluster
+from tests.support.clustering.faults import Hook, Hooked
+from tests.support.clustering.runs import NO_KEY, ask, beats_of, cluster
 from tests.support.clustering.tables import change, rows, told
 
 __all__ = ["large", "scope"]
@@ -278,6 +278,25 @@ async def test_a_run_that_is_broken_off_after_its_commit_keeps_its_memory(
         await regroup(replace(large, store=answerless), scope.name)
     (version,) = await rows(database, "SELECT state_key FROM versions")
     assert await blobs.get(version.state_key)
+
+
+async def test_a_heartbeat_while_a_large_run_tidies_up_does_no_harm(
+    scope: Scope,
+    large: Worker,
+    database: Database,
+    blobs: ObjectBlobs,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    beats = beats_of(monkeypatch)
+
+    async def beat() -> None:
+        assert await rows(database, "SELECT FROM runs WHERE state = 'succeeded'")
+        await beats[0]()
+
+    hooked: Any = Hooked(large.snapshots, "forget_all", beat)
+    run = await regroup(replace(large, snapshots=hooked), scope.name)
+    assert run.state is RunState.SUCCEEDED
+    assert await left_behind(database, blobs) == (0, 0, 1)
 
 
 async def test_changes_while_a_large_run_works_are_kept(

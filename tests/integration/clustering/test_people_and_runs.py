@@ -6,6 +6,7 @@ import pytest
 
 from libs.blobs.objects import ObjectBlobs
 from libs.db.engine import Database
+from libs.errors import InvalidArgument
 from services.clustering.domain.run import Mode
 from services.clustering.usecases.attempt import Worker
 from tests.integration.clustering.test_run_once import recount
@@ -233,8 +234,11 @@ async def test_statistics_are_those_of_the_database(
     await studio.add(best, *photos[:3])
     await studio.remove(clusters[names[1]], photos[20])
     await desk.arrive([axis(30)])
+    await desk.deliver(created(desk.photo(InvalidArgument("no picture"))))
+    await desk.note(created(desk.photo(axis(31))))
     done = await run(worker, desk.scope)
     count = await recount(database, desk.scope)
+    assert (count["missing"], count["failed_embeddings"]) == (2, 1)
     assert {name: getattr(done.stats, name) for name in count} == count
     assert (done.stats.clusters, done.stats.born, done.stats.unclustered) == (4, 0, 2)
     again = (await run(worker, desk.scope)).stats

@@ -1,7 +1,8 @@
 """How runs end: workers that die, are slow or meet; runs that are cancelled; engines away."""
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,17 +10,19 @@ import pytest
 from libs.blobs.objects import ObjectBlobs
 from libs.db.engine import Database
 from libs.errors import FailedPrecondition, InvalidArgument, Unavailable
+from libs.ids import uuid7
 from libs.lease import LeaseLost
 from services.clustering.algorithms.params import Params
-from services.clustering.domain.run import Mode, Run, RunState, Stats
+from services.clustering.domain.run import LONGEST_YIELD, Mode, Run, RunState, Stats
 from services.clustering.repository.store import PostgresStore
 from services.clustering.usecases.attempt import Attempt, Worker
 from services.clustering.usecases.run_once import run_clustering_once, waiting_runs
 from services.clustering.usecases.runs import cancel_run, run_name
 from tests.support.clustering.desk import Desk
-from tests.support.clustering.faults import Away, Died, Fuse, Hooked, Mortal
+from tests.support.clustering.faults import Away, Died, Fuse, Hook, Hooked, Mortal
 from tests.support.clustering.photos import deleted, subject
-from tests.support.clustering.runs import NO_KEY, ask, cluster, look
+from tests.support.clustering.runs import NO_KEY, ask, beats_of, cluster, look
+from tests.support.clustering.studio import Studio
 from tests.support.clustering.tables import expire, rows, told
 
 TWO = [*subject(0, 6), *subject(1, 5)]
@@ -78,8 +81,14 @@ async def test_two_workers_on_one_run_do_it_once(
 
 
 async def test_a_slow_worker_writes_nothing_once_another_has_the_run(
-    desk: Desk, worker: Worker, store: PostgresStore, database: Database, blobs: ObjectBlobs
+    desk: Desk,
+    worker: Worker,
+    store: PostgresStore,
+    database: Database,
+    blobs: ObjectBlobs,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    beats_of(monkeypatch)  # none comes between the end of its lease and the other worker
     await desk.arrive(TWO)
     run = await ask(store, desk.scope)
 
@@ -100,8 +109,13 @@ async def test_a_slow_worker_writes_nothing_once_another_has_the_run(
 
 
 async def test_a_slow_worker_writes_nothing_once_its_run_is_given_up(
-    desk: Desk, worker: Worker, store: PostgresStore, database: Database
+    desk: Desk,
+    worker: Worker,
+    store: PostgresStore,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    beats_of(monkeypatch)  # none comes between the end of its lease and the sweep
     await desk.arrive(TWO)
     run = await ask(store, desk.scope)
     only_once = replace(worker, max_attempts=1)
@@ -169,6 +183,73 @@ async def test_after_the_last_attempt_a_run_fails_with_what_was_away(
         await expire(database)
     assert done is not None and done.state is RunState.FAILED
     assert (done.error_reason, done.error_message) == ("UNAVAILABLE", "the index is away")
+
+
+class Crowded:
+    """Snapshots; somebody changes the scope each time before the memory of a version is stored."""
+
+    def __init__(self, snapshots: Any, edit: Hook) -> None:
+        self._snapshots = snapshots
+        self._edit = edit
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._snapshots, name)
+
+    async def save(self, key: str, data: bytes) -> None:
+        await self._edit()
+        await self._snapshots.save(key, data)
+
+
+@dataclass(frozen=True)
+class After:
+    """The wall clock, so much later: it is the database that tells when a run began."""
+
+    passed: timedelta
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.passed
+
+
+@pytest.fixture
+def crowded(worker: Worker, studio: Studio) -> Worker:
+    """A worker that is slower than the people at work in its scope."""
+
+    async def edit() -> None:
+        await studio.create(f"Cluster {uuid7()}")
+
+    snapshots: Any = Crowded(worker.snapshots, edit)
+    return replace(worker, snapshots=snapshots, clock=After(LONGEST_YIELD / 2))
+
+
+async def test_people_who_are_faster_than_a_run_use_up_none_of_its_attempts(
+    desk: Desk, worker: Worker, crowded: Worker, store: PostgresStore, database: Database
+) -> None:
+    await desk.arrive(TWO)
+    run = await ask(store, desk.scope)
+    for _ in range(worker.max_attempts + 1):
+        waiting = await run_clustering_once(crowded, run.id)
+        assert waiting is not None and waiting == await look(store, run)
+        assert (waiting.state, waiting.attempt) == (RunState.QUEUED, 0)
+        assert "counts as no attempt" in waiting.error_message
+        assert await waiting_runs(worker) == [], "it is not tried again at once"
+        await expire(database)
+    done = await run_clustering_once(worker, run.id)
+    assert done is not None
+    assert (done.state, done.attempt, done.error_message) == (RunState.SUCCEEDED, 1, "")
+
+
+async def test_a_run_makes_way_for_people_for_an_hour_at_most(
+    desk: Desk, worker: Worker, crowded: Worker, database: Database
+) -> None:
+    await desk.arrive(TWO)
+    waiting = await cluster(crowded, desk.scope)
+    assert waiting.state is RunState.QUEUED
+    await expire(database)
+    done = await run_clustering_once(replace(crowded, clock=After(LONGEST_YIELD)), waiting.id)
+    assert done is not None
+    assert (done.state, done.error_reason) == (RunState.FAILED, "CONFLICT")
+    assert "for 60 minutes" in done.error_message and "ask for another run" in done.error_message
+    assert (await cluster(worker, desk.scope)).state is RunState.SUCCEEDED
 
 
 @pytest.mark.parametrize(
@@ -354,3 +435,35 @@ async def test_a_heartbeat_shows_how_far_the_run_has_come(
     await expire(database)
     await attempt.beat()
     assert await waiting_runs(worker) == [], "a beat renews the lease"
+
+
+async def test_a_heartbeat_that_comes_when_the_run_was_given_back_does_no_harm(
+    desk: Desk, worker: Worker, store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beats = beats_of(monkeypatch)
+    await desk.arrive(TWO)
+    assert (await cluster(worker, desk.scope)).version == 1
+    assert (await cluster(worker, desk.scope)).stats.noop
+    away = replace(worker, vectors=Away(Unavailable("the index is away")))
+    assert (await cluster(away, desk.scope, Mode.REFIT)).state is RunState.QUEUED
+    for beat in beats:
+        await beat()
+    assert len(beats) == 3
+
+
+async def test_a_heartbeat_tells_that_another_worker_has_the_run(
+    desk: Desk, worker: Worker, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beats = beats_of(monkeypatch)
+    await desk.arrive(TWO)
+
+    async def meanwhile() -> None:
+        await expire(database)
+        (run_id,) = await waiting_runs(worker)
+        assert await run_clustering_once(worker, run_id)
+        with pytest.raises(LeaseLost):
+            await beats[0]()
+
+    slow = replace(worker, snapshots=Hooked(worker.snapshots, "save", meanwhile), owner="slow")
+    with pytest.raises(LeaseLost):
+        await cluster(slow, desk.scope)

@@ -53,13 +53,16 @@ async def recount(database: Database, scope: str) -> dict[str, int]:
         database,
         """
         WITH here AS (SELECT * FROM members WHERE scope = :scope AND until IS NULL),
-             standing AS (SELECT v.state FROM item_vectors AS v
+             standing AS (SELECT v.state, v.attempts FROM item_vectors AS v
                           JOIN items AS i ON i.name = v.item WHERE i.scope = :scope)
         SELECT (SELECT count(*) FROM standing WHERE state = 'ready') AS items,
                (SELECT count(*) FROM here) AS clustered,
                (SELECT count(DISTINCT cluster_id) FROM here) AS clusters,
                (SELECT count(*) FROM here WHERE duplicate_of <> '') AS duplicates,
-               (SELECT count(*) FROM standing WHERE state = 'pending') AS missing
+               (SELECT count(*) FROM standing WHERE state = 'pending') AS missing,
+               (SELECT count(*) FROM standing WHERE state = 'pending' AND attempts > 0)
+                   AS failed_embeddings,
+               (SELECT count(*) FROM standing WHERE state = 'quarantined') AS quarantined
         """,
         scope=scope,
     )

@@ -1,14 +1,19 @@
-"""``colonnade clusters run`` and ``runs``, as people type them, with a worker beside."""
+"""``colonnade clusters run``, ``runs``, ``cancel``, as people type them, with a worker beside."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from colonnade.clustering.v1.clustering_run_pb2 import ClusteringRun
 
+from cli import cluster_runs
 from libs.cancellation import cancel_and_wait
 from libs.errors import InvalidArgument
+from services.clustering.domain.run import RunState
 from services.clustering.repository.store import PostgresStore
 from services.clustering.usecases.attempt import Worker
 from services.clustering.usecases.run_once import run_clustering_once, waiting_runs
@@ -18,13 +23,18 @@ from tests.support.clustering.desk import Desk
 from tests.support.clustering.faults import Away
 from tests.support.clustering.photos import subject
 from tests.support.clustering.runs import ask, look
+from tests.support.wait import eventually
 
 
 @asynccontextmanager
-async def working(worker: Worker) -> AsyncIterator[None]:
-    """Somebody who does what waits."""
+async def working(worker: Worker, begin: threading.Event | None = None) -> AsyncIterator[None]:
+    """Somebody who does what waits, from the time on when ``begin`` is set."""
+
+    async def may_begin() -> bool:
+        return begin is None or begin.is_set()
 
     async def work() -> None:
+        await eventually(may_begin, within=60)
         while True:
             for run_id in await waiting_runs(worker):
                 await run_clustering_once(worker, run_id)
@@ -70,15 +80,27 @@ async def test_a_shadow_run_reports_and_changes_nothing(
 
 
 async def test_the_run_that_is_active_is_watched(
-    shell: Shell, desk: Desk, worker: Worker, store: PostgresStore
+    shell: Shell,
+    desk: Desk,
+    worker: Worker,
+    store: PostgresStore,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    watched, watch = threading.Event(), cluster_runs.watch_run
+
+    async def watch_run(*args: Any) -> ClusteringRun:
+        watched.set()
+        return await watch(*args)
+
+    monkeypatch.setattr(cluster_runs, "watch_run", watch_run)
     await desk.arrive(subject(0, 7))
     active = await ask(store, desk.scope)
-    async with working(worker):
+    async with working(worker, watched):
         assert (await shell.json("run", desk.scope))["name"].endswith(active.id)
         assert (await look(store, active)).ended
     waiting = await ask(store, desk.scope)
-    async with working(worker):
+    watched.clear()
+    async with working(worker, watched):
         said = await shell.says("run", desk.scope, "--refit")
         assert "is active already" in said and "version 2" in said
     assert (await look(store, waiting)).ended
@@ -94,6 +116,22 @@ async def test_a_run_that_fails_is_a_failure_of_the_command(
     async with working(replace(worker, vectors=Away(InvalidArgument("the vectors are wrong")))):
         assert "the vectors are wrong" in await shell.says("run", desk.scope, code=1)
     assert "failed" in await shell.says("runs", desk.scope)
+
+
+async def test_the_run_that_is_active_is_stopped(
+    shell: Shell, desk: Desk, store: PostgresStore
+) -> None:
+    await desk.arrive(subject(0, 7))
+    assert "no run" in await shell.says("cancel", desk.scope, code=1)
+    active = await ask(store, desk.scope)
+    assert f"cancelled {desk.scope}/clusteringRuns/{active.id}" in await shell.says(
+        "cancel", desk.scope
+    )
+    assert (await look(store, active)).state is RunState.CANCELLED
+    assert "is active" in await shell.says("cancel", desk.scope, code=1)
+    named = await ask(store, desk.scope)
+    stopped = await shell.json("cancel", f"{desk.scope}/clusteringRuns/{named.id}")
+    assert stopped["state"] == "JOB_STATE_CANCELLED"
 
 
 @pytest.mark.parametrize(

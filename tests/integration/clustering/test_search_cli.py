@@ -2,12 +2,18 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from colonnade.catalog.v1 import catalog_service_pb2 as catalog
+from colonnade.catalog.v1.catalog_service_pb2_grpc import (
+    CatalogServiceServicer,
+    add_CatalogServiceServicer_to_server,
+)
+from colonnade.catalog.v1.photo_pb2 import Photo
 from colonnade.clustering.v1.generation_service_pb2_grpc import (
     add_GenerationServiceServicer_to_server,
 )
@@ -18,6 +24,7 @@ from typer.testing import CliRunner
 from cli import output
 from cli.main import app
 from libs.rpc.auth import Authenticator
+from libs.rpc.contracts import SERVICES
 from libs.rpc.server import RpcServer
 from libs.telemetry import Metrics
 from services.clustering.module import GENERATIONS, SEARCH
@@ -46,11 +53,19 @@ class Eyes(StandInEmbedding):
         return embedding.EmbedImagesResponse(results=[result_message(axis(0))])
 
 
+class Photos(CatalogServiceServicer):
+    """Knows what the files of photos are called."""
+
+    async def GetPhoto(self, request: catalog.GetPhotoRequest, _context: Any) -> Photo:
+        return Photo(name=request.name, source_path=f"walks/{id_of(request.name)[-4:]}.jpg")
+
+
 @dataclass(frozen=True, slots=True)
 class Shell:
     """Types commands into a terminal of 80 columns."""
 
     environment: dict[str, str]
+    stop_catalog: Callable[[], Awaitable[None]]
 
     async def says(self, *words: str, code: int = 0) -> str:
         """What is printed for people, complaints included, without its line breaks."""
@@ -90,11 +105,16 @@ async def shell(
     await server.start([address])
     eyes = Eyes(tmp_path / "embedding.sock")
     await eyes.start()
+    photos = RpcServer(Authenticator(), Metrics().rpc)
+    photos.add(SERVICES["catalog"][0], add_CatalogServiceServicer_to_server, Photos())
+    photo_address = f"unix:{tmp_path / 'catalog.sock'}"
+    await photos.start([photo_address])
     monkeypatch.setattr(output.out, "width", WIDTH)
     monkeypatch.setattr(output.err, "width", WIDTH)
-    yield Shell(
-        {"COLONNADE_PEERS__CLUSTERING": address, "COLONNADE_PEERS__EMBEDDING": eyes.address}
-    )
+    peers = {"CLUSTERING": address, "EMBEDDING": eyes.address, "CATALOG": photo_address}
+    environment = {f"COLONNADE_PEERS__{name}": value for name, value in peers.items()}
+    yield Shell(environment, lambda: photos.stop(0))
+    await photos.stop(0)
     await eyes.stop()
     await server.stop(0)
 
@@ -108,6 +128,7 @@ async def test_searching(shell: Shell, desk: Desk, tmp_path: Path) -> None:
     (near,) = await desk.arrive([tilted(0, 0.8, 1)], tags=["beach", "dogs"], quality=0.9)
     said = await shell.says("search", desk.scope, "dog", "beaches")
     assert id_of(near) in said and "beaches dog" in said.replace("dog beaches", "beaches dog")
+    assert f"walks/{id_of(near)[-4:]}.jpg" in said
     assert "reads no texts" in said
     found = await shell.json("search", desk.scope, "dog", "--tag", "beach")
     assert [hit["item"] for hit in found["hits"]] == [near]
@@ -126,6 +147,13 @@ async def test_searching(shell: Shell, desk: Desk, tmp_path: Path) -> None:
     await shell.says("search", desk.scope, code=2)
     await shell.says("search", desk.scope, "dog", "--photo", "x", code=2)
     assert "item" in await shell.says("search", desk.scope, "--photo", "1", code=1)
+
+
+async def test_photos_are_found_although_nobody_knows_their_files(shell: Shell, desk: Desk) -> None:
+    (dogs,) = await desk.arrive([axis(0)], tags=["dogs"])
+    await shell.stop_catalog()
+    said = await shell.says("search", desk.scope, "dog")
+    assert id_of(dogs) in said and "walks" not in said
 
 
 async def test_a_change_of_the_model(shell: Shell, desk: Desk) -> None:

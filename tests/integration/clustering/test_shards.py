@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from libs.blobs.objects import ObjectBlobs
+from libs.cancellation import cancel_and_wait
 from libs.db.engine import Database
 from libs.errors import Unavailable
 from libs.vectors.qdrant import QdrantIndex
@@ -220,8 +221,10 @@ async def test_other_workers_help_and_the_run_waits_for_them(
             await asyncio.sleep(0.001)
 
     helper = asyncio.create_task(help())
-    await fit_in_shards(large, attempt, LARGE)
-    helper.cancel()
+    try:
+        await fit_in_shards(large, attempt, LARGE)
+    finally:
+        await cancel_and_wait([helper])
     assert partition(await labels_of(database, attempt)) == in_memory(scope)
 
 

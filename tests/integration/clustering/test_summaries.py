@@ -118,7 +118,7 @@ async def test_a_model_that_fails_leaves_a_template_and_is_asked_again(
     boat = (await digests(studio))["Boat photos"]
     assert boat.state == ClusterDigest.STATE_FALLBACK
     assert boat.source == ClusterDigest.SOURCE_TEMPLATE
-    assert boat.summary == "6 photos about boat. boat"
+    assert boat.summary == "6 photos about boat."
     assert boat.error_message == "the language model is away"
     assert await summarise_due(clerk) == 0
     clock.advance(60)
@@ -142,7 +142,7 @@ async def test_without_a_model_templates_write_and_that_is_fine(clerk, boats, st
     assert await summarise_due(alone) == 2
     boat = (await digests(studio))["Boat photos"]
     assert (boat.state, boat.source) == (ClusterDigest.STATE_OK, ClusterDigest.SOURCE_TEMPLATE)
-    assert (boat.title, boat.summary) == ("Boat photos", "6 photos about boat. boat")
+    assert (boat.title, boat.summary) == ("Boat photos", "6 photos about boat.")
     assert await summarise_due(alone) == 0
 
 

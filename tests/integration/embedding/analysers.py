@@ -26,6 +26,19 @@ def write_classifier(folder: Path, id: str = "brightness", **changes: Any) -> Pa
     return _write(folder, id, content, {**card, "scores": "scores", **changes})
 
 
+def write_frail_classifier(folder: Path, id: str = "frail") -> Path:
+    """Tells black pictures, and the runtime raises on all that are bright; answers its card."""
+    nodes = [
+        helper.make_node("ReduceMean", ["input"], ["bright"], axes=[1, 2, 3], keepdims=0),
+        helper.make_node("Cast", ["bright"], ["row"], to=TensorProto.INT64),
+        helper.make_node("Gather", ["only_row", "row"], ["scores"], axis=0),
+    ]
+    outputs = [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["N", 2])]
+    content = _model(nodes, outputs, {"only_row": np.array([[1.0, 0.0]], np.float32)})
+    card = {"kind": "classifier", "operation": "classification", "labels": ["black", "other"]}
+    return _write(folder, id, content, {**card, "scores": "scores"})
+
+
 def write_detector(folder: Path, id: str = "faces", **changes: Any) -> Path:
     """Finds a ``face`` in the upper left quarter of bright pictures; answers its card."""
     boxes = np.array([[[0.0, 0.0, 0.5, 0.5], [0.01, 0.0, 0.5, 0.5]]], np.float32)

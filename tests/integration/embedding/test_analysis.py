@@ -16,11 +16,11 @@ from PIL import Image
 from prometheus_client import CollectorRegistry
 
 from libs.blobs.objects import ObjectBlobs, open_blobs
-from libs.errors import InvalidArgument
+from libs.errors import FailedPrecondition, InvalidArgument
 from libs.image_hash import ALGORITHM, hash_of
 from libs.images import ImageLimits
 from libs.rpc.paging import PageTokens
-from services.embedding.analyser import installed
+from services.embedding.analyser import Analyser, AnalyserCard, installed
 from services.embedding.analysis_servicer import AnalysisServicer
 from services.embedding.analyst import Analyst
 from services.embedding.cache import ResultCache
@@ -28,11 +28,15 @@ from services.embedding.fairness import Turn
 from services.embedding.metrics import EmbeddingMetrics
 from services.embedding.model import EmbedderOptions, Embedding, Source, Workshop, open_embedder
 from services.embedding.module import ANALYSIS
-from services.embedding.operations import built_in
+from services.embedding.operations import Picture, built_in
 from services.embedding.regions import Region
 from services.embedding.repository import ModelRepository
 from services.embedding.sources import Sources
-from tests.integration.embedding.analysers import write_classifier, write_detector
+from tests.integration.embedding.analysers import (
+    write_classifier,
+    write_detector,
+    write_frail_classifier,
+)
 from tests.support.pictures import encoded, meadow, waves
 from tests.support.rpc import serve
 
@@ -248,3 +252,36 @@ class TestWithADamagedModel:
         assert "is damaged" in face.error.message
         assert "2 labels, its card 1" in kind.error.message
         assert quality.outcome == SUCCESS
+
+
+class TestWithModelsThatAreGoneOrFail:
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        folder = tmp_path / "analysers"
+        write_frail_classifier(folder)
+        write_detector(folder, boxes="no such output")
+        write_detector(folder, "things", operation="detection")
+        (folder / "things.onnx").unlink()
+        return folder
+
+    async def test_their_tasks_fail_alone(self, stub: AnalysisServiceStub) -> None:
+        face, thing, black, bright, quality = await analyse(
+            stub,
+            task("face", "faces"),
+            task("thing", "detection"),
+            task("black", "classification", BLACK),
+            task("bright", "classification", WHITE),
+            task("quality", "quality"),
+        )
+        assert "faces.onnx cannot be used: it does not fit its card" in face.error.message
+        assert "things.onnx cannot be used: it cannot be read" in thing.error.message
+        assert [found.label for found in black.findings] == ["black"]
+        assert bright.error.message == "the model frail failed; try again"
+        assert quality.outcome == SUCCESS
+
+    def test_boxes_that_do_not_belong_to_the_scores_are_told(self, folder: Path) -> None:
+        write_detector(folder, "swapped", boxes="scores", scores="boxes", labels=["a"] * 4)
+        card = AnalyserCard.model_validate_json((folder / "swapped.json").read_bytes())
+        analyser = Analyser(card, folder / "swapped.onnx")
+        with pytest.raises(FailedPrecondition, match=r"shapes \[\[1, 2, 4\], \[1, 2, 2\]\]"):
+            analyser.look(Picture(meadow(), 8, 8))

@@ -242,7 +242,7 @@ async def test_the_clustering_service_embeds_texts_with_the_default_model_for_th
     assert isinstance(one, Embedded) and isinstance(other, Embedded)
     assert np.linalg.norm([one.vector, other.vector], axis=1) == pytest.approx([1, 1], abs=1e-5)
     words.require_same(one.model, one.revision, one.fingerprint)
-    read = await embedder.embed_text(words, "a quiet street")
+    read = await embedder.embed_text(words, "a quiet street", "p/a")
     assert read is not None and read @ one.vector == pytest.approx(1, abs=1e-5)
     clip = await embedder.describe("models/clip", Modality.TEXTS)
     assert (clip.duplicate_threshold, clip.scene_threshold) == (0.95, 0.85)

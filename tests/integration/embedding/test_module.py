@@ -70,13 +70,14 @@ async def test_it_is_ready_once_an_inference_has_passed_and_serves_both_services
     content = encoded(meadow())
     embeddings = EmbeddingServiceStub(channel)  # type: ignore[arg-type]
     request = api.EmbedImagesRequest(images=[api.ImageSource(content=content)] * 2)
-    first, again = (await embeddings.EmbedImages(request)).results
+    first, again = (await embeddings.EmbedImages(request, timeout=60)).results
     assert first == again
     task = analysis.AnalysisTask(
         id="a", operation="operations/embedding", image=api.ImageSource(content=content)
     )
     analyses = AnalysisServiceStub(channel)  # type: ignore[arg-type]
-    answer = await analyses.AnalyzeImages(analysis.AnalyzeImagesRequest(tasks=[task]))
+    asked = analysis.AnalyzeImagesRequest(tasks=[task])
+    answer = await analyses.AnalyzeImages(asked, timeout=60)
     assert answer.results[0].embedding == first.embedding
     metrics = app.metrics.render().decode()
     for line in (

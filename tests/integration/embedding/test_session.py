@@ -62,14 +62,17 @@ def test_without_a_gpu_the_processor_computes_unless_a_gpu_is_required(
     assert raised.value.reason == "GPU_REQUIRED"
 
 
-async def test_an_open_embedder_has_proven_itself(descriptor: StoredModel) -> None:
+async def test_an_open_embedder_has_proven_itself(
+    descriptor: StoredModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.embedding.model._PROOF_SECONDS", 3600.0)
     sizes: list[int] = []
     async with open_embedder(
         descriptor, EmbedderOptions(threads=1), lambda report: sizes.append(report.size)
     ) as embedder:
         assert sum(sizes) == 1 + 8
         assert embedder.provider in ("CPUExecutionProvider", "CUDAExecutionProvider")
-        await embedder.probe()
+        await embedder.probe(timeout=60)
         assert sum(sizes) == 9
 
 

@@ -26,6 +26,12 @@ async def stage(scheduler_url: str) -> AsyncIterator[Stage]:
         yield stage
 
 
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that takes seconds to answer is a busy machine here, and none that is away."""
+    monkeypatch.setattr("services.scheduler.usecases.media.DATABASE_PATIENCE", 60.0)
+
+
 @pytest_asyncio.fixture(loop_scope="package")
 async def world(stage: Stage, tmp_path: Path) -> AsyncIterator[World]:
     async with open_world(stage, tmp_path) as world:

@@ -50,7 +50,7 @@ async def test_beat_and_worker_publish_what_is_due_without_anybody_asking(
         await world.advance(3)
         return all([(await world.get(post)).state == Post.STATE_POSTED for post in posts])
 
-    await eventually(all_out, within=30, every=0.15)
+    await eventually(all_out, within=120, every=0.15)
     texts = Counter(remote["text"] for remote in await world.buffer.admin.posts())
     assert texts == Counter(f"number {n}" for n in range(5))
 

@@ -67,7 +67,7 @@ async def test_it_is_ready_without_the_catalog_and_registers_its_tasks(
         request = pb.CreatePostRequest(parent="personas/nora", post={"photo": PHOTO})
         request.post.scheduled_time.FromDatetime(app.clock.now())
         with pytest.raises(Unavailable):
-            await stub.CreatePost(request, timeout=2)
+            await stub.CreatePost(request, timeout=60)
 
         names = {f"scheduler.{task}" for task in TASKS.split()}
         assert names <= set(app.need(Jobs).app.tasks)

@@ -183,9 +183,9 @@ async def test_a_worker_that_dies_in_the_call_leaves_exactly_one_post(
         await worker(world, disturbed)[PUBLISH](await id_of(world, other))
     assert (await publication_of(world, other)).state == Publication.STATE_SUBMITTING
 
-    await world.pass_time(8, step=4)
+    await world.pass_time(100, step=20)
     assert (await publication_of(world, other)).state == Publication.STATE_SUBMITTING
-    await world.pass_time(8, step=4)
+    await world.pass_time(40, step=20)
     states = {Publication.STATE_UNKNOWN, Publication.STATE_SCHEDULED}
     assert (await publication_of(world, other)).state in states
     await world.pass_time(480, step=20)
@@ -200,7 +200,7 @@ async def id_of(world: World, post: Post) -> str:
     return publication.name.rsplit("/", 1)[1]
 
 
-@pytest.mark.parametrize("waits", [20, 400])
+@pytest.mark.parametrize("waits", [140, 520])
 async def test_an_answer_that_comes_when_its_worker_is_given_up_is_taken(
     world: World, waits: int
 ) -> None:

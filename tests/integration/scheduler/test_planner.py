@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ from services.scheduler.deps import planner_cases
 from services.scheduler.module import PLANNER
 from services.scheduler.planner_servicer import PlannerServicer
 from tests.support.rpc import serve
+from tests.support.scheduler_sites import Site
 from tests.support.scheduler_world import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
@@ -175,6 +176,26 @@ async def test_what_a_network_refuses_is_not_proposed(
     results = await commit(planner)
     assert [result.post.photo for result in results] == [good]
     assert flat not in {post.photo for post in await posts(world)}
+
+
+async def test_a_network_that_wants_descriptions_gets_the_photos_that_have_one(
+    world: World, planner: PlannerServiceStub, site: Callable[[str], Site]
+) -> None:
+    await site("bluesky").connect()
+    stocked(world, count=2)
+    # More and better ones than are looked at for so few slots.
+    silent = {
+        world.catalog.add_photo(pillar="light", quality=1.0, alt_text="", width=8, height=6)
+        for _ in range(55)
+    }
+    plan = await preview(planner, days=14)
+    planned = [post.photo for post in plan.posts]
+    assert plan.unfit_counts == {"ALT_TEXT_MISSING": 55}
+    assert sorted(planned) == sorted(set(world.catalog.photos) - silent)
+    results = await commit(planner, options={"days": 14})
+    assert [(result.photo, result.status.code) for result in results] == [
+        (photo, 0) for photo in planned
+    ]
 
 
 async def test_a_post_that_cannot_be_made_leaves_no_decision(

@@ -144,6 +144,38 @@ async def test_a_refusal_after_a_lost_answer_proves_nothing_of_a_receiver(
     assert place.posts == 1
 
 
+async def test_what_a_receiver_only_accepted_is_out_when_it_says_so(
+    world: World, site: Callable[[str], Site]
+) -> None:
+    place = site("webhook")
+    place.stand_in.accepts = True
+    await place.connect()
+    post = await world.schedule(after=0)
+    await world.work()
+    assert (await world.get(post)).state == Post.STATE_SCHEDULED
+    await world.pass_time(20, step=5)
+    assert (await world.get(post)).state == Post.STATE_POSTING
+    [key] = place.stand_in.outcomes
+    place.stand_in.outcomes[key] = {"state": "failed", "message": "out of paper"}
+    await world.pass_time(60, step=20)
+    publication = await only(world, post)
+    assert publication.state == Publication.STATE_FAILED
+    assert (publication.error.reason, publication.error.message) == (
+        "PUBLISH_FAILED",
+        "out of paper",
+    )
+    await world.stub.RetryPost(pb.RetryPostRequest(name=post.name))
+    await world.work()
+    place.stand_in.publish_accepted(key)
+    answer = await world.stub.SyncPosts(pb.SyncPostsRequest(parent="personas/nora"))
+    assert (answer.checked_count, list(answer.unread_channels)) == (1, [])
+    assert (await world.get(post)).state == Post.STATE_POSTED
+    again = await world.stub.SyncPosts(pb.SyncPostsRequest(parent="personas/nora"))
+    assert "cannot be asked" in again.unread_channels[0].reason
+    assert (await only(world, post)).permalink == f"{place.stand_in.url}/posts/{key}"
+    assert (place.posts, place.stand_in.calls["publish"]) == (1, 2)
+
+
 async def test_a_server_tells_how_long_texts_may_be(
     world: World, site: Callable[[str], Site]
 ) -> None:

@@ -1,7 +1,7 @@
 """No copy of a picture goes out twice on a channel, unless somebody wants it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,12 +13,13 @@ from colonnade.scheduler.v1.channel_pb2 import Channel
 from colonnade.scheduler.v1.post_pb2 import BatchPost, Post, Publication
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from libs.errors import AlreadyExists, InvalidArgument
+from libs.errors import AlreadyExists, FailedPrecondition, InvalidArgument
 from libs.events.stream import Event, Reject
 from libs.ids import uuid7
 from services.scheduler.deps import planner_cases
 from services.scheduler.domain.planning import VarietyRule
 from services.scheduler.usecases.plan_calendar import Options
+from tests.support.scheduler_sites import Site
 from tests.support.scheduler_world import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
@@ -241,6 +242,36 @@ async def test_what_shows_to_be_a_copy_later_is_held_when_it_is_due(world: World
     await world.pass_time(300, step=30)
     assert (await world.get(later)).state == Post.STATE_POSTED
     assert (await world.buffer.admin.calls())["received"] == 2
+
+
+async def test_what_was_tried_and_is_held_goes_out_once_it_has_a_reason(
+    world: World, site: Callable[[str], Site]
+) -> None:
+    """Its answer was lost, and its receiver cannot be asked: it may be out, or not."""
+    place = site("webhook")
+    await place.connect()
+    first, second = (world.catalog.add_photo() for _ in range(2))
+    await post_now(world, first)
+    post = await world.schedule(second, after=0)
+    place.stand_in.fault("drop_before")
+    await world.work()
+    assert (await only(world, post)).state == Publication.STATE_UNKNOWN
+    await tell(world, second, [first])
+    await world.pass_time(30 * 3600, step=3600)
+    held = await only(world, post)
+    assert (held.state, held.error.reason) == (Publication.STATE_RETRY_WAIT, "REPEAT_HELD")
+    for fields in ({"caption": "Dusk"}, {"caption": "Dusk", "repeat_reason": "both"}):
+        with pytest.raises(FailedPrecondition) as caught:
+            await update(world, post.name, **fields)
+        assert caught.value.reason == "POST_SENT", "the text must be that of the first call"
+    given = await update(world, post.name, repeat_reason="both are wanted")
+    assert given.repeat_reason == "both are wanted"
+    await world.pass_time(60, step=30)
+    assert (await world.get(post)).state == Post.STATE_POSTED
+    assert place.posts == 2
+    with pytest.raises(FailedPrecondition) as caught:
+        await update(world, post.name, repeat_reason="too late")
+    assert caught.value.reason == "ILLEGAL_STATE_MOVE"
 
 
 async def test_what_is_held_goes_out_once_the_other_is_called_off(world: World) -> None:

@@ -19,7 +19,6 @@ from colonnade.scheduler.v1.post_pb2 import Post, Publication
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from libs.blobs.objects import open_blobs
-from libs.db.engine import Database
 from libs.db.migrate import upgrade
 from libs.errors import FailedPrecondition
 from libs.events.stream import Event, Subscription
@@ -30,7 +29,7 @@ from services.catalog.tables import SCHEMA
 from services.catalog.usecases.facts import FactCases
 from tests.integration.catalog.library import Library, library
 from tests.support.clock import FakeClock
-from tests.support.engines import Databases
+from tests.support.engines import Databases, patient
 from tests.support.scheduler_world import Stage, World, open_world
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
@@ -87,7 +86,7 @@ async def both(stage: Stage, databases: Databases, tmp_path: Path) -> AsyncItera
     def prepare(url: str) -> None:
         upgrade(url, SCHEMA, MIGRATIONS)
 
-    database = Database(databases.fresh(SCHEMA, prepare), application_name="tests")
+    database = patient(databases.fresh(SCHEMA, prepare))
     blobs = open_blobs(f"file://{tmp_path}/catalog")
     settings = CatalogSettings()
     async with library(database, blobs, FakeClock(), settings) as lib:

@@ -145,7 +145,7 @@ class Admin:
         await self._call("DELETE", f"/posts/{post_id}")
 
     async def reset(self) -> None:
-        """Default data, real time, no faults."""
+        """Default data, the time of the wall, no faults."""
         await self._call("POST", "/reset")
 
     async def _call(self, method: str, path: str, body: Any = None) -> dict[str, Any]:

@@ -1,18 +1,20 @@
-"""The stand-in's own time: real time plus what was advanced."""
+"""The stand-in's own time: that of a wall clock plus what was advanced."""
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 
 class StandInClock:
-    """Runs like the wall clock; ``advance`` puts it forward."""
+    """Goes like ``wall`` (seconds since 1970); ``advance`` puts it forward."""
 
-    def __init__(self, offset_seconds: float = 0.0) -> None:
+    def __init__(self, offset_seconds: float = 0.0, wall: Callable[[], float] = time.time) -> None:
         self.offset_seconds = offset_seconds
+        self._wall = wall
 
     def now(self) -> datetime:
         """The stand-in's time, in UTC, in whole milliseconds."""
-        now = datetime.fromtimestamp(time.time() + self.offset_seconds, UTC)
+        now = datetime.fromtimestamp(self._wall() + self.offset_seconds, UTC)
         return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
     def advance(self, seconds: float) -> None:

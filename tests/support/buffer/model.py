@@ -5,6 +5,8 @@ Field names are Buffer's own, so that a record can be answered as it is. Times a
 
 import os
 import secrets
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -131,10 +133,10 @@ def new_id(clock: StandInClock) -> str:
 class Store:
     """The state, written to ``path`` as a whole (if there is one) on every ``save``."""
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path | None = None, wall: Callable[[], float] = time.time) -> None:
         self._path = path
         self.state = _read(path) if path and path.exists() else default_state()
-        self.clock = StandInClock(self.state.clock_offset)
+        self.clock = StandInClock(self.state.clock_offset, wall)
         self.rates = RateWindows(self.clock)
 
     def save(self) -> None:
@@ -150,7 +152,7 @@ class Store:
         temporary.replace(self._path)
 
     def reset(self) -> None:
-        """Back to the default data; the clock goes back to real time."""
+        """Back to the default data; the clock goes back to that of the wall."""
         self.state = default_state()
         self.clock.offset_seconds = 0.0
         self.rates.clear()

@@ -73,6 +73,8 @@ async def serving(
         log_config=None,
         access_log=False,
         proxy_headers=False,
+        # An idle connection is closed by the client: closed by both at once, it would be lost.
+        timeout_keep_alive=75,
         timeout_graceful_shutdown=1,
         **options,
     )

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.support.buffer.admin import Admin, AdminApi
@@ -17,7 +19,8 @@ class BufferStandIn:
     """Serves until the block ends: ``async with BufferStandIn() as buffer: buffer.url``.
 
     ``admin`` is a client of the admin side. With a ``state_file`` another run goes on from
-    where this one stopped, even if it was killed. Port 0 takes any free one.
+    where this one stopped, even if it was killed. Port 0 takes any free one. Its time is that of
+    ``wall``, until it is put forward.
     """
 
     def __init__(
@@ -27,16 +30,18 @@ class BufferStandIn:
         admin_port: int = 0,
         state_file: Path | None = None,
         token: str = DEFAULT_TOKEN,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self.token = token
         self.url = ""
         self.admin: Admin
         self._ports = port, admin_port
         self._state_file = state_file
+        self._wall = wall
         self._stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> "BufferStandIn":
-        store, connections = Store(self._state_file), Connections()
+        store, connections = Store(self._state_file, self._wall), Connections()
         publishing = Publishing(store)
         api = BufferApi(store, connections, self.token).app()
         admin = AdminApi(store, publishing).app()

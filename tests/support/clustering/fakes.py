@@ -84,7 +84,7 @@ class FakeEmbedder:
             raise NotFound("model", model)
         return self.others[model]
 
-    async def embed_text(self, collection: Collection, text: str) -> Vector | None:
+    async def embed_text(self, collection: Collection, text: str, scope: str) -> Vector | None:
         return None
 
     def _result(

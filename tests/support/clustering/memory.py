@@ -338,7 +338,9 @@ class _Ledger:
         del self._data.leases[run.id]
         return self._store(replace(run, state=RunState.CANCELLED) if asked else run)
 
-    async def put_back(self, run: Run, lease: Lease, delay: timedelta) -> None:
+    async def put_back(
+        self, run: Run, lease: Lease, delay: timedelta, *, counts: bool = True
+    ) -> None:
         self._held(run, lease)
         del self._data.leases[run.id]
         self._store(run)

@@ -1,12 +1,17 @@
 """Asking for clustering runs and doing them."""
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
+
+import pytest
 
 from libs.errors import AlreadyExists
 from libs.ids import uuid7
 from libs.rpc.requests import RequestKey
 from services.clustering.domain.run import Mode, Run
 from services.clustering.ports import Store
+from services.clustering.usecases import run_once
 from services.clustering.usecases.attempt import Worker
 from services.clustering.usecases.run_once import run_clustering_once
 from services.clustering.usecases.runs import create_run, get_run, run_name
@@ -38,3 +43,16 @@ async def cluster(worker: Worker, scope: str, mode: Mode = Mode.AUTO, **wanted: 
 async def look(store: Store, run: Run) -> Run:
     """The run as it stands now."""
     return await get_run(store, run_name(run.scope, run.id))
+
+
+def beats_of(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], Awaitable[object]]]:
+    """The heartbeat of each run from here on; it comes when the test calls it, and never else."""
+    beats: list[Callable[[], Awaitable[object]]] = []
+
+    @asynccontextmanager
+    async def kept(beat: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
+        beats.append(beat)
+        yield
+
+    monkeypatch.setattr(run_once, "kept", kept)
+    return beats

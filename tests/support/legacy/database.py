@@ -91,12 +91,12 @@ class LegacyDatabase:
         program = find_postgres(Path("/nonexistent")).folder / "pg_dump"
         command: Sequence[str | Path] = [program, "--no-owner", *options, "--file", file, self.url]
         subprocess.run(
-            command, check=True, timeout=60, env={**os.environ, "PGCONNECT_TIMEOUT": "5"}
+            command, check=True, timeout=120, env={**os.environ, "PGCONNECT_TIMEOUT": "60"}
         )
         return file
 
     def _connect(self) -> psycopg.Connection:
-        return psycopg.connect(self.url, autocommit=True, connect_timeout=5)
+        return psycopg.connect(self.url, autocommit=True, connect_timeout=60)
 
     def _insert(self, connection: psycopg.Connection, table: str, row: dict[str, Any]) -> None:
         statement = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(

@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from tests.support.buffer.clock import StandInClock
 from tests.support.buffer.serving import Connections, DroppedResponse, serving
+from tests.support.clock import NOON
 from tests.support.stand_ins.faults import Fault
 from tests.support.stand_ins.windows import Quota, Standing, Windows
 
@@ -26,7 +27,7 @@ class StandIn:
 
     ``calls`` counts what was received, ``done`` what was carried out, by operation; ``addresses``
     are those that were asked for. The call that makes a post visible is the operation ``publish``.
-    ``quotas`` are by group of operations.
+    ``quotas`` are by group of operations. It is noon until its ``clock`` is put forward.
     """
 
     quotas: dict[str, Quota]
@@ -39,7 +40,7 @@ class StandIn:
 
     def reset(self) -> None:
         """As new, but for its address."""
-        self.clock = StandInClock()
+        self.clock = StandInClock(wall=NOON.timestamp)
         self.calls: Counter[str] = Counter()
         self.done: Counter[str] = Counter()
         self.addresses: list[str] = []

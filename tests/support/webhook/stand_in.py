@@ -29,19 +29,26 @@ class Received:
 class WebhookStandIn(StandIn):
     """Its address is ``url``; ``secret`` is what it verifies signatures with.
 
-    It downloads the picture before it accepts a post. ``is_gone``: it wants nothing more.
+    It downloads the picture before it accepts a post. ``is_gone``: it wants nothing more. Where it
+    ``accepts`` only, it tells what became of a post, by message id in ``outcomes``, at an address
+    of its own.
     """
 
     def reset(self) -> None:
         super().reset()
         self.secret = SECRET
         self.is_gone = False
+        self.accepts = False
+        self.outcomes: dict[str, dict[str, Any]] = {}
         self.posts: dict[str, dict[str, Any]] = {}
         self.connects: list[str] = []
         self._received: dict[str, Received] = {}
 
     def routes(self) -> list[Route]:
-        return [self.route("POST", "/", "publish", self.receive)]
+        return [
+            self.route("POST", "/", "publish", self.receive),
+            self.route("GET", "/outcomes/{id}", "status", self.tell),
+        ]
 
     def too_many(self, seconds: float) -> Response:
         response = _error(429, "slow down")
@@ -73,15 +80,32 @@ class WebhookStandIn(StandIn):
             return _error(422, "another message had this id")
         if known is not None and known.answer is None:
             return _error(409, "in flight")
-        if known is not None:
+        if known is not None and not self.accepts:
             return JSONResponse(known.answer)
+        if known is not None and self.outcomes[id]["state"] != "failed":
+            return JSONResponse(known.answer, status_code=202)
         received = self._received[id] = Received(id, body)
         if not await _is_picture(message["data"]["images"][0]["url"]):
             del self._received[id]
             return _error(422, "the picture could not be fetched")
+        if self.accepts:
+            self.outcomes[id] = {"state": "accepted"}
+            received.answer = {"external_id": f"n-{id}", "status_url": f"outcomes/{id}"}
+            return JSONResponse(received.answer, status_code=202)
         self.posts[id] = message["data"]
         received.answer = {"external_id": f"n-{len(self.posts)}", "url": f"{self.url}/posts/{id}"}
         return JSONResponse(received.answer)
+
+    async def tell(self, request: Request) -> Response:
+        if problem := self._unsigned(request, b""):
+            return _error(401, problem)
+        outcome = self.outcomes.get(request.path_params["id"])
+        return JSONResponse(outcome) if outcome else _error(404, "there is no such post")
+
+    def publish_accepted(self, id: str) -> None:
+        """What was accepted is out."""
+        self.posts[id] = json.loads(self._received[id].body)["data"]
+        self.outcomes[id] = {"state": "posted", "url": f"{self.url}/posts/{id}"}
 
     def _unsigned(self, request: Request, body: bytes) -> str:
         id, stamp = request.headers["webhook-id"], request.headers["webhook-timestamp"]

@@ -23,6 +23,7 @@ from cli.walk import Found
 from libs.errors import FailedPrecondition, InvalidArgument, Unavailable
 from libs.rpc.contracts import SERVICES
 from tests.support.rpc import serve
+from tests.support.wait import eventually
 
 PERSONA = "personas/nora"
 CHUNK = 1024 * 1024
@@ -37,6 +38,8 @@ class CountingCatalog(CatalogServiceServicer):
         self.known: set[str] = set()
         self.running = 0
         self.most_running = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
         self.away_after = 1_000_000
         self.refuses_all = ""
 
@@ -56,7 +59,7 @@ class CountingCatalog(CatalogServiceServicer):
         self, messages: AsyncIterator[catalog.UploadPhotoRequest]
     ) -> catalog.UploadPhotoResponse:
         received = [message async for message in messages]
-        await asyncio.sleep(0.01)
+        await self.gate.wait()
         chunks = [message.chunk for message in received[1:]]
         if len(self.headers) >= self.away_after:
             raise Unavailable("the database does not answer")
@@ -249,7 +252,15 @@ async def test_only_so_many_files_are_sent_at_once(
     suite: Suite, servicer: CountingCatalog, tmp_path: Path
 ) -> None:
     files = files_in(tmp_path, **{f"f{n}__jpg": b"%d" % n for n in range(12)})
-    await import_files(suite, files, Destination(PERSONA), concurrency=3)
+    servicer.gate.clear()
+
+    async def three() -> bool:
+        return servicer.running == 3
+
+    sending = asyncio.create_task(import_files(suite, files, Destination(PERSONA), concurrency=3))
+    await eventually(three)
+    servicer.gate.set()
+    await sending
     assert servicer.most_running == 3
     assert len(servicer.headers) == 12
 

@@ -41,6 +41,17 @@ def test_the_suite_takes_the_key_for_its_scopes(tmp_path: Path) -> None:
         check(reader[:-1], "catalog.read")
 
 
+@pytest.mark.parametrize("scope", ["catalog.fly", "catalog", "public", "Catalog.read"])
+def test_a_scope_that_no_method_asks_for_makes_no_key(tmp_path: Path, scope: str) -> None:
+    file = tmp_path / "keys"
+    refused = create(file, "nora", "--scope", f"{scope},scheduler.read")
+    assert refused.exit_code == 2
+    told = " ".join(refused.stderr.split())
+    assert told.startswith(f"scope: there is no {scope}; there are *, catalog.*, catalog.read, ")
+    assert not file.exists()
+    assert refused.stdout == ""
+
+
 def test_the_list_shows_holders_and_scopes_only(tmp_path: Path) -> None:
     file = tmp_path / "keys"
     create(file, "nora", "--scope", "catalog.read")

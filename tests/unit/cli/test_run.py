@@ -9,7 +9,6 @@ from typer.testing import CliRunner
 from cli.connection import Suite, Target
 from cli.main import app
 from cli.run import with_suite
-from libs.embedded.engine import free_port
 from libs.errors import (
     AlreadyExists,
     ColonnadeError,
@@ -20,6 +19,7 @@ from libs.errors import (
     Unavailable,
     Violation,
 )
+from tests.support.ports import free_port
 
 
 def raising(error: BaseException) -> Callable[[Suite], Awaitable[None]]:

@@ -1,4 +1,5 @@
 import unicodedata
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -67,6 +68,13 @@ def test_a_template_says_what_the_members_share_and_lists_them():
 def test_a_template_about_photos_writes_no_issue():
     text = template(subject("A red bicycle", noun="photos", title="Red bicycle"))
     assert (text.title, text.issue_title, text.issue_body) == ("Red bicycle", "", "")
+
+
+def test_a_template_quotes_no_paths_and_no_tags():
+    by_path = Excerpt("p", "sea/the-lighthouse-01.jpg", quotable=False)
+    about = Subject("photos", 5, "Lighthouse", ("lighthouse",), (by_path, Excerpt("q", "At dusk.")))
+    assert template(about).summary == "5 photos about lighthouse. At dusk."
+    assert template(replace(about, excerpts=(by_path,))).summary == "5 photos about lighthouse."
 
 
 def test_a_template_keeps_the_limits():

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import timedelta
+from itertools import combinations
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,6 +76,22 @@ def test_a_decision_stands_above_the_evidence() -> None:
     assert shape(shown) == [("variant", "a", ["c"])]
 
 
+def test_two_that_a_person_called_different_are_in_no_set_together() -> None:
+    nearer = Evidence(look=Look(1.0, 1.0, 1.0, 0.0))
+    pairs = [
+        KnownPair("a", "b", COPY),
+        KnownPair("a", "c", nearer),
+        KnownPair("b", "c", COPY, Verdict.DIFFERENT),
+        KnownPair("a", "d", COPY),
+    ]
+    known = worths(a=4, b=3, c=2, d=1)
+    for reviewed in (False, True):
+        found = duplicate_sets(pairs, known, SET, reviewed=reviewed)
+        assert shape(found) == [("duplicate", "a", ["c", "d"])]
+    del known["c"]  # archived, say: the keeper has done with it
+    assert shape(duplicate_sets(pairs, known, SET)) == [("duplicate", "a", ["b", "d"])]
+
+
 def test_the_reason_is_what_the_keeper_is_ahead_in() -> None:
     pairs = [KnownPair("a", "b", COPY)]
     cases = {
@@ -125,6 +142,10 @@ def test_sets_hold_what_is_the_same_to_their_keeper(
         for other in each.others:
             assert verdicts[frozenset((each.keeper, other.name))] is each.verdict
             assert known[each.keeper].rank < known[other.name].rank
+    different = {frozenset((p.first, p.second)) for p in pairs if p.decision is Verdict.DIFFERENT}
+    for each in sets:
+        members = [each.keeper, *(other.name for other in each.others)]
+        assert different.isdisjoint(map(frozenset, combinations(members, 2)))
     others = Counter(other.name for each in sets for other in each.others)
     assert all(count == 1 for count in others.values())
     assert sets == sorted(sets, key=lambda each: each.key)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -133,3 +134,11 @@ def test_another_way_of_grouping_groups_everything_anew(
 ) -> None:
     assert Run("id", "personas/nora", Mode.AUTO, NOON, **wanted).refits is refits
     assert Run("id", "personas/nora", Mode.REFIT, NOON).refits
+
+
+def test_a_run_makes_way_for_people_for_an_hour_after_it_began() -> None:
+    waiting = run(RunState.QUEUED)
+    assert waiting.may_yield(NOON + timedelta(days=1)), "it has not begun"
+    begun = replace(waiting, start_time=NOON)
+    assert begun.may_yield(NOON + timedelta(minutes=59))
+    assert not begun.may_yield(NOON + timedelta(minutes=60))

@@ -181,15 +181,8 @@ def test_statistics_of_no_change_are_those_of_the_newest_version() -> None:
         diff=Diff(),
         state_key="",
     )
-    stats = stats_unchanged(newest, missing=3, quarantined=1)
+    stats = stats_unchanged(newest)
     assert stats == Stats(
-        items=12,
-        clustered=10,
-        unclustered=2,
-        clusters=2,
-        duplicates=1,
-        missing=3,
-        quarantined=1,
-        noop=True,
+        items=12, clustered=10, unclustered=2, clusters=2, duplicates=1, noop=True
     )
-    assert stats_unchanged(None, missing=0, quarantined=0) == Stats(noop=True)
+    assert stats_unchanged(None) == Stats(noop=True)

@@ -3,8 +3,8 @@
 import pytest
 
 from demo.stand_in import StandIn
-from libs.embedded.engine import free_port
 from libs.errors import Unavailable
+from tests.support.ports import free_port
 
 
 def test_one_that_has_ended_is_told_in_words() -> None:

@@ -13,6 +13,8 @@ from libs.embedded.folder import is_alive
 from tests.support.wait import eventually
 
 Make = Callable[..., ChildProcess]
+# In seconds; far above what anything takes, as the machine may be busy.
+PATIENCE = 90.0
 
 
 @pytest.fixture
@@ -38,11 +40,11 @@ def says(word: str, child: ChildProcess) -> Callable[[], bool]:
 def test_ready_then_stopped_and_waited_on(shell: Make) -> None:
     child = shell("echo up; exec sleep 60")
     child.start()
-    child.wait_ready(says("up", child), 5)
+    child.wait_ready(says("up", child), PATIENCE)
     pid = child.pid
     assert pid is not None
 
-    child.stop()
+    child.stop(PATIENCE)
 
     assert child.exit_code == -signal.SIGTERM
     assert child.pid is None
@@ -55,7 +57,7 @@ def test_a_child_that_dies_at_start_fails_at_once_with_the_end_of_its_log(shell:
     child.start()
 
     with pytest.raises(EngineError, match=r"(?s)code 3.*the disk is on fire"):
-        child.wait_ready(lambda: False, 30)
+        child.wait_ready(lambda: False, PATIENCE)
 
 
 def test_a_child_that_never_gets_ready_is_stopped(shell: Make) -> None:
@@ -71,7 +73,7 @@ def test_a_child_that_never_gets_ready_is_stopped(shell: Make) -> None:
 def test_a_deaf_child_is_killed_after_the_bound(shell: Make) -> None:
     child = shell("trap '' TERM; echo up; while :; do sleep 60; done")
     child.start()
-    child.wait_ready(says("up", child), 5)
+    child.wait_ready(says("up", child), PATIENCE)
 
     child.stop(bound=0.1)
 
@@ -84,9 +86,9 @@ def test_the_stop_signal_is_the_one_asked_for(shell: Make) -> None:
         stop_signal=signal.SIGINT,
     )
     child.start()
-    child.wait_ready(says("up", child), 5)
+    child.wait_ready(says("up", child), PATIENCE)
 
-    child.stop()
+    child.stop(PATIENCE)
 
     assert child.exit_code == 0
     assert "by-int" in child.output()
@@ -94,10 +96,10 @@ def test_the_stop_signal_is_the_one_asked_for(shell: Make) -> None:
 
 def test_stop_before_start_and_twice_does_nothing(shell: Make) -> None:
     child = shell("exec sleep 60")
-    child.stop()
+    child.stop(PATIENCE)
     child.start()
-    child.stop()
-    child.stop()
+    child.stop(PATIENCE)
+    child.stop(PATIENCE)
 
     assert child.exit_code == -signal.SIGTERM
 
@@ -107,7 +109,7 @@ def test_output_is_only_of_this_start(shell: Make) -> None:
     for child in (first, second):
         child.start()
         with pytest.raises(EngineError):
-            child.wait_ready(lambda: False, 5)
+            child.wait_ready(lambda: False, PATIENCE)
 
     assert second.output() == "two\n"
     assert second.log.read_text() == "one\ntwo\n"
@@ -118,7 +120,7 @@ def test_a_large_log_is_put_aside_once(shell: Make, tmp_path: Path) -> None:
     child = shell("echo fresh; exec sleep 60")
 
     child.start()
-    child.wait_ready(says("fresh", child), 5)
+    child.wait_ready(says("fresh", child), PATIENCE)
 
     assert (tmp_path / "log").read_text() == "fresh\n"
     assert (tmp_path / "log.1").stat().st_size == LARGEST_LOG + 1
@@ -164,7 +166,7 @@ async def test_a_child_is_told_when_its_parent_is_killed(tmp_path: Path) -> None
         "child = ChildProcess('inner', ['/bin/sh', '-c', 'echo $$; exec sleep 60'],\n"
         "                     log=folder / 'inner.log', cwd=folder)\n"
         "child.start()\n"
-        "child.wait_ready(lambda: '\\n' in child.output(), 5)\n"
+        "child.wait_ready(lambda: '\\n' in child.output(), 90)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     parent = ChildProcess(
@@ -172,7 +174,7 @@ async def test_a_child_is_told_when_its_parent_is_killed(tmp_path: Path) -> None
     )
     parent.start()
     with pytest.raises(EngineError, match=f"code -{signal.SIGKILL.value}"):
-        parent.wait_ready(lambda: False, 20)
+        parent.wait_ready(lambda: False, PATIENCE)
     orphan = int((tmp_path / "inner.log").read_text())
 
     async def gone() -> bool:

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from libs.embedded.errors import EngineError, FolderInUse
-from libs.embedded.folder import FolderLock, is_alive, kept_secret, make_folder, write_private
+from libs.embedded.folder import (
+    FolderLock,
+    is_alive,
+    is_doomed,
+    kept_secret,
+    make_folder,
+    write_private,
+)
 
 HOLD = """
 import sys, pathlib
@@ -50,7 +57,7 @@ def test_the_folder_of_a_killed_process_is_free(tmp_path: Path) -> None:
         other.kill()
         # Not waited on: it is a zombie now, as under a container's first process.
         lock = FolderLock(tmp_path)
-        lock.acquire(wait=5)
+        lock.acquire()
         lock.release()
 
 
@@ -116,6 +123,33 @@ def test_a_private_file_is_private_even_over_an_open_one(tmp_path: Path) -> None
 
     assert file.read_text() == "new"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("pending", "flags", "doomed"),
+    [
+        ("0000000000000000", 4194304, False),
+        ("0000000000004000", 4194304, False),  # SIGTERM, which it may take as it likes
+        ("0000000000000100", 4194304, True),
+        ("0000000000000000", 4194308, True),
+    ],
+)
+def test_who_was_killed_is_doomed_before_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pending: str, flags: int, doomed: bool
+) -> None:
+    told = tmp_path / str(os.getpid())
+    told.mkdir()
+    (told / "stat").write_text(f"{os.getpid()} (a ) b) R 1 1 1 0 -1 {flags} 0 0")
+    (told / "status").write_text(f"State:\tR (running)\nSigPnd:\t{pending}\nShdPnd:\t{'0' * 16}\n")
+    monkeypatch.setattr("libs.embedded.folder._PROC", tmp_path)
+    assert is_doomed(os.getpid()) is doomed
+
+
+def test_who_lives_is_not_doomed_and_who_has_ended_is() -> None:
+    with subprocess.Popen(["sleep", "60"]) as process:
+        assert not is_doomed(process.pid)
+        process.kill()
+    assert is_doomed(process.pid)
 
 
 def test_a_zombie_is_not_alive() -> None:

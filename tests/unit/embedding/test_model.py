@@ -36,6 +36,9 @@ from tests.support.wait import eventually
 from tests.unit.embedding.cards import card
 from tests.unit.embedding.fake_session import FakeSession
 
+# In seconds; far above what an inference takes, as the machine may be busy.
+PATIENCE = 60.0
+
 CARD = card(input__mean=[0.0, 0.0, 0.0], input__std=[255.0, 255.0, 255.0])
 
 
@@ -177,7 +180,7 @@ async def test_a_failing_model_is_unavailable(session: FakeSession) -> None:
         with pytest.raises(Unavailable, match="test-model failed"):
             await embedder.embed_image(red(1))
         with pytest.raises(Unavailable):
-            await embedder.probe()
+            await embedder.probe(PATIENCE)
 
 
 async def test_an_image_on_which_a_model_that_works_fails_is_at_fault_itself() -> None:
@@ -196,10 +199,13 @@ async def test_warming_up_runs_one_image_and_a_full_batch(session: FakeSession) 
     assert session.sizes == [1, 6]
 
 
-async def test_a_probe_runs_the_model_unless_it_just_worked(session: FakeSession) -> None:
+async def test_a_probe_runs_the_model_unless_it_just_worked(
+    session: FakeSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.embedding.model._PROOF_SECONDS", 3600.0)
     async with embedding(session) as embedder:
-        await embedder.probe()
-        await embedder.probe()
+        await embedder.probe(PATIENCE)
+        await embedder.probe(PATIENCE)
     assert session.sizes == [1]
 
 
@@ -322,7 +328,10 @@ async def test_what_comes_too_late_is_neither_read_nor_decoded_nor_computed(
     assert session.sizes == []
 
 
-async def test_a_model_that_breaks_is_found_out_although_it_just_worked() -> None:
+async def test_a_model_that_breaks_is_found_out_although_it_just_worked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("services.embedding.model._PROOF_SECONDS", 3600.0)
     broken = False
     session = FakeSession()
 
@@ -332,15 +341,15 @@ async def test_a_model_that_breaks_is_found_out_although_it_just_worked() -> Non
         return session.run(batch)
 
     async with embedding(session, run) as embedder:
-        await embedder.probe()
+        await embedder.probe(PATIENCE)
         broken = True
-        await embedder.probe()  # it worked a moment ago
+        await embedder.probe(PATIENCE)  # it worked a moment ago
         with pytest.raises(Unavailable):
             await embedder.embed_image(red(1))
         with pytest.raises(Unavailable):
-            await embedder.probe()
+            await embedder.probe(PATIENCE)
         broken = False
-        await embedder.probe()
+        await embedder.probe(PATIENCE)
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -18,8 +18,8 @@ def served(deadline: float | None) -> Iterator[None]:
 
 
 def test_a_call_keeps_time_to_tell_its_caller_why_there_is_no_answer() -> None:
-    with served(monotonic() + 10):
-        assert 0 < patience() <= 9.5
+    with served(monotonic() + 50):
+        assert 0 < patience() <= 49.5
     with served(monotonic() + 0.1):
         assert patience() == 0
 

@@ -42,6 +42,17 @@ def test_channels_come_first_and_are_normalised_one_by_one() -> None:
     assert float(np.ptp(tensor, axis=(1, 2)).max()) == 0.0
 
 
+@pytest.mark.parametrize("mode", ["stretch", "centre_crop", "pad"])
+def test_the_numbers_are_those_of_the_formula_to_the_last_bit(mode: str) -> None:
+    data = encoded(meadow(320, 240), "PNG")
+    mean, std = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+    plain = tensor_of(data, rules(mode=mode), LIMITS)
+    tensor = tensor_of(data, rules(mode=mode, mean=mean, std=std), LIMITS)
+    asked = (plain.transpose(1, 2, 0) - np.float32(mean)) / np.float32(std)
+    # What is not picture is filled before the mean is taken off, so it follows the formula too.
+    assert np.array_equal(tensor, asked.transpose(2, 0, 1))
+
+
 def test_stretching_uses_the_whole_picture() -> None:
     image = Image.new("RGB", (320, 60), "black")
     image.paste("white", (0, 0, 160, 60))

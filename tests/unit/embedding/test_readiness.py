@@ -19,6 +19,7 @@ from services.embedding.batcher import Batcher, lane_pools
 from services.embedding.model import Embedder, EmbedderOptions, Workshop
 from services.embedding.session import Floats
 from tests.support.pictures import encoded, waves
+from tests.support.wait import eventually
 from tests.unit.embedding.cards import card
 from tests.unit.embedding.fake_session import FakeSession
 
@@ -68,9 +69,12 @@ async def fine() -> None:
 async def test_a_broken_session_shows_at_the_next_look_and_so_does_its_return(
     app: App[None], embedder: Embedder, session: Breakable
 ) -> None:
+    async def recovered() -> bool:
+        await app.check_readiness()
+        return app.ready.is_set()
+
     picture = encoded(waves(40, 30))
-    await app.check_readiness()
-    assert app.ready.is_set()
+    await eventually(recovered)
     session.broken = True
     with pytest.raises(Unavailable):
         await embedder.embed_image(picture)
@@ -80,8 +84,8 @@ async def test_a_broken_session_shows_at_the_next_look_and_so_does_its_return(
     assert app.working == ["catalog"]
     assert ready(app) == 0
     session.broken = False
-    await app.check_readiness()
-    assert app.ready.is_set() and app.failures == {}
+    await eventually(recovered)
+    assert app.failures == {}
     assert ready(app) == 1
     assert (await embedder.embed_image(picture)).dimension == 4
 
@@ -94,7 +98,7 @@ async def test_a_session_that_hangs_is_not_ready(
         await embedder.probe(timeout=0.05)
     session.gate.set()
     await asyncio.sleep(0)
-    await embedder.probe()
+    await embedder.probe(timeout=60)
 
 
 def ready(app: App[None]) -> float | None:

@@ -26,7 +26,7 @@ def _answers(folder: Path, **asked: Any) -> Any:
     (folder / "package.json").write_text('{"type": "module"}')
     (folder / "ask.js").write_text(ASK)
     command = [str(NODE), str(folder / "ask.js"), json.dumps(asked)]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
     return json.loads(ran.stdout)
 
 

@@ -31,7 +31,7 @@ def _answers(folder: Path, runs: list[Any], stats: list[dict[str, int]]) -> Any:
     (folder / "ask.js").write_text(ASK)
     asked = json.dumps({"runs": runs, "stats": stats})
     command = [str(NODE), str(folder / "ask.js"), asked]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
     return json.loads(ran.stdout)
 
 

@@ -32,7 +32,7 @@ def _asked(folder: Path, questions: list[list[str]]) -> list[str | dict[str, str
     (folder / "package.json").write_text('{"type": "module"}')
     (folder / "ask.js").write_text(ASK)
     command = [str(NODE), str(folder / "ask.js"), json.dumps(questions)]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
     told: list[str | dict[str, str] | None] = json.loads(ran.stdout)
     return told
 

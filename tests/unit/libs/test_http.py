@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 
 import httpx
 import pytest
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
 
 from libs.http import (
     MAX_ANSWER,
@@ -17,6 +19,7 @@ from libs.http import (
     Refused,
     retry_after_seconds,
 )
+from tests.support.http import listening
 
 URL = "https://provider.example/api"
 Answer = httpx.Response | BaseException
@@ -171,6 +174,21 @@ async def test_a_refused_connection_is_not_delivered() -> None:
     async with HttpClient(user_agent="x") as http:
         with pytest.raises(NotDelivered, match="ConnectError"):
             await http.write_once("POST", f"http://127.0.0.1:{port}", circuit="x")
+
+
+async def test_a_connection_is_not_used_again_when_its_server_may_just_be_closing_it() -> None:
+    """Many close it after 5 s; a request that is on its way then may have been carried out."""
+    clients: list[object] = []
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        clients.append(scope["client"])
+        await PlainTextResponse("well")(scope, receive, send)
+
+    async with listening(answer) as url, HttpClient(user_agent="x") as http:
+        await http.read("GET", url, circuit="x")
+        await asyncio.sleep(2.5)
+        await http.read("GET", url, circuit="x")
+    assert len(set(clients)) == 2
 
 
 async def test_five_failures_break_a_circuit_for_reads_for_a_minute() -> None:

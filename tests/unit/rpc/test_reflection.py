@@ -17,7 +17,7 @@ async def told(address: str) -> set[str]:
     asked = reflection_pb2.ServerReflectionRequest(list_services="*")
     async with grpc.aio.insecure_channel(address) as channel:
         stub = reflection_pb2_grpc.ServerReflectionStub(channel)
-        async for answer in stub.ServerReflectionInfo(iter([asked]), timeout=10):
+        async for answer in stub.ServerReflectionInfo(iter([asked]), timeout=60):
             return {entry.name for entry in answer.list_services_response.service}
     return set()
 

@@ -156,6 +156,12 @@ def test_a_template_says_nothing_that_is_avoided() -> None:
         assert "glass" in polished(text, manner).casefold()
 
 
+def test_a_template_does_not_say_the_pillar_twice_where_nothing_else_is_known() -> None:
+    for tone in Tone:
+        for text in drafts(Subject("p", "Slow mornings"), Manner(tone=tone)):
+            assert text.casefold().count("slow mornings") == 1
+
+
 def test_a_template_does_without_anything_known() -> None:
     assert all(polished(text, Manner()) for text in drafts(Subject("p"), Manner()))
 

@@ -54,7 +54,7 @@ async def test_a_step_whose_connection_was_lost_ends_as_it_would(move: Move) -> 
     with psycopg.connect(locks.url) as connection:
         async with account.exclusive():
             connection.execute(
-                "SELECT pg_terminate_backend(pid, 10000) FROM pg_locks"
+                "SELECT pg_terminate_backend(pid, 60000) FROM pg_locks"
                 " WHERE locktype = 'advisory' AND granted"
                 " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
             )

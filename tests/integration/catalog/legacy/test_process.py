@@ -1,5 +1,6 @@
 """The steps as processes, as ``colonnade migrate`` starts them: exit codes, JSON, kills."""
 
+import asyncio
 import json
 import os
 import signal
@@ -13,14 +14,19 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from libs.embedded.engine import free_port
 from tests.support.engines import Databases
 from tests.support.legacy import sample
 from tests.support.legacy.database import LegacyDatabase
+from tests.support.ports import free_port
+from tests.support.wait import eventually
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(1800)]
 
 ROOT = Path(__file__).parents[4]
+HELD = (
+    "SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database"
+    " WHERE locktype = 'advisory' AND datname = current_database()"
+)
 
 
 class Shell:
@@ -56,6 +62,11 @@ class Shell:
         with psycopg.connect(self.url.replace("+psycopg", "")) as connection:
             found = connection.execute(f"SELECT count(*) FROM catalog.{table}").fetchone()
         return int(found[0]) if found else 0
+
+    async def is_free(self) -> bool:
+        """Whether no session holds the lock of a migration."""
+        with psycopg.connect(self.url.replace("+psycopg", "")) as connection:
+            return connection.execute(HELD).fetchone() is None
 
 
 @pytest.fixture
@@ -103,7 +114,7 @@ def test_a_database_that_is_not_at_its_revision_is_refused(shell: Shell) -> None
         },
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     assert ran.returncode == 1, "the service serves no half-migrated database either"
     assert "the schema catalog is at revision 0006 but this program needs" in ran.stderr
@@ -111,6 +122,17 @@ def test_a_database_that_is_not_at_its_revision_is_refused(shell: Shell) -> None
 
 def test_an_apply_that_is_killed_goes_on(shell: Shell) -> None:
     step = ("apply", "--source", shell.legacy.url, "--media", str(shell.files))
+    with psycopg.connect(shell.url.replace("+psycopg", "")) as other:
+        # Holds it up before its runs: it must not come to its end before it is killed.
+        other.execute("LOCK TABLE catalog.runs IN SHARE MODE")
+        _kill_among_photos(shell, *step)
+    # The server learns a moment later that nobody works on the migration any more.
+    asyncio.run(eventually(shell.is_free, within=120))
+    shell(*step, "--json", code=3)
+    assert [shell.count(t) for t in ("personas", "pillars", "photos", "runs")] == [3, 6, 13, 5]
+
+
+def _kill_among_photos(shell: Shell, *step: str) -> None:
     with shell.start(*step) as child:
         assert child.stdout is not None
         for line in child.stdout:
@@ -119,5 +141,3 @@ def test_an_apply_that_is_killed_goes_on(shell: Shell) -> None:
                 child.send_signal(signal.SIGKILL)
                 break
     assert child.returncode == -signal.SIGKILL
-    shell(*step, "--json", code=3)
-    assert [shell.count(t) for t in ("personas", "pillars", "photos", "runs")] == [3, 6, 13, 5]

@@ -9,7 +9,7 @@ import tests.support
 from libs.db.engine import Database
 from libs.db.migrate import upgrade
 from tests.support.clock import FakeClock
-from tests.support.engines import Databases
+from tests.support.engines import Databases, patient
 from tests.support.notes import SUPPORT, NotesTransaction
 
 MIGRATIONS = Path(tests.support.__path__[0]) / "notes_migrations"
@@ -25,7 +25,7 @@ def notes_url(databases: Databases) -> str:
 
 @pytest.fixture
 async def database(notes_url: str) -> AsyncIterator[Database]:
-    database = Database(notes_url, application_name="tests", pool_size=5, max_overflow=25)
+    database = patient(notes_url, pool_size=5, max_overflow=25)
     yield database
     await database.close()
 

@@ -9,6 +9,7 @@ from libs.db.engine import Database
 from libs.db.lease import acquire, free, held, release, renew
 from libs.errors import Unavailable
 from libs.lease import Lease, LeaseLost, kept
+from tests.support.engines import patient
 from tests.support.notes import NOTES
 from tests.support.wait import eventually
 
@@ -42,7 +43,7 @@ async def run_out(database: Database) -> None:
 
 
 async def test_one_of_many_gets_it(notes_url: str) -> None:
-    database = Database(notes_url, application_name="tests", pool_size=10)
+    database = patient(notes_url, pool_size=10)
     leases = await asyncio.gather(*(take(database, f"worker {n}") for n in range(10)))
     assert len([lease for lease in leases if lease]) == 1
     await database.close()
@@ -155,19 +156,24 @@ async def test_kept_stops_the_block_when_the_lease_is_lost() -> None:
     assert task.cancelling() == 0
 
 
-async def test_kept_survives_a_short_outage_but_not_a_long_one() -> None:
+async def test_kept_survives_a_short_outage_but_not_a_long_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By a clock that only the tries move on: each comes a quarter of the lease after the last."""
     calls = 0
+    monkeypatch.setattr("libs.lease.monotonic", lambda: calls * 25.0)
 
     async def away() -> None:
         nonlocal calls
         calls += 1
-        if calls < 3 or calls > 6:
+        if calls < 4 or calls > 6:
             raise Unavailable("away")
 
     with pytest.raises(LeaseLost, match="ran out"):
-        async with kept(away, every=timedelta(seconds=0.01), duration=timedelta(seconds=0.1)):
-            await asyncio.sleep(60)
-    assert calls > 7
+        async with kept(away, every=timedelta(0), duration=timedelta(seconds=100)):
+            await asyncio.sleep(3600)
+    # Up to the third it was away for 75 s, and after the sixth it is for more than 100 s.
+    assert calls == 6 + 5
 
 
 async def test_kept_passes_errors_and_cancellation_of_the_block() -> None:

@@ -9,6 +9,7 @@ from libs.blobs.store import sha256
 from libs.db.engine import Database
 from libs.db.support import prune
 from libs.errors import AlreadyExists
+from tests.support.engines import patient
 from tests.support.notes import NOTES, SUPPORT, NotesTransaction
 
 Begin = Callable[[], NotesTransaction]
@@ -50,7 +51,7 @@ async def test_twenty_at_once_run_once_and_all_get_the_answer(
 
 
 async def test_twenty_at_once_in_a_wide_pool(notes_url: str) -> None:
-    database = Database(notes_url, application_name="tests", pool_size=20)
+    database = patient(notes_url, pool_size=20)
     caller = Caller(lambda: NotesTransaction(database, SUPPORT))
     answers = await asyncio.gather(*(caller.add("r1", b"body", f"note {n}") for n in range(20)))
     assert caller.ran == 1
@@ -121,7 +122,7 @@ async def test_an_event_is_new_once_for_each_consumer(transaction: Begin) -> Non
 
 
 async def test_twenty_deliveries_at_once_have_one_effect(notes_url: str) -> None:
-    database = Database(notes_url, application_name="tests", pool_size=20)
+    database = patient(notes_url, pool_size=20)
 
     async def deliver() -> bool:
         async with NotesTransaction(database, SUPPORT) as tx:

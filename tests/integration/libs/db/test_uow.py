@@ -8,11 +8,15 @@ from sqlalchemy.exc import IntegrityError
 from libs.db.engine import Database
 from libs.db.errors import LOST_RACE, violated
 from libs.db.uow import retry_lost_races
-from libs.embedded.postgres import PostgresServer
 from libs.errors import Conflict, Unavailable
+from tests.support.engines import patient
 from tests.support.notes import NOTES, SUPPORT, NotesTransaction
+from tests.support.wait import eventually
 
 Begin = Callable[[], NotesTransaction]
+_SLEEPING = text(
+    "SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
+)
 
 
 async def ids(database: Database) -> list[str]:
@@ -61,20 +65,27 @@ async def test_nothing_is_kept_without_commit(
 
 
 async def test_cancelled_block_gives_its_connection_back(notes_url: str) -> None:
-    database = Database(notes_url, application_name="tests", pool_size=1, max_overflow=0)
+    database = patient(notes_url, pool_size=1, max_overflow=0)
 
     async def work() -> None:
         async with NotesTransaction(database, SUPPORT) as tx:
             await tx.notes.add("a")
             await tx.connection.execute(text("SELECT pg_sleep(60)"))
 
+    looking = patient(notes_url)
+
+    async def asleep() -> bool:
+        async with looking.reading() as connection:
+            return bool((await connection.execute(_SLEEPING)).all())
+
     task = asyncio.create_task(work())
-    await asyncio.sleep(0.1)
+    await eventually(asleep)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert await ids(database) == []
     await database.close()
+    await looking.close()
 
 
 async def test_violated_names_the_constraint(transaction: Begin) -> None:
@@ -161,20 +172,27 @@ async def test_a_killed_backend_is_unavailable_and_then_replaced(
 
 
 async def test_idle_connections_that_the_server_closed_cost_no_error(
-    database: Database, postgres: PostgresServer
+    database: Database, transaction: Begin
 ) -> None:
-    async with database.reading(), database.reading(), database.reading():
-        pass
-    killer = Database(database.url, application_name="killer")
+    async def write(id: str) -> None:
+        async with transaction() as tx:
+            await tx.notes.add(id)
+            await tx.commit()
+
+    await asyncio.gather(*map(write, "abc"), *(database.ping() for _ in range(3)))
+    killer = Database(database.url, application_name="killer", statement_timeout=60)
     async with killer.reading() as connection:
-        await connection.execute(
+        # Each is waited for: of one that is ending the first statement of a transaction tells.
+        ended = await connection.execute(
             text(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
                 " WHERE application_name = 'tests' AND datname = current_database()"
             )
         )
+        assert sum(ended.scalars()) >= 3 + 2  # one for reads was over the size, and is ending
     await killer.close()
-    await database.ping()
+    await asyncio.gather(*map(write, "def"), *(database.ping() for _ in range(3)))
+    assert await ids(database) == [*"abcdef"]
 
 
 async def test_slow_statement_is_unavailable(notes_url: str) -> None:

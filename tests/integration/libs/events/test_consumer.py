@@ -29,13 +29,19 @@ async def test_every_event_arrives_once_and_whole(redis: Redis) -> None:
 
 async def test_order_is_kept_for_each_key_and_only_there(redis: Redis) -> None:
     class Jumpy(Recorder):
+        """The first of each key waits for those of all others, so that a wrong order would show."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self._firsts = asyncio.Barrier(4)
+
         async def __call__(self, events):  # type: ignore[no-untyped-def]
-            # The first of each key takes longest, so that a wrong order would show.
-            await asyncio.sleep(0.05 if events[0].payload == b"0" else 0)
+            if events[0].payload == b"0":
+                await self._firsts.wait()
             return await super().__call__(events)
 
     sent = [event(key, number) for number in range(6) for key in "abcd"]
-    seen = Jumpy(takes=0.01)
+    seen = Jumpy()
     async with running(consumer(redis, batched(seen, 1))):
         await RedisPublisher(redis, STREAM).publish(sent)
         await eventually(all_settled(redis))
@@ -43,14 +49,13 @@ async def test_order_is_kept_for_each_key_and_only_there(redis: Redis) -> None:
         assert [e.payload for e in seen.events if e.ordering_key == key] == [
             b"%d" % n for n in range(6)
         ]
-    assert seen.most_in_work == 4
 
 
 async def test_no_more_calls_at_a_time_than_allowed(redis: Redis) -> None:
     seen = Recorder(takes=0.02)
     policy = replace(FAST, concurrency=3)
+    await RedisPublisher(redis, STREAM).publish([event(f"k{n}") for n in range(20)])
     async with running(consumer(redis, batched(seen, 1), policy=policy)):
-        await RedisPublisher(redis, STREAM).publish([event(f"k{n}") for n in range(20)])
         await eventually(all_settled(redis))
     assert seen.most_in_work == 3
 
@@ -94,15 +99,24 @@ async def test_types_that_nobody_asked_for_are_passed_over(redis: Redis) -> None
 
 
 async def test_stopping_finishes_what_is_in_work(redis: Redis) -> None:
-    seen = Recorder(takes=0.3)
+    seen = Recorder()
+    seen.gate.clear()
     policy = replace(FAST, concurrency=2)
     await RedisPublisher(redis, STREAM).publish([event(f"k{n}") for n in range(6)])
+    reading = consumer(redis, batched(seen, 1), policy=policy)
 
     async def taken() -> bool:
         return seen.in_work == 2
 
-    async with running(consumer(redis, batched(seen, 1), policy=policy)):
-        await eventually(taken)
+    async def stopping() -> bool:
+        return reading._stopping
+
+    run = asyncio.create_task(reading.run())
+    await eventually(taken)
+    ending = asyncio.create_task(cancel_and_wait([run]))
+    await eventually(stopping)
+    seen.gate.set()
+    await ending
     assert len(seen.events) == 2
     reader = Group(redis, STREAM, GROUP, "looking")
     assert (await reader.status()).pending == 4

@@ -15,20 +15,23 @@ SERVICE = "naming-test"
 
 
 @contextmanager
-def alive() -> Iterator[str]:
-    """A process that lives meanwhile and is killed at the end; its name."""
+def alive(folder: Path) -> Iterator[str]:
+    """A process that notes its name in ``folder``, lives meanwhile and is killed at the end."""
     code = f"{TELL.format(SERVICE)}; input()"
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen([sys.executable, "-c", code], text=True, **pipes) as process:  # type: ignore[call-overload]
+    where = {**os.environ, "TMPDIR": str(folder)}
+    with subprocess.Popen([sys.executable, "-c", code], text=True, env=where, **pipes) as process:  # type: ignore[call-overload]
         yield process.stdout.readline().strip()
         process.kill()
 
 
-def test_live_processes_have_names_of_their_own_and_a_dead_ones_is_taken_again() -> None:
-    with alive() as first:
-        with alive() as second:
+def test_live_processes_have_names_of_their_own_and_a_dead_ones_is_taken_again(
+    tmp_path: Path,
+) -> None:
+    with alive(tmp_path) as first:
+        with alive(tmp_path) as second:
             assert first != second
-        with alive() as third:
+        with alive(tmp_path) as third:
             assert third == second
 
 

@@ -18,7 +18,7 @@ async def test_a_bundle_goes_out_side_by_side() -> None:
     async def publish(id: str) -> None:
         await all_here.wait()
 
-    await asyncio.wait_for(PublishSeveral(publish)("a b c"), 5)
+    await asyncio.wait_for(PublishSeveral(publish)("a b c"), 60)
 
 
 async def test_what_one_raises_keeps_no_other_back(caplog: pytest.LogCaptureFixture) -> None:

@@ -105,7 +105,7 @@ async def test_an_address_opens_its_picture_without_the_database(
     addresses: MediaAddresses,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(media, "_DATABASE_PATIENCE", 0.01)
+    monkeypatch.setattr(media, "DATABASE_PATIENCE", 0.01)
     setattr(store, kind, True)
     assert await read.find(address(addresses)) == PICTURE
     with pytest.raises(Unavailable):

@@ -381,6 +381,7 @@ class ClusteringStats(_message.Message):
     SPLIT_FIELD_NUMBER: _builtins.int
     QUARANTINED_FIELD_NUMBER: _builtins.int
     DRIFT_FIELD_NUMBER: _builtins.int
+    FAILED_EMBEDDINGS_FIELD_NUMBER: _builtins.int
     items: _builtins.int
     """Items looked at."""
     clustered: _builtins.int
@@ -413,6 +414,10 @@ class ClusteringStats(_message.Message):
     """Items given up after several tries."""
     drift: _builtins.float
     """How far the clusters had drifted from what a refit finds, 0..1; only known after a refit."""
+    failed_embeddings: _builtins.int
+    """Of the items without a vector, those that could not be embedded at the last try; they are tried
+    again by themselves.
+    """
     def __init__(
         self,
         *,
@@ -432,10 +437,11 @@ class ClusteringStats(_message.Message):
         split: _builtins.int = ...,
         quarantined: _builtins.int = ...,
         drift: _builtins.float = ...,
+        failed_embeddings: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["born", b"born", "clustered", b"clustered", "clusters", b"clusters", "drift", b"drift", "duplicates", b"duplicates", "duration_millis", b"duration_millis", "items", b"items", "merged", b"merged", "missing", b"missing", "noop", b"noop", "quarantined", b"quarantined", "refit", b"refit", "retired", b"retired", "split", b"split", "unclustered", b"unclustered", "updated", b"updated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["born", b"born", "clustered", b"clustered", "clusters", b"clusters", "drift", b"drift", "duplicates", b"duplicates", "duration_millis", b"duration_millis", "failed_embeddings", b"failed_embeddings", "items", b"items", "merged", b"merged", "missing", b"missing", "noop", b"noop", "quarantined", b"quarantined", "refit", b"refit", "retired", b"retired", "split", b"split", "unclustered", b"unclustered", "updated", b"updated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

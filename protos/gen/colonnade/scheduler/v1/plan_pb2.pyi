@@ -258,9 +258,30 @@ class CalendarPlan(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class UnfitCountsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     POSTS_FIELD_NUMBER: _builtins.int
     UNFILLED_COUNT_FIELD_NUMBER: _builtins.int
     FINGERPRINT_FIELD_NUMBER: _builtins.int
+    UNFIT_COUNTS_FIELD_NUMBER: _builtins.int
     unfilled_count: _builtins.int
     """Free slots that no photo was left for."""
     fingerprint: _builtins.str
@@ -269,16 +290,23 @@ class CalendarPlan(_message.Message):
     def posts(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlannedPost]:
         """The posts, earliest first."""
 
+    @_builtins.property
+    def unfit_counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """How many of the best photos are left out because a network behind a connected channel refuses
+        them, by what for, such as `ALT_TEXT_MISSING` or `PHOTO_RATIO`.
+        """
+
     def __init__(
         self,
         *,
         posts: _abc.Iterable[Global___PlannedPost] | None = ...,
         unfilled_count: _builtins.int = ...,
         fingerprint: _builtins.str = ...,
+        unfit_counts: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fingerprint", b"fingerprint", "posts", b"posts", "unfilled_count", b"unfilled_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fingerprint", b"fingerprint", "posts", b"posts", "unfilled_count", b"unfilled_count", "unfit_counts", b"unfit_counts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

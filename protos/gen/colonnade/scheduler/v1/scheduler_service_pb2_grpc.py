@@ -271,7 +271,8 @@ class SchedulerServiceServicer:
 
     def UpdatePost(self, request, context):
         """Changes text, alternative text or time of a post that was not handed to any provider yet. With
-        the present time it goes out now. An approval that it has is void then.
+        the present time it goes out now. An approval that it has is void then. A repeat reason alone
+        can be given as long as something of it waits to go out, also for another try.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

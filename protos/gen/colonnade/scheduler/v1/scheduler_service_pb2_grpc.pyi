@@ -68,7 +68,8 @@ class SchedulerServiceStub:
     """
     UpdatePost: _aio.UnaryUnaryMultiCallable[_scheduler_service_pb2.UpdatePostRequest, _post_pb2.Post]
     """Changes text, alternative text or time of a post that was not handed to any provider yet. With
-    the present time it goes out now. An approval that it has is void then.
+    the present time it goes out now. An approval that it has is void then. A repeat reason alone
+    can be given as long as something of it waits to go out, also for another try.
     """
     ApprovePost: _aio.UnaryUnaryMultiCallable[_scheduler_service_pb2.ApprovePostRequest, _scheduler_service_pb2.ApprovePostResponse]
     """Approves a post as it is; see Approval."""
@@ -234,7 +235,8 @@ class SchedulerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_scheduler_service_pb2.UpdatePostRequest, _abc.Awaitable[_post_pb2.Post]],
     ) -> _abc.Awaitable[_post_pb2.Post]:
         """Changes text, alternative text or time of a post that was not handed to any provider yet. With
-        the present time it goes out now. An approval that it has is void then.
+        the present time it goes out now. An approval that it has is void then. A repeat reason alone
+        can be given as long as something of it waits to go out, also for another try.
         """
 
     @_abc_1.abstractmethod
