@@ -218,9 +218,11 @@ def show_run(run: ClusteringRun) -> None:
         line(
             f"there is nothing to group in {scope}; colonnade clusters scopes lists what has items"
         )
+        _show_without_vector(run)
     elif run.stats.noop:
         stats = run.stats
         line(f"nothing has changed: {stats.clusters} clusters of {stats.items} items")
+        _show_without_vector(run)
     else:
         _show_stats(run)
 
@@ -240,6 +242,13 @@ def _show_stats(run: ClusteringRun) -> None:
         f"clusters ({told or 'the same as before'}), {stats.unclustered} unclustered, "
         f"{stats.duplicates} near-duplicates, {stats.duration_millis} ms"
     )
+    _show_without_vector(run)
+    if stats.refit and stats.drift:
+        line(f"{stats.drift:.0%} of the items had drifted from where a refit puts them")
+
+
+def _show_without_vector(run: ClusteringRun) -> None:
+    stats = run.stats
     for count, what in (
         (stats.missing, "have no vector yet"),
         (stats.failed_embeddings, "could not be embedded so far and are tried again"),
@@ -247,8 +256,6 @@ def _show_stats(run: ClusteringRun) -> None:
     ):
         if count:
             line(f"{count} items {what}")
-    if stats.refit and stats.drift:
-        line(f"{stats.drift:.0%} of the items had drifted from where a refit puts them")
 
 
 def _show_report(run: ClusteringRun) -> None:

@@ -8,7 +8,7 @@ from colonnade.catalog.v1 import catalog_service_pb2 as catalog
 
 from cli.connection import Suite
 from cli.output import last_part
-from libs.errors import DeadlineExceeded, NotFound, Unavailable
+from libs.errors import ColonnadeError
 
 _AT_ONCE: Final = 16
 
@@ -16,7 +16,8 @@ _AT_ONCE: Final = 16
 async def file_names(suite: Suite, photos: Iterable[str]) -> dict[str, str]:
     """The paths of the files of photos, by their names.
 
-    ``-`` for one that is gone, or whose name cannot be asked for now: what was found matters more.
+    ``-`` for one that is gone, or that the catalog does not tell of, as to a key that may only
+    search: what was found matters more.
     """
     turn = asyncio.Semaphore(_AT_ONCE)
 
@@ -24,7 +25,7 @@ async def file_names(suite: Suite, photos: Iterable[str]) -> dict[str, str]:
         async with turn:
             try:
                 found = await suite.catalog.GetPhoto(catalog.GetPhotoRequest(name=photo))
-            except (NotFound, Unavailable, DeadlineExceeded):
+            except ColonnadeError:
                 return photo, "-"
             return photo, found.source_path or found.file_name or "-"
 

@@ -10,7 +10,7 @@ from colonnade.catalog.v1.photo_pb2 import Filing, Photo, PhotoEmbedding, PhotoM
 from colonnade.clustering.v1 import clustering_service_pb2 as clustering
 
 from cli.connection import Suite
-from cli.file_names import file_names, labelled
+from cli.file_names import file_names
 from cli.importing import import_photos
 from cli.names import below, persona_name, split_list
 from cli.output import JsonOption, last_part, line, out, print_json, table, when, word
@@ -202,7 +202,7 @@ def similar(
     answer, files = with_suite(work)
     if json:
         return print_json(answer)
-    rows = [(f"{item.score:.3f}", labelled(item.item, files)) for item in answer.items]
+    rows = [(f"{item.score:.3f}", f"{files[item.item]}\n{item.item}") for item in answer.items]
     table(f"Similar to {last_part(photo)}", ("#cosine", "photo"), rows)
     return None
 

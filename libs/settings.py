@@ -64,7 +64,8 @@ class DatabaseSettings(Part):
     reads."""
 
     timeout: float = Field(5.0, ge=1, le=3600)
-    """Seconds that a call waits for a connection at most, and that a statement may take."""
+    """Seconds at most for each wait of a call: for a free connection, for the server to take a new
+    one, and for a statement."""
 
 
 class RedisSettings(Part):

@@ -186,6 +186,7 @@ async def _migrating(settings: Settings, url: str) -> AsyncIterator[Migrating]:
         url,
         application_name="colonnade migrate",
         pool_size=_POOL_SIZE,
+        pool_timeout=settings.database_of(SCHEMA).timeout,
         statement_timeout=_STATEMENT_TIMEOUT,
     )
     pool = decode_pool(catalog)

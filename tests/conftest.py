@@ -19,6 +19,8 @@ for name in list(os.environ):
     ours = name.upper().startswith("COLONNADE_") and name != "COLONNADE_SHARED"
     if ours or name.upper() in _ELSEWHERE:
         del os.environ[name]
+# The settings of a Mac may name proxies besides.
+os.environ["no_proxy"] = os.environ["NO_PROXY"] = "*"
 os.environ["TZ"] = "UTC"
 time.tzset()
 

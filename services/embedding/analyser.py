@@ -148,17 +148,16 @@ class Analyser:
         trial = {card.input.name: np.zeros((1, 3, height, width), np.float32)}
         session = open_onnx(self._path, trial, threads=1)
         try:
-            scores, *boxes = session.run(self._outputs, trial)
+            # Not every output is an array; it may be a list or a table.
+            shapes = [list(output.shape) for output in session.run(self._outputs, trial)]
         except Exception as error:  # as in look
             raise _unusable(card.file, f"it does not fit its card: {error}") from error
-        if scores.shape[-1] != len(card.labels):
-            raise _unusable(
-                card.file, f"it has {scores.shape[-1]} labels, its card {len(card.labels)}"
-            )
-        shapes = [list(output.shape) for output in (scores, *boxes)]
-        fit = [[1, *shapes[0][1:-1], 4]] if boxes else []
-        if len(shapes[0]) != 2 + len(boxes) or shapes[1:] != fit:
+        scores, boxes = shapes[0], shapes[1:]
+        fit = [[1, *scores[1:-1], 4]] if boxes else []
+        if len(scores) != 2 + len(boxes) or boxes != fit:
             raise _unusable(card.file, f"its outputs have the shapes {shapes} for one picture")
+        if scores[-1] != len(card.labels):
+            raise _unusable(card.file, f"it has {scores[-1]} labels, its card {len(card.labels)}")
         return session
 
 

@@ -86,7 +86,7 @@ async def test_edits_of_what_is_out_are_refused_with_the_earlier_post(
         asked = duplicates.ListDuplicateSetsRequest(parent=persona)
         return (await api.duplicates.ListDuplicateSets(asked)).waiting_count == 0
 
-    await eventually(compared, within=3000)
+    await eventually(compared, within=900)
 
     async def told() -> list[str]:
         left = [photo.source_path for photo in await unscheduled(api, persona)]

@@ -48,13 +48,14 @@ class WinnerCases:
         """
         async with self._catalog.changing() as tx:
             if (known := await answered(tx, request)) is not None:
-                return await _ending(tx, run_key(known))
+                return await _ending(tx, await tx.runs.get(run_key(known)))
             run = await tx.runs.locked(key.run_key)
             check_not_cancelled(run)
             if run.winner != key.id:
                 run = await self._choose(tx, run, key)
+            ending = await _ending(tx, run)
             await finish(tx, request, run.name)
-        return await self._read(run)
+        return ending
 
     async def unchoose(self, key: Key, etag: str, request: RequestKey) -> Run:
         """Takes the choice back, and the photo with it.
@@ -85,7 +86,7 @@ class WinnerCases:
         """
         async with self._catalog.changing() as tx:
             if (known := await answered(tx, request)) is not None:
-                return await _ending(tx, run_key(known))
+                return await _ending(tx, await tx.runs.get(run_key(known)))
             run = await tx.runs.locked(key)
             check_etag(etag, run.version)
             if not run.winner:
@@ -99,8 +100,9 @@ class WinnerCases:
             run = await self._placed(tx, replace(run, pillar=pillar), winner)
             run = touched(run, self._clock.now())
             await tx.runs.save(run)
+            ending = await _ending(tx, run)
             await finish(tx, request, run.name)
-        return await self._read(run)
+        return ending
 
     async def without_photo(self, persona: str, listing: Listing) -> Page[Run]:
         """One page of the runs whose winner is no photo. Raises NotFound."""
@@ -147,13 +149,6 @@ class WinnerCases:
         tx.photo_events.created(photo, pillar, origin_of(run))
         return replace(run, photo=photo.id, photo_made=made)
 
-    async def _read(self, run: Run) -> Ending:
-        """The run with its photo as it is now, with what it came from."""
-        if not run.photo:
-            return Ending(run, None)
-        async with self._catalog.reading() as catalog:
-            return Ending(run, await catalog.photos.get(Key(run.persona, run.photo)))
-
 
 async def withdrawn(tx: Changing, run: Run) -> Run:
     """The run without its photo, which goes if it was made for this run alone.
@@ -172,7 +167,7 @@ async def withdrawn(tx: Changing, run: Run) -> Run:
     return replace(run, photo="", photo_made=False)
 
 
-async def _ending(tx: Changing, key: Key) -> Ending:
-    run = await tx.runs.get(key)
+async def _ending(tx: Changing, run: Run) -> Ending:
+    """The run with its photo, read while the run is held: who chooses next may delete the photo."""
     photo = await tx.photos.get(Key(run.persona, run.photo)) if run.photo else None
     return Ending(run, photo)

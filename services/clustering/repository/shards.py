@@ -81,7 +81,7 @@ _NOTE_TEXTS = text(
         WHERE item = items.name AND collection = :collection
         LIMIT 1
     ) AS standing
-    WHERE items.scope = :scope AND items.state = 'live' AND standing.text_hash <> ''
+    WHERE items.scope = :scope AND items.state = 'live'
       AND items.point_id >= CAST(:first AS uuid)
       AND (:last = '' OR items.point_id < CAST(nullif(:last, '') AS uuid))
     -- Looked at once more, a shard may have the vectors of the first look.

@@ -28,6 +28,7 @@ from services.clustering.domain.run import Run, RunState, Stats
 from services.clustering.domain.shard import Placed, Spot
 from services.clustering.domain.version import choose_hero
 from services.clustering.ports import Transaction, Vector
+from services.clustering.ports.intake import Standing
 from services.clustering.usecases.attempt import Attempt, Worker
 from services.clustering.usecases.history import add_version
 from services.clustering.usecases.naming import Sample, due_names, make_names, settle_names
@@ -41,13 +42,15 @@ _AT_ONCE = 100
 _EVERY = PageRequest(1_000_000)
 
 
-async def regroup_large(worker: Worker, attempt: Attempt, collection: Vectors, missing: int) -> Run:
+async def regroup_large(
+    worker: Worker, attempt: Attempt, collection: Vectors, standing: Standing
+) -> Run:
     """Groups everything in the scope of a run anew and ends the run with the version that comes of
-    it. ``missing`` items wait for their vectors. Raises Cancelled, LeaseLost, Unavailable."""
+    it. ``standing`` tells of what has no vector. Raises Cancelled, LeaseLost, Unavailable."""
     run = attempt.run
     fit = await fit_in_shards(worker, attempt, collection)
     try:
-        ended = await _Regrouping(worker, attempt, collection, fit, missing).run()
+        ended = await _Regrouping(worker, attempt, collection, fit, standing).run()
     except LeaseLost:
         raise
     except Exception:
@@ -100,13 +103,13 @@ class _Regrouping:
         attempt: Attempt,
         collection: Vectors,
         fit: LargeFit,
-        missing: int,
+        standing: Standing,
     ) -> None:
         self._worker = worker
         self._attempt = attempt
         self._collection = collection
         self._fit = fit
-        self._missing = missing
+        self._standing = standing
         self._scope, self._run_id = attempt.run.scope, attempt.run.id
         self._state_key = f"clustering/{self._scope}/{self._run_id}-{attempt.lease.token}.npz"
         self._committing = False
@@ -323,7 +326,9 @@ class _Regrouping:
                 born=len(born),
                 updated=len(shown.keys() - born),
                 retired=len(gone),
-                missing=self._missing + self._fit.missing,
+                missing=self._standing.missing + self._fit.missing,
+                quarantined=self._standing.quarantined,
+                failed_embeddings=self._standing.failed_embeddings,
                 refit=True,
                 merged=len(new.merged),
                 split=len(new.diff.split),

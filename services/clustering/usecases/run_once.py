@@ -100,8 +100,8 @@ async def _run(worker: Worker, attempt: Attempt) -> Run:
             stats = await _unchanged(worker, scope, collection, draft)
             return await attempt.find_nothing_new(stats)
         if draft is None:
-            missing = (await _standing(worker, scope, collection)).missing
-            return await regroup_large(worker, attempt, collection, missing)
+            standing = await _standing(worker, scope, collection)
+            return await regroup_large(worker, attempt, collection, standing)
         with contextlib.suppress(Outdated):
             return await write_version(worker, attempt, draft)
     raise Overtaken(

@@ -188,8 +188,10 @@ def read_failed(failure: Failure, credentials: Credentials) -> ReadFailed:
 
 
 def masked(message: str, token: str) -> str:
-    """``message`` without the token, should the provider have repeated it, and not too long."""
-    return message.replace(token, "***")[:MAX_MESSAGE] if token else message[:MAX_MESSAGE]
+    """``message`` without the token, should the provider have repeated it, and not too long; also
+    without what no database keeps."""
+    plain = message.encode(errors="replace").decode().replace("\0", "")
+    return plain.replace(token, "***")[:MAX_MESSAGE] if token else plain[:MAX_MESSAGE]
 
 
 def json_object(response: httpx.Response) -> dict[str, Any]:

@@ -34,12 +34,12 @@ from services.scheduler.providers.base import (
     forget,
 )
 from services.scheduler.providers.calls import (
-    MAX_MESSAGE,
     Call,
     Calls,
     Failure,
     failure_of_status,
     json_object,
+    masked,
 )
 from services.scheduler.providers.one_by_one import on_its_way, one_by_one
 from services.scheduler.providers.webhook_signature import secrets_of, signature
@@ -87,7 +87,9 @@ class WebhookPublisher:
         response = await self._calls.write(channel.credentials, call)
         answer = json_object(response)
         told: dict[str, Any] = {
-            name: answer[name] for name in ("external_id", "url", "status_url") if name in answer
+            name: answer[name]
+            for name in ("external_id", "url", "status_url")
+            if _is_kept(answer.get(name))
         }
         address = self._status_address(answer.get("status_url"))
         if response.status_code == httpx.codes.ACCEPTED and address is not None:
@@ -157,7 +159,7 @@ class WebhookPublisher:
         ]
 
     def may_poll(self, credentials: Credentials) -> bool:
-        """Always: nothing is polled."""
+        """Always: no receiver tells how much it takes; one that takes no more says so (429)."""
         return True
 
     async def _told(self, channel: Channel, address: str, due_at: datetime) -> RemotePost | None:
@@ -178,6 +180,7 @@ class WebhookPublisher:
         answer = json_object(response)
         state = _STATES.get(str(answer.get("state")), RemoteState.SENDING)
         message = answer.get("message")
+        told = masked(message, channel.credentials.token) if isinstance(message, str) else None
         return RemotePost(
             id=address,
             channel_id=channel.id,
@@ -186,21 +189,23 @@ class WebhookPublisher:
             created_at=due_at,
             sent_at=now if state is RemoteState.SENT else None,
             external_link=_link(answer.get("url")),
-            error_message=message[:MAX_MESSAGE] if isinstance(message, str) else None,
+            error_message=told,
         )
 
     def _status_address(self, address: object) -> str | None:
         """``address``, absolute, if it is one at the receiver itself; it is asked with our
         signature."""
-        if not isinstance(address, str) or not address or len(address) > _MAX_LINK:
+        if not isinstance(address, str) or not address:
             return None
         ours = httpx.URL(self._url)
         try:
             theirs = ours.join(address)
-        except httpx.InvalidURL:
+        except (httpx.InvalidURL, ValueError):
             return None
         is_here = (theirs.scheme, theirs.netloc) == (ours.scheme, ours.netloc)
-        return str(theirs) if is_here and not theirs.userinfo else None
+        # It is kept as it is asked for, which may be longer than it was told.
+        is_plain = not theirs.userinfo and len(str(theirs)) <= _MAX_LINK
+        return str(theirs) if is_here and is_plain else None
 
     def _call(
         self, credentials: Credentials, id: str, body: bytes, status_address: str = ""
@@ -254,6 +259,12 @@ def _body(type: str, at: datetime, data: Mapping[str, Any]) -> bytes:
     return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
 
 
+def _is_kept(value: object) -> bool:
+    """Whether it is what the record takes: a number, or a text of what can be printed."""
+    is_text = isinstance(value, str) and value.isprintable() and len(value) <= _MAX_LINK
+    return is_text or isinstance(value, int)
+
+
 def _link(url: object) -> str | None:
     is_link = isinstance(url, str) and url.startswith(("https://", "http://"))
-    return str(url) if is_link and len(str(url)) <= _MAX_LINK else None
+    return str(url) if is_link and _is_kept(url) else None

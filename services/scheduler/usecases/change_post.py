@@ -123,8 +123,9 @@ class ChangePost:
             if post.generation == 1 and (is_moved or new.repeat_reason != post.repeat_reason):
                 new = await self._compared(tx, new, new.scheduled_time, channels)
         asking = {channel.id for channel in channels if channel.approval_required}
+        # What is sent again may be due later than what is out: neither moves with a reason alone.
         due = [
-            shown(self._due(p, new, now), new, p.channel in asking)
+            shown(self._due(p, new, now) if is_moved else p, new, p.channel in asking)
             for p in new.publications
             if p.state is not PublicationState.CANCELLED
         ]

@@ -85,7 +85,7 @@ class Plan:
 
     @property
     def fingerprint(self) -> str:
-        """Changes with anything that the plan says."""
+        """Changes with every decision, and with how many slots stay empty."""
         lines = [f"{d.slot.at.isoformat()} {d.photo} {d.pillar}" for d in self.decisions]
         return hashlib.sha256("\n".join([*lines, str(self.unfilled)]).encode()).hexdigest()[:32]
 
@@ -248,8 +248,8 @@ class PlanCalendar:
     async def _stock(
         self, pillar: str, limit: int, refusal: Callable[[Photo], str]
     ) -> tuple[list[Candidate], Counter[str]]:
-        """The best photos of a pillar that networks take, and how many better ones they refuse, by
-        what for; where they refuse many, more are looked at."""
+        """The best photos of a pillar that networks take, and how many they refuse of those that
+        were looked at, by what for; where they refuse many, more are looked at."""
         asked = limit
         while True:
             found = await self._catalog.stock(pillar, asked)

@@ -74,8 +74,9 @@ async def copy_ahead(
 
 
 def released(publication: Publication, pace: Pace, now: datetime) -> Publication:
-    """The publication, no longer held for a copy."""
-    if publication.problem is None or publication.problem.reason != REPEAT_HELD:
+    """The publication, no longer held for a copy if it waits for one."""
+    is_held = publication.problem is not None and publication.problem.reason == REPEAT_HELD
+    if publication.state not in _WAITING or not is_held:
         return publication
     first = pace.first_attempt(publication.due_at, now, publication.provider)
     return replace(publication, next_attempt_at=first, state_reason="", problem=None)

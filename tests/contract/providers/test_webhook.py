@@ -1,6 +1,7 @@
 """What is particular to webhooks: signatures, receivers that are gone, or elsewhere."""
 
 import base64
+import json
 from dataclasses import replace
 
 import httpx
@@ -119,19 +120,52 @@ async def test_what_was_out_at_once_is_not_asked_about(
 
 @pytest.mark.parametrize(
     "address",
-    ["", 7, "https://elsewhere.example/1", "//elsewhere.example/1", "https://[", "a" * 3000],
+    [
+        "",
+        7,
+        "https://elsewhere.example/1",
+        "https://receiver.example:8443/1",
+        "http://receiver.example/1",
+        "https://us@receiver.example/1",
+        "//elsewhere.example/1",
+        "https://[",
+        "\ud800",
+        "a" * 3000,
+        "ä" * 2000,
+    ],
 )
 async def test_nobody_but_the_receiver_is_asked_with_our_signature(
     time: Time, channel: Channel, request_now: PublishRequest, address: object
 ) -> None:
     def answer(_: httpx.Request) -> httpx.Response:
-        return httpx.Response(202, json={"status_url": address})
+        return httpx.Response(202, text=json.dumps({"status_url": address}))
 
     async with HttpClient(user_agent="test", transport=httpx.MockTransport(answer)) as http:
         publisher = WebhookPublisher(http, url="https://receiver.example/hook", now=time.now)
         submitted = await publisher.submit(channel, request_now)
     assert submitted.provider_post_id == request_now.key
     assert submitted.live is not None
+
+
+async def test_what_no_database_keeps_of_an_answer_is_left_out(
+    time: Time, channel: Channel, request_now: PublishRequest
+) -> None:
+    told = {"external_id": "a\0", "url": "https://receiver.example/\ud800", "status_url": "/1"}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return httpx.Response(
+                200, text=json.dumps({"state": "failed", "message": "no\0 ink \ud800"})
+            )
+        return httpx.Response(202, text=json.dumps(told))
+
+    async with HttpClient(user_agent="test", transport=httpx.MockTransport(answer)) as http:
+        publisher = WebhookPublisher(http, url="https://receiver.example/hook", now=time.now)
+        submitted = await publisher.submit(channel, request_now)
+        assert submitted.raw == {"status_url": "/1"}
+        posts = {submitted.provider_post_id: request_now.due_at}
+        [post] = await publisher.status(channel, posts)
+    assert post.error_message == "no ink ?"
 
 
 async def test_a_receiver_that_is_gone_stops_the_channel(

@@ -193,6 +193,7 @@ async def test_notes_of_the_same_blobs_in_any_order_do_not_block_each_other(lib:
         await eventually(both_wait)
         await other.commit()
     await asyncio.gather(*sweeps)
-    rows = await lib.rows("SELECT key FROM catalog.unused_blobs")
+    rows = await lib.rows(
+        "DELETE FROM catalog.unused_blobs WHERE key = ANY(:keys) RETURNING key", keys=keys
+    )
     assert {row.key for row in rows} == set(keys)
-    await lib.rows("DELETE FROM catalog.unused_blobs")

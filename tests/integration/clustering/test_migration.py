@@ -187,3 +187,20 @@ def test_what_is_equal_in_versions_becomes_one_row_and_back(engine: Engine) -> N
     downgrade(url_of(engine), "clustering", MIGRATIONS, "0005")
     assert (said(engine, _MEMBERS), said(engine, _VERSIONS)) == before
     upgrade(url_of(engine), "clustering", MIGRATIONS)
+
+
+def test_statistics_are_left_as_the_older_program_reads_them(engine: Engine) -> None:
+    upgrade(url_of(engine), "clustering", MIGRATIONS)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            """
+            INSERT INTO clustering.runs (id, scope, mode, state, stats, create_time)
+            VALUES (gen_random_uuid(), 's', 'auto', 'succeeded',
+                    '{"missing": 3, "failed_embeddings": 1}', now()),
+                   (gen_random_uuid(), 's', 'auto', 'queued', '{}', now())
+            """
+        )
+    downgrade(url_of(engine), "clustering", MIGRATIONS, "0013")
+    assert said(engine, "SELECT stats FROM runs ORDER BY state") == [({},), ({"missing": 3},)]
+    guard = "SELECT tgenabled FROM pg_trigger WHERE tgname = 'check_move'"
+    assert said(engine, guard) == [("O",)]

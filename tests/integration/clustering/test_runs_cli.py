@@ -21,7 +21,7 @@ from tests.integration.clustering.test_cli import Shell
 from tests.integration.clustering.test_cli import shell as shell
 from tests.support.clustering.desk import Desk
 from tests.support.clustering.faults import Away
-from tests.support.clustering.photos import subject
+from tests.support.clustering.photos import created, subject
 from tests.support.clustering.runs import ask, look
 from tests.support.wait import eventually
 
@@ -54,7 +54,10 @@ async def test_a_run_is_asked_for_watched_and_listed(
     async with working(worker):
         said = await shell.says("run", desk.scope)
         assert "version 1: 13 of 13 items in 2 clusters (2 new)" in said
-        assert "nothing has changed" in await shell.says("run", desk.scope)
+        await desk.deliver(created(desk.photo(InvalidArgument("no picture"))))
+        again = await shell.says("run", desk.scope)
+        assert "nothing has changed" in again and "1 items have no vector yet" in again
+        assert "1 items could not be embedded so far and are tried again" in again
         refit = await shell.json("run", desk.scope, "--refit", "--granularity", "0.3")
     assert (refit["mode"], refit["params"]["granularity"]) == ("MODE_REFIT", 0.3)
     assert refit["state"] == "JOB_STATE_SUCCEEDED"

@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from colonnade.clustering.v1 import clustering_service_pb2 as api
+from colonnade.clustering.v1.clustering_service_pb2_grpc import ClusteringServiceStub
 
 from libs.blobs.objects import ObjectBlobs
 from libs.db.engine import Database
@@ -21,6 +23,7 @@ from tests.support.clustering.fakes import MemoryQueue
 from tests.support.clustering.faults import Hook
 from tests.support.clustering.photos import TEXTS
 from tests.support.clustering.runs import cluster
+from tests.support.clustering.tables import change as change_rows
 from tests.support.clustering.tables import rows
 
 COUNT = 24
@@ -191,3 +194,67 @@ async def test_nothing_that_was_noted_is_left_behind(
     await cluster(replace(large, snapshots=during), P)
     assert noted == [2 * COUNT]
     assert await rows(database, "SELECT FROM fitted_texts") == []
+
+
+async def test_a_locked_text_changed_meanwhile_stays_and_counts_again_after_the_next_run(
+    tracker: Tracker,
+    large: Worker,
+    regroup: Any,
+    exact: Any,
+    database: Database,
+    stub: ClusteringServiceStub,
+) -> None:
+    first, *_ = await tracker.write(many(0, COUNT))
+    await tracker.write(many(1, COUNT))
+    await cluster(large, P)
+    home = (await tracker.homes())[first]
+    await stub.LockClusterMembers(
+        api.LockClusterMembersRequest(name=f"{P}/clusters/{home}", items=[first])
+    )
+
+    async def change() -> None:
+        await tracker.write({"0-0": like(1)}, "changed")
+
+    await regroup(MEMORY, change)
+    assert await waiting(database) == [first]
+    assert (await tracker.homes())[first] == home
+    await cluster(large, P)
+    assert (await tracker.homes())[first] == home
+    assert await waiting(database) == []
+    await exact()
+
+
+async def test_a_text_embedded_before_texts_had_hashes_waits_too(
+    tracker: Tracker, large: Worker, regroup: Any, exact: Any, database: Database
+) -> None:
+    first, *_ = await tracker.write(many(0, COUNT))
+    other, *_ = await tracker.write(many(1, COUNT))
+    await cluster(large, P)
+    await change_rows(database, "UPDATE item_vectors SET text_hash = ''")
+
+    async def change() -> None:
+        await tracker.write({"0-0": like(1)}, "changed")
+
+    await regroup(MEMORY, change)
+    assert await waiting(database) == [first]
+    await cluster(large, P)
+    homes = await tracker.homes()
+    assert homes[first] == homes[other]
+    await exact()
+
+
+async def test_what_has_no_vector_is_counted(
+    tracker: Tracker, large: Worker, database: Database
+) -> None:
+    names = await tracker.write({**many(0, COUNT), **many(1, COUNT)})
+    for name, state, attempts in ((0, "pending", 0), (1, "pending", 2), (2, "quarantined", 9)):
+        await change_rows(
+            database,
+            "UPDATE item_vectors SET state = :state, attempts = :attempts WHERE item = :item",
+            state=state,
+            attempts=attempts,
+            item=names[name],
+        )
+    stats = (await cluster(large, P)).stats
+    assert (stats.refit, stats.items) == (True, 2 * COUNT - 3)
+    assert (stats.missing, stats.failed_embeddings, stats.quarantined) == (2, 1, 1)

@@ -39,6 +39,15 @@ def write_frail_classifier(folder: Path, id: str = "frail") -> Path:
     return _write(folder, id, content, {**card, "scores": "scores"})
 
 
+def write_listing_classifier(folder: Path, id: str = "listing") -> Path:
+    """Its scores are in a list, as some tools that write models have it; answers its card."""
+    node = helper.make_node("SequenceConstruct", ["input"], ["scores"])
+    shape = ["N", 3, _SIDE, _SIDE]
+    outputs = [helper.make_tensor_sequence_value_info("scores", TensorProto.FLOAT, shape)]
+    card = {"kind": "classifier", "operation": "classification", "labels": ["a"]}
+    return _write(folder, id, _model([node], outputs, {}), {**card, "scores": "scores"})
+
+
 def write_detector(folder: Path, id: str = "faces", **changes: Any) -> Path:
     """Finds a ``face`` in the upper left quarter of bright pictures; answers its card."""
     boxes = np.array([[[0.0, 0.0, 0.5, 0.5], [0.01, 0.0, 0.5, 0.5]]], np.float32)

@@ -36,6 +36,7 @@ from tests.integration.embedding.analysers import (
     write_classifier,
     write_detector,
     write_frail_classifier,
+    write_listing_classifier,
 )
 from tests.support.pictures import encoded, meadow, waves
 from tests.support.rpc import serve
@@ -285,3 +286,8 @@ class TestWithModelsThatAreGoneOrFail:
         analyser = Analyser(card, folder / "swapped.onnx")
         with pytest.raises(FailedPrecondition, match=r"shapes \[\[1, 2, 4\], \[1, 2, 2\]\]"):
             analyser.look(Picture(meadow(), 8, 8))
+
+    def test_scores_that_are_no_array_are_told(self, folder: Path) -> None:
+        card = AnalyserCard.model_validate_json(write_listing_classifier(folder).read_bytes())
+        with pytest.raises(FailedPrecondition, match="it does not fit its card"):
+            Analyser(card, folder / "listing.onnx").look(Picture(meadow(), 8, 8))

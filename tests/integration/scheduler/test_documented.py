@@ -19,6 +19,7 @@ from colonnade.scheduler.v1.scheduler_service_pb2_grpc import (
 from typer.testing import CliRunner
 
 from cli.main import app
+from libs.ids import uuid7
 from libs.rpc.auth import Authenticator
 from libs.rpc.paging import PageTokens
 from libs.rpc.server import RpcServer
@@ -109,7 +110,8 @@ async def test_commands_tell_their_result_in_a_line_and_their_end_by_their_code(
     assert (called_off["name"], called_off["state"]) == (post.name, "STATE_CANCELLED")
     watched = await _run(["posts", "watch", post.name], address, code=1)
     assert "cancelled" in watched, "whoever waits for it to be out must not go on"
-    assert "not found" in await _run(["posts", "watch", f"{post.name[:-1]}0"], address, code=1)
+    unknown = f"{NORA}/posts/{uuid7()}"
+    assert "not found" in await _run(["posts", "watch", unknown], address, code=1)
 
 
 async def test_a_photo_is_scheduled_in_the_next_free_slot(world: World, address: str) -> None:

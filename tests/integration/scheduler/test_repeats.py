@@ -274,6 +274,25 @@ async def test_what_was_tried_and_is_held_goes_out_once_it_has_a_reason(
     assert caught.value.reason == "ILLEGAL_STATE_MOVE"
 
 
+async def test_a_reason_moves_nothing_of_a_post_that_is_out_in_part(world: World) -> None:
+    rows = (
+        "SELECT state, due_time, next_attempt_time FROM scheduler.publications"
+        " ORDER BY state, channel_id"
+    )
+    await world.connect_both()
+    post = await world.schedule(after=60)
+    await world.buffer.admin.change_settings(scheduledPosts=1)
+    await world.pass_time(240, step=30)
+    again = pb.RetryPostRequest(name=post.name)
+    again.scheduled_time.FromDatetime(world.now() + timedelta(hours=1))
+    await world.stub.RetryPost(again)
+    before = await world.sql(rows)
+    assert [row.state for row in before] == ["posted", "ready"]
+    given = await update(world, post.name, repeat_reason="both are wanted")
+    assert given.repeat_reason == "both are wanted"
+    assert await world.sql(rows) == before
+
+
 async def test_what_is_held_goes_out_once_the_other_is_called_off(world: World) -> None:
     earlier, later = await planned_too_early(world)
     await cancel(world, earlier)

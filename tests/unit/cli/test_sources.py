@@ -7,8 +7,8 @@ from obstore.store import S3Store
 
 from cli.buckets import stored_objects
 from cli.sources import source_of
-from libs.embedded.engine import free_port
 from libs.errors import InvalidArgument
+from tests.support.ports import free_port
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,8 @@ def test_settings_of_other_suites_have_no_say(
         def __getattr__(self, _name: str) -> object:
             return lambda *_arguments: None
 
+    # What it forgets comes back for the tests after this one.
+    monkeypatch.setenv("COLONNADE_SHARED", "/somewhere")
     monkeypatch.setattr(children, "engines", told)
     monkeypatch.setattr(children, "_buffer", lambda *_arguments: Nothing())
     monkeypatch.setenv("COLONNADE_REDIS__URL", "redis://production:6379/0")

@@ -27,7 +27,7 @@ class FakeSession:
     def run(self, batch: Floats) -> Floats:
         """[n, 3, h, w] to [n, 4]."""
         self.sizes.append(len(batch))
-        self.gate.wait()
+        self.gate.wait(300)  # no thread may outlive a test that failed
         time.sleep(self._seconds)
         means = batch.mean(axis=(2, 3))
         if self._poison is not None and np.isclose(means[:, 0], self._poison).any():

@@ -151,7 +151,7 @@ async def test_bulk_goes_behind_interactive() -> None:
         begun.extend(names)
         for name in names:
             if name in gates:
-                gates[name].wait()
+                gates[name].wait(300)  # no thread may outlive a test that failed
         return names
 
     with lane_pools("test", 1) as pools:
@@ -180,7 +180,7 @@ async def test_bulk_that_runs_holds_up_nobody_else() -> None:
 
     def run(values: Sequence[str]) -> Sequence[str]:
         if "bulk" in values:
-            gate.wait()
+            gate.wait(300)
         return values
 
     with lane_pools("test", 1) as pools:
@@ -202,7 +202,7 @@ async def test_a_small_scope_does_not_wait_for_all_of_a_large_one() -> None:
 
     def run(names: Sequence[str]) -> Sequence[str]:
         started.set()
-        gate.wait()
+        gate.wait(300)
         finished.extend(names)
         return names
 
@@ -212,7 +212,7 @@ async def test_a_small_scope_does_not_wait_for_all_of_a_large_one() -> None:
             for number in range(5000):
                 turn = Turn(Lane.BULK, "personas/large")
                 group.create_task(batcher.submit(f"large {number}", turn))
-            await asyncio.to_thread(started.wait)
+            await asyncio.to_thread(started.wait, 300)
             for number in range(10):
                 turn = Turn(Lane.BULK, "personas/small")
                 group.create_task(batcher.submit(f"small {number}", turn))

@@ -30,7 +30,7 @@ class Bench:
 
     def hold(self, name: str) -> str:
         self.held.release()
-        self.gate.wait()
+        self.gate.wait(300)  # no thread may outlive a test that failed
         return self.work(name)
 
 
@@ -58,7 +58,7 @@ async def until(condition: Callable[[], bool]) -> None:
 async def test_scopes_take_turns(pool: FairPool, bench: Bench) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(pool.run(Turn(BULK, "a"), bench.hold, "held"))
-        await asyncio.to_thread(bench.held.acquire)
+        await asyncio.to_thread(bench.held.acquire, timeout=300)
         for name in ("a1", "a2", "a3", "b1", "b2"):
             group.create_task(pool.run(Turn(BULK, name[0]), bench.work, name))
         await until(lambda: pool.waiting(BULK) == 5)
@@ -68,7 +68,7 @@ async def test_scopes_take_turns(pool: FairPool, bench: Bench) -> None:
 
 async def test_background_work_that_runs_holds_up_nobody_else(pool: FairPool, bench: Bench) -> None:
     held = asyncio.create_task(pool.run(Turn(BULK), bench.hold, "bulk"))
-    await asyncio.to_thread(bench.held.acquire)
+    await asyncio.to_thread(bench.held.acquire, timeout=300)
     async with asyncio.timeout(60):
         assert await pool.run(Turn(), bench.work, "people") == "people"
     bench.gate.set()
@@ -82,7 +82,7 @@ async def test_people_who_wait_go_before_background_work(pool: FairPool, bench: 
 
     async with asyncio.TaskGroup() as group:
         group.create_task(pool.run(Turn(), bench.hold, "held"))
-        await asyncio.to_thread(bench.held.acquire)
+        await asyncio.to_thread(bench.held.acquire, timeout=300)
         group.create_task(pool.run(Turn(), bench.work, "people"))
         await until(lambda: pool.waiting(Lane.INTERACTIVE) == 1)
         waited = group.create_task(pool.run(Turn(BULK), bulk))
@@ -96,7 +96,7 @@ async def test_urgent_jobs_go_first_but_not_before_people(pool: FairPool, bench:
     bulk = pool.urgent(BULK)
     async with asyncio.TaskGroup() as group:
         group.create_task(pool.run(Turn(BULK), bench.hold, "held"))
-        await asyncio.to_thread(bench.held.acquire)
+        await asyncio.to_thread(bench.held.acquire, timeout=300)
         group.create_task(pool.run(Turn(BULK), bench.work, "decode"))
         await until(lambda: pool.waiting(BULK) == 1)
         urgent = group.create_task(bulk.run(bench.work, "infer"))
@@ -110,7 +110,7 @@ async def test_urgent_jobs_go_first_but_not_before_people(pool: FairPool, bench:
 async def test_who_has_left_is_not_worked_for(pool: FairPool, bench: Bench) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(pool.run(Turn(), bench.hold, "held"))
-        await asyncio.to_thread(bench.held.acquire)
+        await asyncio.to_thread(bench.held.acquire, timeout=300)
         leaving = asyncio.create_task(pool.run(Turn(), bench.work, "left"))
         soon = Turn(deadline=time.monotonic() + 0.5)
         late = asyncio.create_task(pool.run(soon, bench.work, "late"))
@@ -127,7 +127,7 @@ async def test_who_has_left_is_not_worked_for(pool: FairPool, bench: Bench) -> N
 
 async def test_bulk_goes_on_when_people_leave(pool: FairPool, bench: Bench) -> None:
     held = asyncio.create_task(pool.run(Turn(), bench.hold, "held"))
-    await asyncio.to_thread(bench.held.acquire)
+    await asyncio.to_thread(bench.held.acquire, timeout=300)
     leaving = asyncio.create_task(pool.run(Turn(), bench.work, "left"))
     await until(lambda: pool.waiting(Lane.INTERACTIVE) == 1)
     bulk = asyncio.create_task(pool.run(Turn(BULK), bench.work, "bulk"))
@@ -147,7 +147,7 @@ async def test_errors_reach_their_caller(pool: FairPool) -> None:
 async def test_closing_answers_who_waits(bench: Bench) -> None:
     pool = FairPool("test", 1)
     held = asyncio.create_task(pool.run(Turn(), bench.hold, "held"))
-    await asyncio.to_thread(bench.held.acquire)
+    await asyncio.to_thread(bench.held.acquire, timeout=300)
     waiting = asyncio.create_task(pool.run(Turn(), bench.work, "waits"))
     await until(lambda: pool.waiting(Lane.INTERACTIVE) == 1)
     opening = threading.Thread(target=open_when_empty, args=(pool, bench))

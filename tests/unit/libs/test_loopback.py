@@ -28,17 +28,26 @@ def test_this_machine_joins_those_that_need_no_proxy(before: dict[str, str], aft
     assert environment["http_proxy"] == "http://proxy:3128"
 
 
-def test_where_nobody_needs_a_proxy_nothing_changes() -> None:
-    environment = {"no_proxy": "*"}
+@pytest.mark.parametrize(
+    "before",
+    [
+        {"no_proxy": "*", "http_proxy": "http://proxy:3128"},
+        # As a Mac whose proxies are those of its settings, which a no_proxy would hide.
+        {},
+        {"no_proxy": "example.com", "no_grpc_proxy": "example.com", "HTTPS_PROXY": ""},
+    ],
+)
+def test_where_nothing_here_is_sent_to_a_proxy_nothing_changes(before: dict[str, str]) -> None:
+    environment = dict(before)
     call_directly(environment)
-    assert environment == {"no_proxy": "*"}
+    assert environment == before
 
 
 def test_clients_take_it_that_way(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     for name in ("no_proxy", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv(name, "")
     call_directly(os.environ)
     assert urllib.request.proxy_bypass("127.0.0.1:8080")
     with httpx.Client() as client:

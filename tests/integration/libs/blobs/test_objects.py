@@ -158,6 +158,7 @@ from libs.blobs.objects import open_blobs
 async def endless():
     while True:
         yield b"x" * 6_000_000
+        await asyncio.sleep(0.1)  # or it fills a disk before a busy machine comes to kill it
 
 asyncio.run(open_blobs(sys.argv[1]).put("a/b.bin", endless()))
 """

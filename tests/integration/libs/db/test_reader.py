@@ -126,7 +126,9 @@ async def test_it_costs_none_on_the_long_way_either(database: Database) -> None:
 
 
 async def test_a_statement_that_takes_too_long_is_unavailable(database: Database) -> None:
-    hasty = Database(database.url, application_name="reader test", statement_timeout=0.1)
+    hasty = Database(
+        database.url, application_name="reader test", pool_timeout=60, statement_timeout=0.1
+    )
     with pytest.raises(Unavailable, match="took too long"):
         async with hasty.reading() as reading:
             await reading.execute(SLOW, {"seconds": 600.0})

@@ -180,7 +180,9 @@ async def test_idle_connections_that_the_server_closed_cost_no_error(
             await tx.commit()
 
     await asyncio.gather(*map(write, "abc"), *(database.ping() for _ in range(3)))
-    killer = Database(database.url, application_name="killer", statement_timeout=60)
+    killer = Database(
+        database.url, application_name="killer", pool_timeout=60, statement_timeout=60
+    )
     async with killer.reading() as connection:
         # Each is waited for: of one that is ending the first statement of a transaction tells.
         ended = await connection.execute(
@@ -196,7 +198,7 @@ async def test_idle_connections_that_the_server_closed_cost_no_error(
 
 
 async def test_slow_statement_is_unavailable(notes_url: str) -> None:
-    database = Database(notes_url, application_name="tests", statement_timeout=0.1)
+    database = Database(notes_url, application_name="tests", pool_timeout=60, statement_timeout=0.1)
     with pytest.raises(Unavailable, match="too long"):
         async with database.reading() as connection:
             await connection.execute(text("SELECT pg_sleep(10)"))

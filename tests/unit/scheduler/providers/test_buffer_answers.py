@@ -123,3 +123,4 @@ def test_a_payload_without_post_and_message_is_unknown(payload: dict[str, Any]) 
 def test_messages_hold_no_token_and_end() -> None:
     assert masked("bad key s3cret.", "s3cret") == "bad key ***."
     assert len(masked("x" * 9999, "s3cret")) == 500
+    assert masked("a\0 b\ud800", "") == "a b?"
