@@ -285,7 +285,9 @@ class CalendarPlan(_message.Message):
     unfilled_count: _builtins.int
     """Free slots that no photo was left for."""
     fingerprint: _builtins.str
-    """Changes with anything that the plan says; CommitPlan refuses a plan that is another by then."""
+    """Changes with every post and with the count of free slots; CommitPlan refuses a plan that is
+    another by then. What is left out does not count.
+    """
     @_builtins.property
     def posts(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlannedPost]:
         """The posts, earliest first."""
